@@ -1,0 +1,16 @@
+/* The files of manifests/ as they were at build time; cmake/embed.cmake writes the table. */
+#ifndef BASE_EMBED_H
+#define BASE_EMBED_H
+
+#include <stddef.h>
+
+struct embed_file {
+    const char *name; /* relative to manifests/, such as "tools/poll.json" */
+    const char *text; /* ends in NUL, which size does not count */
+    size_t size;
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct embed_file embed_files[];
+
+#endif
