@@ -1,0 +1,95 @@
+/*
+ * calls.h - "ahp.calls/1": tool calls and their results. The host starts a call with ahp_inst.call
+ * and the plugin ends it with ahp_calls.complete. All functions are [loop].
+ */
+#ifndef AHP_CALLS_H
+#define AHP_CALLS_H
+
+#include "ahp.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define AHP_CALLS_1 "ahp.calls/1"
+
+/* What the host can and cannot do for this call. Unknown flags are ignored. */
+#define AHP_CALL_NO_LATE_DELIVERY 1u /* nothing can reach this caller after the answer */
+#define AHP_CALL_ONE_SHOT 2u         /* this process ends soon after the answer */
+#define AHP_CALL_DETACH 4u           /* answer with the job's handle at once, whatever happens later */
+#define AHP_CALL_OPERATOR 8u         /* the host's owner asks: jobs of every conversation are theirs */
+
+/* Longest texts that a plugin must take; a host may not send longer ones. */
+#define AHP_REPLY_TO_BYTES_MAX 4096u
+#define AHP_KEY_BYTES_MAX 256u
+#define AHP_ARGS_BYTES_MAX (4u * 1024u * 1024u)
+
+typedef struct ahp_call {
+    uint32_t size;
+    uint32_t flags; /* AHP_CALL_ */
+    uint64_t id;    /* made by the host: slot and generation, never 0, never reused in a process */
+    ahp_text tool;
+    ahp_text args;       /* a JSON object; none is read as {} */
+    int64_t deadline_ms; /* answer by then, on the loop's clock: at least with a handle; 0: no limit */
+
+    /*
+     * The same key again means the same request again (a retry): no second job is started while the
+     * first is known. None: the plugin makes one from conversation, tool and arguments.
+     */
+    ahp_text dedup_key;
+
+    /*
+     * Where a later result goes: the host's own bytes, valid after a restart, stored as they are and
+     * never parsed. None: nothing can be delivered for this call.
+     */
+    ahp_text reply_to;
+    ahp_text conversation; /* stable key of the chat; "the last picture" means the last in here */
+    ahp_text caller;       /* who asks, for logs and limits; may be none */
+    ahp_text locale;       /* BCP 47, such as "zh-CN"; none: the plugin looks at the request */
+} ahp_call;
+
+/* How a call ended. */
+#define AHP_RESULT_OK 0          /* done; json is the result */
+#define AHP_RESULT_ERROR 1       /* it failed; json has an "error" object */
+#define AHP_RESULT_CANCELLED 2   /* cancel() was faster */
+#define AHP_RESULT_SHUTDOWN 3    /* the instance stops; job_id, if there is one, goes on later */
+#define AHP_RESULT_PENDING_JOB 4 /* job_id works on; the result is delivered or can be asked for */
+#define AHP_RESULT_UNKNOWN 5     /* the request may or may not have been carried out */
+
+typedef struct ahp_result {
+    uint32_t size;
+    int32_t status;  /* AHP_RESULT_ */
+    ahp_text json;   /* a JSON object for the model; small: files are named, never contained */
+    ahp_text job_id; /* none when there is no job */
+    const ahp_file *const *files; /* the files that json names, for hosts that attach them */
+    uint32_t files_count;
+    uint32_t reserved; /* 0 */
+} ahp_result;
+
+/* Host side; a plugin gets it from ahp_host.ext(ctx, AHP_CALLS_1). */
+typedef struct ahp_calls {
+    uint32_t size;
+    uint32_t reserved; /* 0 */
+
+    /*
+     * Ends a call. Legal any time after it was accepted, even inside call(). The host copies what it
+     * keeps and acts on it from its top level (R1). AHP_E_STALE: no such call is open; that is a
+     * plugin's mistake and changes nothing.
+     */
+    int32_t (*complete)(void *ctx, uint64_t call_id, const ahp_result *result);
+
+    /*
+     * A hint for people that an open call is alive: permille done (-1: not known) and one line of
+     * text. Lossy; may go backwards. Ignored for a call that is not open.
+     */
+    void (*progress)(void *ctx, uint64_t call_id, int32_t permille, const char *text, size_t len);
+
+    /* The tool list has changed: the host calls ahp_inst.tools again, later. */
+    void (*rescan)(void *ctx);
+} ahp_calls;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
