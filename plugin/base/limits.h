@@ -1,0 +1,56 @@
+/*
+ * limits.h - every bound of the plugin, in one place. Growth past one of them is an error that names
+ * it. Bytes, milliseconds and counts; a limit that a provider sets lives in its catalogue instead.
+ */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+/* Ids and short texts, the terminating NUL included. */
+#define LIMIT_ID 24       /* "job_" and 8 letters, with room */
+#define LIMIT_PATH 4096   /* as PATH_MAX */
+#define LIMIT_URL 8192    /* longer ones are refused before they are sent */
+#define LIMIT_MIME 64
+#define LIMIT_ERR_TEXT 480
+
+/* Arguments and JSON. */
+#define LIMIT_ARGS_BYTES (4u * 1024u * 1024u)
+#define LIMIT_PROMPT_BYTES (128u * 1024u)
+#define LIMIT_JSON_DEPTH 64 /* deeper answers are refused before a parser recurses into them */
+#define LIMIT_CONFIG_BYTES (16u * 1024u * 1024u)
+
+/* HTTP. */
+#define LIMIT_HEADERS 16               /* of a request */
+#define LIMIT_PARTS 40                 /* of a multipart request: 16 files and its fields */
+#define LIMIT_HEADER_BYTES (64u * 1024u) /* of an answer, all together */
+#define LIMIT_TEXT_BYTES (4u * 1024u * 1024u) /* of an answer kept in memory, base64 not counted */
+#define LIMIT_REDIRECTS 5
+#define LIMIT_TRANSFERS 256            /* side by side; further ones wait their turn */
+#define LIMIT_TRANSFERS_PER_ORIGIN 32
+#define LIMIT_CONNECT_MS 20000
+#define LIMIT_STALL_MS 60000           /* a transfer without a byte for so long has failed */
+#define LIMIT_ADDRESSES 16             /* of one name */
+
+/* Media. */
+#define LIMIT_BLOBS 16                           /* base64 files in one answer */
+#define LIMIT_FILES 16                           /* results of one job */
+#define LIMIT_IMAGE_BYTES (256u * 1024u * 1024u) /* of one picture */
+#define LIMIT_VIDEO_BYTES (8ull * 1024u * 1024u * 1024u)
+#define LIMIT_INPUT_BYTES (256u * 1024u * 1024u) /* of one local input file */
+#define LIMIT_SPILL_RUN 4096 /* a run of base64 letters at least this long is a file, not text */
+
+/* Jobs. */
+#define LIMIT_JOBS 20000       /* unfinished in one process */
+#define LIMIT_CALLS 4096       /* open at once */
+#define LIMIT_FLOW_BYTES 65536 /* an adapter's saved state */
+#define LIMIT_RETRIES 8        /* of one request that may be repeated */
+#define LIMIT_DELIVERY_TRIES 8
+#define LIMIT_LIST 100         /* rows of one listing */
+
+/* Times, ms. */
+#define LEASE_MS 30000           /* a process that is silent for so long has lost its jobs */
+#define LEASE_RENEW_MS 10000
+#define LEASE_SCAN_MS 2000       /* how often somebody else's abandoned jobs are looked for */
+#define DEDUP_WINDOW_MS 120000
+#define STOP_MS 5000
+
+#endif
