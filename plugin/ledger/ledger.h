@@ -1,0 +1,251 @@
+/*
+ * ledger.h - the store of jobs: what makes a paid job survive a crash. The engine speaks to it in
+ * whole operations; this header knows no SQL, so that another store can stand behind it (sqlite.c is
+ * the embedded one).
+ *
+ * Every operation is asynchronous: it copies its arguments and returns; its callback runs later on
+ * the loop, never before the call has returned, when the outcome is durable. Operations of one
+ * ledger take effect in the order in which they were called. All that gather in one turn share one
+ * transaction, and with it one sync to disk.
+ *
+ * Several processes, and several instances in a process, may open one ledger. A job is worked on
+ * only under a lease. The ledger renews its owner's lease by itself; an owner that died (its lock
+ * file is free) or was silent for LEASE_MS loses its jobs to whoever takes them, and its own records
+ * then answer LEDGER_LOST.
+ */
+#ifndef LEDGER_LEDGER_H
+#define LEDGER_LEDGER_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/limits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ledger;
+
+/* Where a job is. Stored by name; the order is the order in time. Which pairs are allowed: engine/job.c. */
+enum job_state {
+    JOB_PLANNED,
+    JOB_UPLOADING,
+    JOB_SUBMITTING, /* the request that spends may be on its way */
+    JOB_WORKING,    /* the provider has it */
+    JOB_FETCHING,   /* the provider is done; its files are coming */
+    JOB_READY,      /* the files are here, nobody has been told */
+    JOB_DELIVERING,
+    /* From here on: ends. */
+    JOB_DELIVERED,
+    JOB_DONE, /* asked for by a caller that waited: nothing to deliver */
+    JOB_FAILED,
+    JOB_CANCELLED,
+    JOB_EXPIRED,
+    JOB_UNKNOWN, /* sent, answer lost: maybe paid, never sent again by itself */
+    JOB_UNDELIVERABLE,
+    JOB_STATES
+};
+
+const char *job_state_name(enum job_state state);
+int job_state_by_name(const char *name, enum job_state *ret_state);
+
+/* What a message to the chat has come to. */
+enum delivery_state {
+    DELIVERY_PENDING, /* to be offered at next_ms */
+    DELIVERY_OFFERED, /* offered; the receipt is not there yet */
+    DELIVERY_HELD,    /* in the host's own queue */
+    DELIVERY_DONE,
+    DELIVERY_UNKNOWN, /* may have arrived */
+    DELIVERY_REFUSED, /* never: by the host, or after the last try */
+    DELIVERY_STATES
+};
+
+const char *delivery_state_name(enum delivery_state state);
+
+/* One saved file of a job. */
+struct ledger_file {
+    char handle[LIMIT_ID]; /* "img_8k2f9q3m"; unique in the ledger */
+    uint32_t number;       /* from 1, unique in the job */
+    char *path;
+    char *mime;
+    char *url; /* where it came from, without credentials; or NULL */
+    uint32_t width;
+    uint32_t height;
+    int64_t duration_ms;
+    uint64_t bytes;
+};
+
+struct ledger_delivery {
+    char *key; /* unique; stable from before its first offer */
+    enum delivery_state state;
+    int32_t kind; /* AHP_DELIVERY_ */
+    uint32_t attempts;
+    int64_t next_ms; /* wall clock */
+    char *text;      /* the words */
+    char *host_ref;
+    char *error;
+};
+
+#define LEDGER_JOB_DELIVERS 1u /* the result goes to reply_to by itself */
+#define LEDGER_JOB_CANCEL 2u   /* somebody asked for its end; set by ledger_cancel */
+
+/*
+ * A job as the ledger keeps it. Texts may be NULL unless said. Times are wall-clock ms, 0: none.
+ * A ledger_job that a callback hands over lives for the callback; ledger_job_copy keeps it.
+ */
+struct ledger_job {
+    char id[LIMIT_ID]; /* "job_7k2f9q3m" */
+    enum job_state state;
+    uint32_t flags;
+    int32_t open;     /* 1: some process has to do something about it */
+    int32_t progress; /* permille, -1: not known */
+    uint32_t tries;   /* failed tries of the current step */
+    int64_t created_ms;
+    int64_t updated_ms;
+    int64_t submitted_ms;
+    int64_t due_ms;      /* when to do the next thing */
+    int64_t deadline_ms; /* when the provider's time is over */
+    int64_t ended_ms;    /* when the provider was known to be done, or the job failed */
+    char *tool;          /* never NULL */
+    char *kind;          /* "image" or "video"; never NULL */
+    char *provider;      /* never NULL */
+    char *account;       /* a fingerprint of the key in use at the start, never the key */
+    char *model;
+    char *conversation;
+    char *caller;
+    char *locale;
+    char *host; /* ahp_host.name of the process it came through; only such a host can deliver it */
+    char *reply_to;
+    size_t reply_to_len;
+    char *dedup_key;
+    char *resubmit_of;  /* the unknown job that it repeats */
+    char *request;      /* JSON: what the adapter planned; never NULL */
+    char *plan;         /* JSON: changes, estimate, poll times; for results */
+    char *flow;         /* JSON: the adapter's state */
+    char *provider_job; /* the provider's own id, for people */
+    enum err_kind error_kind;
+    char *error_text;
+    char *advice;
+    double cost_estimate; /* < 0: not known */
+    double cost;          /* what the provider said it took; < 0: not known */
+    char *currency;
+
+    struct ledger_file *files;
+    size_t files_count;
+    struct ledger_delivery *deliveries;
+    size_t deliveries_count;
+};
+
+int ledger_job_copy(const struct ledger_job *job, struct ledger_job **ret_job);
+void ledger_job_free(struct ledger_job *job);
+
+/* How an operation ended. */
+enum ledger_result {
+    LEDGER_OK = 0,
+    LEDGER_FAILED = -1,    /* err says why; nothing was changed */
+    LEDGER_LOST = -2,      /* the job is another process's now; nothing was changed */
+    LEDGER_NOT_FOUND = -3,
+    LEDGER_TAKEN = -4,     /* a living process works on it */
+};
+
+/*
+ * Opens the ledger in folder `dir` (made, 0700), brings its tables up to date, and takes an owner
+ * identity. Blocks for file access: only from create. ERR_IO, ERR_CONFIG for a ledger of a newer
+ * version; each names the path.
+ */
+int ledger_open(struct env *env, const char *dir, struct ledger **ret_ledger, struct err *err);
+
+/* From here on the lease is renewed and operations run. Before it operations queue. */
+int ledger_start(struct ledger *ledger, struct err *err);
+
+/*
+ * Runs what is queued to its end in this call, without callbacks, gives its leases back and frees
+ * all. NULL is ignored.
+ */
+void ledger_close(struct ledger *ledger);
+
+/* True while an operation has not called back. */
+int ledger_is_busy(const struct ledger *ledger);
+
+/* Past durations of finished jobs of one provider, model and kind: submit to known end. */
+struct ledger_history {
+    uint32_t count;
+    int64_t shortest_ms;
+    int64_t median_ms;
+};
+
+struct ledger_accept {
+    const struct ledger_job *job; /* with its id; state PLANNED, or SUBMITTING with flow set */
+    int take;                     /* 1: this process works on it from now */
+    const char *dedup_key;        /* NULL: none, always a new job */
+    int dedup_host;               /* 1: the host's key, valid as long as the job is known; 0: our own, see below */
+    int64_t now_ms;
+};
+
+/*
+ * Stores a new job, unless one with the same dedup_key is known: with our own key one that is not
+ * ended or that began within DEDUP_WINDOW_MS, and that did not end as failed, cancelled or expired. `job` is the
+ * stored one, with files and deliveries; created tells which. resubmit_of is unique: LEDGER_TAKEN and
+ * the earlier repeat when that job was repeated already.
+ */
+typedef void ledger_accept_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
+                              int created, const struct ledger_history *history,
+                              const struct err *err);
+int ledger_accept(struct ledger *ledger, const struct ledger_accept *accept, ledger_accept_fn *done,
+                  void *ud);
+
+/*
+ * Stores the whole present state of a job that this process holds: its row, files not stored yet
+ * (by number) and its deliveries (by key), in one transaction. `flags` tells what the store knows
+ * by now (LEDGER_JOB_CANCEL). `release` gives the lease back with it.
+ */
+typedef void ledger_record_fn(void *ud, enum ledger_result result, uint32_t flags,
+                              const struct err *err);
+int ledger_record(struct ledger *ledger, const struct ledger_job *job, int release,
+                  ledger_record_fn *done, void *ud);
+
+struct ledger_scan {
+    const char *host; /* jobs past FETCHING are taken only if they came through this host … */
+    int can_deliver;  /* … and it can deliver now */
+    int64_t now_ms;
+    size_t jobs_max;
+};
+
+/*
+ * Takes leases of open jobs that nobody alive holds, oldest due first, and counts what is left to do: open
+ * jobs that `host` could work on or that a living process is working on, this one included.
+ */
+typedef void ledger_scan_fn(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
+                            size_t jobs_count, int64_t unfinished, const struct err *err);
+int ledger_scan(struct ledger *ledger, const struct ledger_scan *scan, ledger_scan_fn *done,
+                void *ud);
+
+/*
+ * Takes the lease of one job, by its id or by the key of one of its deliveries, open or not.
+ * LEDGER_NOT_FOUND, LEDGER_TAKEN (job is what is stored). OK also when this process holds it already.
+ */
+typedef void ledger_claim_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
+                             const struct err *err);
+int ledger_claim(struct ledger *ledger, const char *id, const char *delivery_key,
+                 ledger_claim_fn *done, void *ud);
+
+/* Asks whoever holds the job to end it: sets LEDGER_JOB_CANCEL. LEDGER_NOT_FOUND. */
+int ledger_cancel(struct ledger *ledger, const char *id, ledger_claim_fn *done, void *ud);
+
+struct ledger_query {
+    const char *id;           /* one job */
+    const char *file;         /* or the job of one file handle */
+    const char *conversation; /* jobs of this conversation only; NULL: of all */
+    const char *kind;         /* or NULL */
+    int with_files;           /* only jobs that have files */
+    int only_open;            /* only jobs that have not ended */
+    size_t limit;             /* at most LIMIT_LIST */
+};
+
+/* Reads, newest first. Nothing found is LEDGER_OK with no jobs. */
+typedef void ledger_find_fn(void *ud, enum ledger_result result,
+                            const struct ledger_job *const *jobs, size_t jobs_count,
+                            const struct err *err);
+int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_find_fn *done,
+                void *ud);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * provider.h - what an adapter is: pure functions that say what to send and what an answer means.
+ * No curl, no store, no clock, no log, no file. The engine saves `flow` after every step and does
+ * the sending, so a job can stop between any two steps and go on in another process.
+ *
+ * A step's texts live in the turn's arena; json_t outputs are owned by the receiver.
+ */
+#ifndef PROVIDERS_PROVIDER_H
+#define PROVIDERS_PROVIDER_H
+
+#include "base/err.h"
+#include "base/http.h"
+#include "base/mem.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+/* One configured account of a provider. Values of secrets are not in here: "{{key}}" stands for it. */
+struct provider_account {
+    const char *id;       /* its name in the configuration */
+    const char *base_url; /* no slash at its end */
+    const struct http_header *headers; /* configured ones, sent with every request of ours */
+    size_t headers_count;
+    const json_t *settings; /* the user's own settings for this provider, or NULL */
+    const json_t *models;   /* models.providers.<id>.models, or NULL */
+};
+
+/* When to ask how a job is doing. All in ms. */
+struct provider_times {
+    int64_t typical_ms;  /* submit to done; 0: not known */
+    int64_t floor_ms;    /* never ask more often */
+    int64_t ceiling_ms;  /* never wait longer between two questions */
+    int64_t deadline_ms; /* give up so long after submitting; the job then is `expired` */
+};
+
+/* What would be done: the answer to dry_run, and what a job starts with. */
+struct provider_plan {
+    json_t *request;     /* normalised; all that next() needs to know of the arguments */
+    json_t *changed;     /* [{"field","asked","used","why"}], maybe empty */
+    const char *kind;    /* "image" or "video"; static */
+    char model[128];
+    char prefix[32];     /* of file names: "generated", "edited", "generated-video" */
+    struct provider_times times;
+    double cost;         /* < 0: not known */
+    char currency[8];
+    unsigned files;      /* how many results are expected */
+};
+
+void provider_plan_done(struct provider_plan *plan);
+
+enum provider_step_kind {
+    STEP_SEND,    /* carry out `request`, call next with the reply */
+    STEP_WAIT,    /* not done yet: call next (reply NULL) when it is time to ask again */
+    STEP_DONE,    /* `results` are ready; asked again with no reply, it says the same again */
+    STEP_FAIL,    /* `error` */
+    STEP_UNKNOWN, /* maybe carried out, cannot be told; `error` */
+};
+
+/* In which part of the job's life a request belongs; the engine makes the job's state of it. */
+enum provider_phase {
+    PHASE_UPLOAD,
+    PHASE_SUBMIT,
+    PHASE_POLL,
+};
+
+/* One result. Exactly one of the three ways. */
+struct provider_result {
+    int blob;              /* number of a file that was base64 in this answer, or -1 */
+    const char *base64;    /* a short one that stayed in the text, or NULL */
+    const char *url;       /* to be fetched, or NULL */
+    int auth;              /* with url: our headers go along (to our own origin only) */
+    const char *mime_hint; /* what the answer said, or NULL; the bytes decide */
+};
+
+struct provider_step {
+    enum provider_step_kind kind;
+    enum provider_phase phase;    /* with SEND */
+    struct http_request request;  /* with SEND */
+    int64_t not_before_ms;        /* with WAIT: the provider asked for a pause so long; 0: none */
+    int32_t progress;             /* permille, -1: not known */
+    struct provider_result results[LIMIT_FILES];
+    size_t results_count;
+    const char *provider_job;     /* once known */
+    const char *unknown_word;     /* a state word that we do not know, to be logged once */
+    double cost;                  /* what it really took, < 0: not told */
+    const char *currency;
+    struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */
+    int retry;                    /* with FAIL: the same request may work later (busy, 5xx, 429) */
+};
+
+/* One turn of the conversation with a provider. */
+struct provider_turn {
+    const struct provider_account *account;
+    const json_t *request;          /* provider_plan.request */
+    json_t *flow;                   /* {} at first; changed by next, saved by the engine */
+    const struct http_reply *reply; /* to the last SEND; NULL: first turn, after WAIT, or resumed */
+    const char *job_id;
+    int64_t now_ms;                 /* wall clock */
+    int resumed;                    /* 1: the process ended while a request was under way; reply is NULL */
+    struct arena *arena;
+};
+
+struct provider_model {
+    const char *name;
+    const char *kind; /* "image" or "video" */
+};
+
+struct provider {
+    const char *name; /* "openai": the adapter, not the account */
+
+    /*
+     * Checks the arguments (as the tools hand them over: schema-valid, local files resolved to
+     * {"path","mime","width","height","bytes"}, others {"url"}) against what the provider can do.
+     * ERR_INVALID with the field and what is allowed.
+     */
+    int (*plan)(const struct provider_account *account, const char *tool, const json_t *args,
+                struct provider_plan *ret_plan, struct err *err);
+
+    /* The next step. Always fills *ret_step; a mistake of its own is STEP_FAIL with ERR_INTERNAL. */
+    void (*next)(struct provider_turn *turn, struct provider_step *ret_step);
+
+    /*
+     * The request that asks the provider to drop the job, or -1 when it has none (or in this state).
+     * Its answer does not matter.
+     */
+    int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);
+
+    /* For list_models: an array of objects with name, kind, limits, typical time, price; new. */
+    json_t *(*models)(const struct provider_account *account);
+};
+
+extern const struct provider provider_openai;
+
+/* The adapter of an account; today all accounts are OpenAI-compatible. */
+const struct provider *provider_by_name(const char *name);
+
+#endif
