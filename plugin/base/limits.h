@@ -53,4 +53,7 @@
 #define DEDUP_WINDOW_MS 120000
 #define STOP_MS 5000
 
+/* Requests that ask how jobs are doing, an account and second, where a catalogue says nothing. */
+#define PACE_PER_SECOND 20
+
 #endif

@@ -70,6 +70,13 @@ struct media_part;
 int media_part_open(const char *dir, const char *stem, uint64_t bytes_max,
                     struct media_part **ret_part, struct err *err);
 
+/*
+ * Opens what a killed process left complete: "<dir>/<stem>.part", or the file that was already
+ * renamed. To be published like any other; nothing can be written to it. ERR_NOT_FOUND.
+ */
+int media_part_adopt(const char *dir, const char *stem, struct media_part **ret_part,
+                     struct err *err);
+
 /* Appends. ERR_LIMIT past bytes_max, ERR_IO (a full disk says so). */
 int media_part_write(struct media_part *part, const void *data, size_t len, struct err *err);
 uint64_t media_part_bytes(const struct media_part *part);

@@ -27,7 +27,8 @@ struct provider_account {
 
 /* When to ask how a job is doing. All in ms. */
 struct provider_times {
-    int64_t typical_ms;  /* submit to done; 0: not known */
+    int64_t shortest_ms; /* submit to done, at the least; 0: not known */
+    int64_t typical_ms;  /* the same, as a rule */
     int64_t floor_ms;    /* never ask more often */
     int64_t ceiling_ms;  /* never wait longer between two questions */
     int64_t deadline_ms; /* give up so long after submitting; the job then is `expired` */

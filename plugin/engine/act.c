@@ -1,0 +1,222 @@
+/*
+ * act.c - what a person may do about a job: end it, or have its result sent again. Both work on jobs
+ * that are not in memory: they are claimed first; one that a living process holds is asked through
+ * the ledger.
+ */
+#include "engine/engine_private.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+struct acting {
+    struct engine *engine;
+    void (*act)(struct acting *acting, struct job *job);
+    int cancel;
+    engine_acted_fn *done;
+    void *ud;
+};
+
+static void tell(struct acting *acting, const struct ledger_job *row, const struct err *err)
+{
+    acting->done(acting->ud, row, err);
+    mem_free(acting);
+}
+
+static void unneeded(void *ud, const struct http_reply *reply)
+{
+    struct job *job = ud;
+
+    (void)reply;
+    (void)job;
+}
+
+/* Asks the provider to drop the job; what it answers changes nothing. */
+static void ask_provider(struct job *job)
+{
+    struct arena arena = {0};
+    struct provider_turn turn = {.arena = &arena, .job_id = job->row->id};
+    struct http_request request = {.effect = HTTP_WRITES};
+    struct net_call *call = NULL;
+    struct err err;
+    const struct config_provider *provider = job_provider(job, &err);
+    json_t *asked = json_loads(job->row->request, 0, NULL);
+
+    turn.flow = json_loads(job->row->flow ? job->row->flow : "{}", 0, NULL);
+    turn.request = asked;
+    turn.now_ms = env_wall_ms(job->engine->env);
+    if (provider && asked && turn.flow && provider->adapter->cancel) {
+        turn.account = &provider->account;
+        if (provider->adapter->cancel(&turn, &request) == 0 &&
+            net_send(job->engine->net, &request, &provider->peer, NULL, unneeded, NULL, &call,
+                     &err))
+            env_log(job->engine->env, AHP_LOG_INFO, LOG_NET, "%s: cancel was not sent: %s",
+                    job->row->id, err.text);
+    }
+    json_decref(asked);
+    json_decref(turn.flow);
+    arena_done(&arena);
+}
+
+void act_cancel(struct job *job)
+{
+    struct err err;
+
+    job->row->flags |= LEDGER_JOB_CANCEL;
+    if (job->busy == BUSY_RECORD || job->busy == BUSY_FILE || job->spending)
+        return; /* seen when that is over: a paid answer is not thrown away unread */
+    if (job->row->state == JOB_WORKING)
+        ask_provider(job);
+    net_cancel(job->call);
+    job->call = NULL;
+    job->busy = BUSY_NOT;
+    err_set(&err, ERR_CANCELLED, "cancelled");
+    job_end(job, JOB_CANCELLED, &err);
+}
+
+static void cancel_job(struct acting *acting, struct job *job)
+{
+    struct err err;
+
+    if (job->row->state >= JOB_READY) {
+        err_set(&err, ERR_INVALID, "%s cannot be cancelled: it is %s", job->row->id,
+                job_state_name(job->row->state));
+        tell(acting, job->row, &err);
+        if (job->busy == BUSY_NOT && !job->row->open)
+            job_forget(job);
+        return;
+    }
+    act_cancel(job);
+    tell(acting, job->row, NULL);
+}
+
+static struct ledger_delivery *last_delivery(struct job *job)
+{
+    struct ledger_job *row = job->row;
+
+    return row->deliveries_count ? &row->deliveries[row->deliveries_count - 1] : NULL;
+}
+
+/* Why this job's message cannot be sent again, or NULL. */
+static const char *no_redelivery(struct job *job)
+{
+    if (!(job->row->flags & LEDGER_JOB_DELIVERS))
+        return "it was asked for without a reply address: poll shows its files";
+    if (!last_delivery(job))
+        return "there is no result yet";
+    if (deliver_open(job))
+        return "it is being delivered just now";
+    if (strcmp(job->row->host ? job->row->host : "", job->engine->env->host->name) != 0)
+        return "it came through another host, which has to do it";
+    return NULL;
+}
+
+static void redeliver_job(struct acting *acting, struct job *job)
+{
+    struct ledger_delivery *last = last_delivery(job);
+    const char *why_not = no_redelivery(job);
+    struct err err;
+
+    if (why_not || job->busy != BUSY_NOT) {
+        err_set(&err, ERR_INVALID, "%s cannot be sent again: %s", job->row->id,
+                why_not ? why_not : "it is busy, try in a moment");
+        tell(acting, job->row, &err);
+        if (job->busy == BUSY_NOT && !job->row->open)
+            job_record(job, 1, NULL);
+        return;
+    }
+    /* What certainly arrived needs a new key; for the rest the old one lets the host drop a repeat. */
+    if (last->state == DELIVERY_DONE) {
+        if (deliver_add(job, last->kind, last->text)) {
+            err_nomem(&err);
+            tell(acting, job->row, &err);
+            job_record(job, 1, NULL);
+            return;
+        }
+    } else {
+        last->state = DELIVERY_PENDING;
+        last->attempts = 0;
+        last->next_ms = env_wall_ms(job->engine->env);
+    }
+    job->row->open = 1;
+    job->row->due_ms = env_wall_ms(job->engine->env);
+    job_record(job, 0, deliver_run);
+    if (job->engine->unfinished >= 0)
+        job->engine->unfinished++;
+    tell(acting, job->row, NULL);
+}
+
+static void asked(void *ud, enum ledger_result result, const struct ledger_job *row,
+                  const struct err *err)
+{
+    struct acting *acting = ud;
+
+    tell(acting, result == LEDGER_OK || result == LEDGER_TAKEN ? row : NULL,
+         result == LEDGER_OK || result == LEDGER_TAKEN ? NULL : err);
+}
+
+static void claimed(void *ud, enum ledger_result result, const struct ledger_job *row,
+                    const struct err *err)
+{
+    struct acting *acting = ud;
+    struct engine *engine = acting->engine;
+    struct err why;
+    struct job *job;
+
+    if (result == LEDGER_TAKEN && acting->cancel) {
+        if (ledger_cancel(engine->ledger, row->id, asked, acting)) {
+            err_nomem(&why);
+            tell(acting, NULL, &why);
+        }
+        return;
+    }
+    if (result != LEDGER_OK) {
+        if (result == LEDGER_TAKEN)
+            err_set(&why, ERR_BUSY, "another process is working on this job; ask it there");
+        else if (result == LEDGER_NOT_FOUND)
+            err_set(&why, ERR_NOT_FOUND, "there is no such job");
+        else
+            why = *err;
+        tell(acting, NULL, &why);
+        return;
+    }
+    job = job_by_id(engine, row->id);
+    if (!job)
+        job = job_new(engine, row);
+    if (!job) {
+        err_nomem(&why);
+        tell(acting, NULL, &why);
+        return;
+    }
+    acting->act(acting, job);
+}
+
+static int act(struct engine *engine, const char *id, int cancel,
+               void (*act_fn)(struct acting *acting, struct job *job), engine_acted_fn *done,
+               void *ud)
+{
+    struct acting *acting = mem_alloc(sizeof(*acting));
+
+    if (!acting)
+        return -1;
+    acting->engine = engine;
+    acting->act = act_fn;
+    acting->cancel = cancel;
+    acting->done = done;
+    acting->ud = ud;
+    if (ledger_claim(engine->ledger, id, NULL, claimed, acting)) {
+        mem_free(acting);
+        return -1;
+    }
+    return 0;
+}
+
+int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud)
+{
+    return act(engine, id, 1, cancel_job, done, ud);
+}
+
+int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud)
+{
+    return act(engine, id, 0, redeliver_job, done, ud);
+}

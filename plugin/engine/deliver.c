@@ -1,0 +1,309 @@
+/*
+ * deliver.c - brings words and files to the chat, exactly once.
+ *
+ * A delivery's key is in the ledger before it is first offered. OFFERED is recorded before the offer,
+ * so after a crash the same key is offered again and a host that drops repeats makes it one message;
+ * with a host that does not, it is `unknown` and only a person has it sent again. DELIVERED is
+ * recorded on the receipt, never on the offer.
+ */
+#include "engine/engine_private.h"
+
+#include "base/crash.h"
+#include "base/mem.h"
+#include "base/words.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A host that never answers an offer: after this it counts as UNKNOWN. */
+#define RECEIPT_WAIT_MS (10 * 60 * 1000)
+
+struct ledger_delivery *deliver_open(struct job *job)
+{
+    struct ledger_job *row = job->row;
+
+    for (size_t i = 0; i < row->deliveries_count; i++)
+        if (row->deliveries[i].state == DELIVERY_PENDING ||
+            row->deliveries[i].state == DELIVERY_OFFERED)
+            return &row->deliveries[i];
+    return NULL;
+}
+
+int deliver_add(struct job *job, int32_t kind, const char *text)
+{
+    struct ledger_job *row = job->row;
+    struct ledger_delivery *deliveries;
+    struct ledger_delivery *delivery;
+
+    deliveries = mem_grow(row->deliveries, (row->deliveries_count + 1) * sizeof(*deliveries));
+    if (!deliveries)
+        return -1;
+    row->deliveries = deliveries;
+    delivery = &deliveries[row->deliveries_count];
+    memset(delivery, 0, sizeof(*delivery));
+    delivery->key = mem_format("clawmedia:%s:%zu", row->id, row->deliveries_count + 1);
+    delivery->text = mem_text(text);
+    delivery->kind = kind;
+    delivery->next_ms = env_wall_ms(job->engine->env);
+    if (!delivery->key || !delivery->text) {
+        mem_free(delivery->key);
+        mem_free(delivery->text);
+        return -1;
+    }
+    row->deliveries_count++;
+    return 0;
+}
+
+char *deliver_words(const struct job *job)
+{
+    const struct ledger_job *row = job->row;
+    const struct ledger_file *file = &row->files[0];
+    char key[64];
+    char size[32] = "";
+    json_t *values;
+    char *text;
+
+    if (file->width)
+        snprintf(size, sizeof(size), "%u×%u", file->width, file->height);
+    values = json_pack("{s:s, s:s?, s:I, s:s, s:f, s:s?}", "job", row->id, "model", row->model,
+                       "count", (json_int_t)row->files_count, "size", size, "seconds",
+                       (double)file->duration_ms / 1000.0, "error", row->error_text);
+    snprintf(key, sizeof(key), "result.%s.%s", row->kind,
+             row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one");
+    text = words_text(job_language(job), key, values);
+    json_decref(values);
+    return text;
+}
+
+/* May this process deliver it? It was asked for through such a host, and that one is ready. */
+static int deliverable(const struct job *job)
+{
+    const struct env *env = job->engine->env;
+
+    return (env->deliver->flags & AHP_DELIVER_READY) && job->row->host &&
+           strcmp(job->row->host, env->host->name) == 0;
+}
+
+static int drops_repeats(const struct job *job)
+{
+    return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
+}
+
+static ahp_text as_text(const char *text)
+{
+    ahp_text piece = {text, text ? strlen(text) : 0};
+
+    return piece;
+}
+
+static int32_t offer(struct job *job, const struct ledger_delivery *delivery)
+{
+    const struct ledger_job *row = job->row;
+    struct env *env = job->engine->env;
+    ahp_file files[LIMIT_FILES];
+    const ahp_file *pointers[LIMIT_FILES];
+    uint32_t count = 0;
+    ahp_delivery it = {.size = sizeof(it)};
+
+    memset(files, 0, sizeof(files));
+    for (size_t i = 0; delivery->kind == AHP_DELIVERY_RESULT && i < row->files_count; i++) {
+        const char *slash = strrchr(row->files[i].path, '/');
+
+        if (count == LIMIT_FILES)
+            break;
+        files[count].size = sizeof(files[count]);
+        files[count].path = row->files[i].path;
+        files[count].name = slash ? slash + 1 : row->files[i].path;
+        files[count].mime = row->files[i].mime;
+        files[count].handle = row->files[i].handle;
+        files[count].bytes = row->files[i].bytes;
+        pointers[count] = &files[count];
+        count++;
+    }
+    it.attempt = delivery->attempts;
+    it.kind = delivery->kind;
+    it.files = pointers;
+    it.files_count = count;
+    it.key = as_text(delivery->key);
+    it.reply_to.ptr = row->reply_to;
+    it.reply_to.len = row->reply_to_len;
+    it.conversation = as_text(row->conversation);
+    it.job_id = as_text(row->id);
+    it.text = as_text(delivery->text);
+    return env->deliver->offer(env->host->ctx, &it);
+}
+
+/* The end of a delivery, and of its job when that waited for it. */
+static void settle(struct job *job, struct ledger_delivery *delivery, enum delivery_state state)
+{
+    struct ledger_job *row = job->row;
+
+    delivery->state = state;
+    if (row->state == JOB_DELIVERING && delivery->kind == AHP_DELIVERY_RESULT) {
+        if (state == DELIVERY_DONE)
+            job_set_state(job, JOB_DELIVERED);
+        else if (state == DELIVERY_REFUSED)
+            job_set_state(job, JOB_UNDELIVERABLE);
+    }
+    row->open = deliver_open(job) != NULL;
+    schedule_off(job);
+    job_record(job, !row->open, row->open ? deliver_run : NULL);
+}
+
+static void offer_later(struct job *job, struct ledger_delivery *delivery, int64_t delay_ms)
+{
+    if (delivery->attempts >= LIMIT_DELIVERY_TRIES) {
+        settle(job, delivery, DELIVERY_REFUSED);
+        return;
+    }
+    if (delay_ms <= 0)
+        delay_ms = schedule_backoff_ms(delivery->attempts);
+    delivery->state = DELIVERY_PENDING;
+    delivery->next_ms = env_wall_ms(job->engine->env) + delay_ms;
+    job->row->due_ms = delivery->next_ms;
+    schedule_in(job, delay_ms);
+    job_record(job, 0, NULL);
+}
+
+static void offer_now(struct job *job)
+{
+    struct ledger_delivery *delivery = deliver_open(job);
+    int32_t rc;
+
+    if (!delivery || delivery->state != DELIVERY_OFFERED)
+        return;
+    crash_point("offer", delivery->key);
+    rc = offer(job, delivery);
+    crash_point("offered", delivery->key);
+    env_log(job->engine->env, AHP_LOG_DEBUG, LOG_DELIVERY, "%s offered, try %u: %d", delivery->key,
+            delivery->attempts, rc);
+    if (rc == AHP_OK || rc == AHP_E_EXISTS) {
+        job->busy = BUSY_RECEIPT;
+        schedule_in(job, RECEIPT_WAIT_MS);
+        return;
+    }
+    if (rc == AHP_E_UNSUPPORTED) {
+        delivery->state = DELIVERY_PENDING;
+        job_record(job, 1, NULL);
+        return;
+    }
+    if (job_text(&delivery->error, "the host did not take it"))
+        delivery->error = NULL;
+    offer_later(job, delivery, 0);
+}
+
+void deliver_run(struct job *job)
+{
+    struct ledger_delivery *delivery = deliver_open(job);
+    int64_t wait;
+
+    if (!delivery) {
+        /* A job that ended, or whose words could not be made for want of memory. */
+        if (job->row->state == JOB_READY) {
+            fetch_finish(job);
+            return;
+        }
+        job->row->open = 0;
+        job_record(job, 1, NULL);
+        return;
+    }
+    if (!deliverable(job) || job->engine->stopping) {
+        job_record(job, 1, NULL); /* for a process that can */
+        return;
+    }
+    if (delivery->state == DELIVERY_OFFERED && !drops_repeats(job)) {
+        settle(job, delivery, DELIVERY_UNKNOWN);
+        return;
+    }
+    wait = delivery->state == DELIVERY_PENDING
+               ? delivery->next_ms - env_wall_ms(job->engine->env)
+               : 0;
+    if (wait > 0) {
+        schedule_in(job, wait);
+        return;
+    }
+    delivery->state = DELIVERY_OFFERED;
+    delivery->attempts++;
+    if (delivery->kind == AHP_DELIVERY_RESULT && job->row->state != JOB_DELIVERING)
+        job_set_state(job, JOB_DELIVERING);
+    job_record(job, 0, offer_now);
+}
+
+static struct ledger_delivery *by_key(struct job *job, const ahp_text *key)
+{
+    for (size_t i = 0; i < job->row->deliveries_count; i++) {
+        struct ledger_delivery *delivery = &job->row->deliveries[i];
+
+        if (strlen(delivery->key) == key->len && memcmp(delivery->key, key->ptr, key->len) == 0)
+            return delivery;
+    }
+    return NULL;
+}
+
+static void keep_words(struct job *job, char **at, const ahp_text *text)
+{
+    char *copy;
+
+    if (!text->len)
+        return;
+    copy = mem_text_n(text->ptr, text->len < 1024 ? text->len : 1024);
+    if (!copy)
+        return;
+    env_scrub(job->engine->env, copy);
+    mem_free(*at);
+    *at = copy;
+}
+
+void deliver_receipt(struct job *job, const ahp_receipt *receipt)
+{
+    struct ledger_delivery *delivery = by_key(job, &receipt->key);
+
+    if (!delivery || delivery->state == DELIVERY_DONE) {
+        /* A repeat, or of another job's life: harmless. */
+        if (job->busy == BUSY_NOT && !job->row->open)
+            job_record(job, 1, NULL);
+        return;
+    }
+    crash_point("receipt", delivery->key);
+    if (job->busy == BUSY_RECEIPT)
+        job->busy = BUSY_NOT;
+    schedule_off(job);
+    keep_words(job, &delivery->host_ref, &receipt->host_ref);
+    keep_words(job, &delivery->error, &receipt->error);
+    env_log(job->engine->env, AHP_LOG_INFO, LOG_DELIVERY_RECEIPT, "%s: receipt %d", delivery->key,
+            receipt->outcome);
+    switch (receipt->outcome) {
+    case AHP_RECEIPT_DELIVERED:
+        settle(job, delivery, DELIVERY_DONE);
+        return;
+    case AHP_RECEIPT_HELD:
+        settle(job, delivery, DELIVERY_HELD);
+        return;
+    case AHP_RECEIPT_LATER:
+        offer_later(job, delivery, receipt->delay_ms);
+        return;
+    case AHP_RECEIPT_REFUSED:
+        settle(job, delivery, DELIVERY_REFUSED);
+        return;
+    default:
+        if (drops_repeats(job))
+            offer_later(job, delivery, 0);
+        else
+            settle(job, delivery, DELIVERY_UNKNOWN);
+        return;
+    }
+}
+
+void deliver_overdue(struct job *job)
+{
+    struct ledger_delivery *delivery = deliver_open(job);
+    ahp_receipt receipt = {.size = sizeof(receipt), .outcome = AHP_RECEIPT_UNKNOWN};
+
+    if (!delivery)
+        return;
+    env_log(job->engine->env, AHP_LOG_WARN, LOG_DELIVERY_RECEIPT,
+            "%s: the host has not said for %d minutes whether it was delivered", delivery->key,
+            RECEIPT_WAIT_MS / 60000);
+    receipt.key = as_text(delivery->key);
+    deliver_receipt(job, &receipt);
+}

@@ -1,0 +1,219 @@
+/*
+ * engine.c - see engine.h: the life of the engine itself, taking up jobs, and stopping.
+ */
+#include "engine/engine_private.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+#define SCAN_SOON_MS 20
+#define SCAN_JOBS 256
+
+static void scan_tick(void *ud);
+static void stop_tick(void *ud);
+
+int engine_open(struct env *env, struct config *config, struct ledger *ledger, struct net *net,
+                struct engine **ret_engine, struct err *err)
+{
+    struct engine *engine = mem_alloc(sizeof(*engine));
+
+    if (!engine)
+        return err_nomem(err);
+    engine->env = env;
+    engine->config = config;
+    engine->ledger = ledger;
+    engine->net = net;
+    engine->unfinished = -1;
+    *ret_engine = engine;
+    return 0;
+}
+
+int engine_start(struct engine *engine, struct err *err)
+{
+    const ahp_loop *loop = engine->env->loop;
+    void *ctx = engine->env->host->ctx;
+
+    if (loop->timer_new(ctx, &engine->due_timer, schedule_tick, engine) ||
+        loop->timer_new(ctx, &engine->scan_timer, scan_tick, engine) ||
+        loop->timer_new(ctx, &engine->stop_timer, stop_tick, engine))
+        return err_set(err, ERR_NOMEM, "the host gave no timer");
+    loop->timer_at(engine->scan_timer, env_now_ms(engine->env));
+    return 0;
+}
+
+/* A job of an earlier or other process: goes on where its row says. */
+static void take_up(struct engine *engine, const struct ledger_job *row)
+{
+    struct job *job = job_by_id(engine, row->id);
+    int64_t wait;
+
+    if (job)
+        return;
+    job = job_new(engine, row);
+    if (!job) {
+        env_log(engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "no memory to take up %s", row->id);
+        return;
+    }
+    env_log(engine->env, AHP_LOG_INFO, LOG_JOB_TAKEN, "%s taken up as %s", row->id,
+            job_state_name(row->state));
+    wait = row->due_ms ? row->due_ms - env_wall_ms(engine->env) : 0;
+    /* A clock that was set back must not put a job to sleep for long. */
+    if (wait > 15 * 60 * 1000 || (row->flags & JOB_SENT) || row->state == JOB_FETCHING)
+        wait = 0;
+    schedule_in(job, wait);
+}
+
+static void scanned(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
+                    size_t jobs_count, int64_t unfinished, const struct err *err)
+{
+    struct engine *engine = ud;
+
+    engine->scanning = 0;
+    if (engine->stopping) {
+        engine_idle_check(engine);
+        return;
+    }
+    if (result != LEDGER_OK) {
+        env_log(engine->env, AHP_LOG_WARN, LOG_LEDGER, "looking for jobs failed: %s", err->text);
+    } else {
+        for (size_t i = 0; i < jobs_count; i++)
+            take_up(engine, jobs[i]);
+        engine->unfinished = unfinished;
+    }
+    engine->env->loop->timer_at(engine->scan_timer,
+                                env_now_ms(engine->env) +
+                                    (engine->scan_again || jobs_count == SCAN_JOBS ? SCAN_SOON_MS
+                                                                                  : LEASE_SCAN_MS));
+    engine->scan_again = 0;
+}
+
+static void scan_tick(void *ud)
+{
+    struct engine *engine = ud;
+    size_t held = job_count(engine);
+    struct ledger_scan scan = {
+        .host = engine->env->host->name,
+        .can_deliver = (engine->env->deliver->flags & AHP_DELIVER_READY) != 0,
+        .now_ms = env_wall_ms(engine->env),
+        .jobs_max = held >= LIMIT_JOBS ? 0 : SCAN_JOBS,
+    };
+
+    if (engine->scanning || engine->stopping)
+        return;
+    engine->scanning = 1;
+    if (ledger_scan(engine->ledger, &scan, scanned, engine)) {
+        engine->scanning = 0;
+        engine->env->loop->timer_at(engine->scan_timer, env_now_ms(engine->env) + LEASE_SCAN_MS);
+    }
+}
+
+void engine_scan_soon(struct engine *engine)
+{
+    if (engine->scanning)
+        engine->scan_again = 1;
+    else if (!engine->stopping && !engine->closing)
+        engine->env->loop->timer_at(engine->scan_timer, env_now_ms(engine->env) + SCAN_SOON_MS);
+}
+
+int64_t engine_unfinished(const struct engine *engine)
+{
+    return engine->unfinished;
+}
+
+int engine_find(struct engine *engine, const struct ledger_query *query, ledger_find_fn *done,
+                void *ud)
+{
+    return ledger_find(engine->ledger, query, done, ud);
+}
+
+static void stop_done(void *ud)
+{
+    struct engine *engine = ud;
+    engine_stopped_fn *stopped = engine->stopped;
+
+    engine->stop_deferred = NULL;
+    engine->stopped = NULL;
+    if (stopped)
+        stopped(engine->stopped_ud);
+}
+
+/* What is worth waiting for at the end: an answer that was paid for, and what is being stored. */
+static int worth_waiting(const struct engine *engine)
+{
+    const struct job *job;
+    const struct job *next;
+
+    HASH_ITER(hh, engine->jobs, job, next)
+        if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
+            return 1;
+    return engine->scanning || ledger_is_busy(engine->ledger);
+}
+
+void engine_idle_check(struct engine *engine)
+{
+    if (!engine->stopping || engine->closing || !engine->stopped || engine->stop_deferred ||
+        worth_waiting(engine))
+        return;
+    if (env_defer(engine->env, &engine->stop_deferred, stop_done, engine))
+        engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env));
+}
+
+static void stop_tick(void *ud)
+{
+    struct engine *engine = ud;
+    int64_t now = env_now_ms(engine->env);
+
+    engine_idle_check(engine);
+    if (engine->stop_deferred || !engine->stopped)
+        return;
+    if (now >= engine->stop_by_ms)
+        stop_done(engine);
+    else
+        engine->env->loop->timer_at(engine->stop_timer,
+                                    now + 50 < engine->stop_by_ms ? now + 50 : engine->stop_by_ms);
+}
+
+void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *done, void *ud)
+{
+    struct job *job;
+    struct job *next;
+
+    engine->stopping = 1;
+    engine->stop_by_ms = deadline_ms;
+    engine->stopped = done;
+    engine->stopped_ud = ud;
+    engine->env->loop->timer_off(engine->scan_timer);
+    HASH_ITER(hh, engine->jobs, job, next) {
+        if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
+            continue;
+        net_cancel(job->call);
+        job->call = NULL;
+        job_free(job);
+    }
+    engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env));
+}
+
+void engine_close(struct engine *engine)
+{
+    const ahp_loop *loop;
+    struct job *job;
+    struct job *next;
+
+    if (!engine)
+        return;
+    loop = engine->env->loop;
+    engine->closing = 1;
+    engine->stopping = 1;
+    watch_done(engine);
+    HASH_ITER(hh, engine->jobs, job, next)
+        job_free(job);
+    receipt_done(engine);
+    schedule_done(engine);
+    if (engine->stop_deferred)
+        loop->defer_free(engine->stop_deferred);
+    loop->timer_free(engine->due_timer);
+    loop->timer_free(engine->scan_timer);
+    loop->timer_free(engine->stop_timer);
+    mem_free(engine);
+}

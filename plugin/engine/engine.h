@@ -1,0 +1,89 @@
+/*
+ * engine.h - the life of jobs: from an accepted order to a delivered file. It owns every decision
+ * that must survive a crash; the ledger makes it durable, net/ and media/ do the work, adapters say
+ * what to send. tools/ talks to it through this header.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "config/config.h"
+#include "ledger/ledger.h"
+#include "net/net.h"
+#include "providers/provider.h"
+
+struct engine;
+
+int engine_open(struct env *env, struct config *config, struct ledger *ledger, struct net *net,
+                struct engine **ret_engine, struct err *err);
+
+/* Takes up what an earlier process left, and looks for such jobs from time to time. */
+int engine_start(struct engine *engine, struct err *err);
+
+/*
+ * No new orders; nothing new is sent. What is in flight may end until deadline_ms (monotonic): an
+ * answer to a request that spends is worth waiting for. Then `done`, once, from the loop.
+ */
+typedef void engine_stopped_fn(void *ud);
+void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *done, void *ud);
+void engine_close(struct engine *engine);
+
+/* Jobs and deliveries that this host could still bring to an end; -1: not known yet. */
+int64_t engine_unfinished(const struct engine *engine);
+
+/* What a tool wants made. All borrowed; the plan's json is shared, not taken. */
+struct engine_order {
+    const char *tool;
+    const struct config_provider *provider;
+    const struct provider_plan *plan;
+    const char *conversation;
+    const char *caller;
+    const char *locale;      /* "en" or "zh": of the words to the user */
+    const char *reply_to;    /* the result is delivered there; NULL: it is asked for */
+    size_t reply_to_len;
+    const char *dedup_key;   /* the host's; NULL: made from conversation, tool and arguments */
+    const char *dedup_text;  /* canonical arguments, for our own key */
+    int again;               /* 1: a new job even if the same one is under way */
+    int hold;                /* 1: store it, let another process do it */
+    const char *resubmit_of;
+};
+
+/* `job` lives for the call. created 0: the same request is under way already, this is its job. */
+typedef void engine_ordered_fn(void *ud, const struct ledger_job *job, int created,
+                               const struct err *err);
+int engine_order(struct engine *engine, const struct engine_order *order, engine_ordered_fn *done,
+                 void *ud, struct err *err);
+
+/*
+ * Follows one job until engine_unwatch: called soon with its present state, at every change, and at
+ * least every second while it works. job NULL: it is not known (any more). Never inline. Works for
+ * jobs that other processes hold, too.
+ */
+struct engine_watch;
+struct engine_sight {
+    const struct ledger_job *job;
+    uint64_t bytes;       /* of the transfer under way, 0: none */
+    uint64_t bytes_total; /* 0: not known */
+};
+typedef void engine_watch_fn(void *ud, const struct engine_sight *sight, const struct err *err);
+int engine_watch(struct engine *engine, const char *id, engine_watch_fn *seen, void *ud,
+                 struct engine_watch **ret_watch);
+void engine_unwatch(struct engine_watch *watch); /* NULL is ignored */
+
+/* Reading, as the ledger's. */
+int engine_find(struct engine *engine, const struct ledger_query *query, ledger_find_fn *done,
+                void *ud);
+
+/* What a person may do about a job. err->kind INVALID: not in this state, and why. */
+typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struct err *err);
+int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
+int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
+
+/* ahp_inst.receipt. */
+int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
+
+/* 1 for states that nothing follows but a person's wish. */
+int engine_state_ended(enum job_state state);
+
+#endif

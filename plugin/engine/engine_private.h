@@ -1,0 +1,173 @@
+/*
+ * engine_private.h - shared by the files of engine/ only.
+ *
+ * How a job moves: job_run (it is due) -> turn_take (ask the adapter) -> record (make it durable)
+ * -> send -> reply -> turn_take ... -> fetch (files) -> deliver. Between two of these a job is either
+ * waiting for one thing (`busy`) or standing in the scheduler's heap. Nothing that the outside world
+ * could notice happens before the record that announces it is durable.
+ */
+#ifndef ENGINE_ENGINE_PRIVATE_H
+#define ENGINE_ENGINE_PRIVATE_H
+
+#include "engine/engine.h"
+#include "media/media.h"
+#include "media/spill.h"
+
+#include <uthash.h>
+
+struct job;
+struct account_pace;
+struct receipt_copy;
+
+/* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
+#define JOB_SENT 256u
+
+/* What a job is waiting for. */
+enum job_busy {
+    BUSY_NOT = 0,
+    BUSY_RECORD, /* the ledger */
+    BUSY_NET,    /* an answer */
+    BUSY_FILE,   /* a file that is being published */
+    BUSY_RECEIPT,/* the host */
+};
+
+typedef void job_then_fn(struct job *job);
+
+/* One conversation turn with the adapter: lives from next() until its step is done with. */
+struct turn {
+    struct arena arena;
+    struct provider_step step;
+};
+
+/* What catches the body of an answer. */
+struct catch {
+    struct spill *spill;                     /* of HTTP_ANSWER_MEDIA */
+    struct media_part *parts[LIMIT_BLOBS];   /* one a blob; [0] of HTTP_ANSWER_FILE */
+    int broken[LIMIT_BLOBS];                 /* a blob that was no proper base64 */
+    unsigned open;                           /* the blob being written */
+    struct err err;                          /* why the body was not taken */
+};
+
+struct job {
+    UT_hash_handle hh; /* by row->id */
+    struct engine *engine;
+    struct ledger_job *row;
+    enum job_busy busy;
+    job_then_fn *then; /* after the record under way */
+    int release;       /* the record under way gives the lease back */
+    int unrecorded;    /* the last record failed and is to be tried again, before anything else */
+    int dropped;       /* not ours any more: to be freed when nothing is under way */
+    int word_logged;   /* an unknown state word was logged once */
+    int64_t due_ms;    /* monotonic */
+    int paced;         /* due_ms is a moment reserved at its account */
+    size_t heap_index; /* SIZE_MAX: not in the heap */
+    struct turn *turn;
+    struct net_call *call;
+    int spending;      /* the call may cost money */
+    struct catch catch;
+    uint32_t fetching; /* the number of the file being fetched */
+    unsigned failed;   /* bits of the numbers that could not be had */
+    size_t files_recorded;
+    struct err fetch_err; /* the first file that could not be had */
+    struct receipt_copy *receipt; /* came while busy with something else */
+};
+
+struct engine {
+    struct env *env;
+    struct config *config;
+    struct ledger *ledger;
+    struct net *net;
+    struct job *jobs; /* hash: all that this process holds */
+    struct job **heap;
+    size_t heap_count;
+    size_t heap_room;
+    struct account_pace *paces;
+    ahp_timer *due_timer;
+    ahp_timer *scan_timer;
+    ahp_timer *stop_timer;
+    struct receipt_copy *receipts; /* waiting for their jobs to be read */
+    int64_t stop_by_ms;
+    int scanning;
+    int scan_again;
+    int64_t unfinished;
+    struct engine_watch *watches;
+    ahp_timer *watch_timer;
+    ahp_deferred *watch_pass;
+    int watch_passing;
+    int stopping;
+    int closing;
+    engine_stopped_fn *stopped;
+    void *stopped_ud;
+    ahp_deferred *stop_deferred;
+};
+
+/* job.c */
+int job_state_allowed(enum job_state from, enum job_state to);
+void job_set_state(struct job *job, enum job_state state);
+struct job *job_new(struct engine *engine, const struct ledger_job *row);
+struct job *job_by_id(struct engine *engine, const char *id);
+void job_free(struct job *job);
+void job_forget(struct job *job); /* gives up what is under way here; the ledger keeps it */
+void job_record(struct job *job, int release, job_then_fn *then);
+int job_text(char **at, const char *text); /* replaces a text of a row; NULL clears it */
+/* Ends the job with an error, tells the user if there is a way, and records it. */
+void job_end(struct job *job, enum job_state state, const struct err *err);
+const struct config_provider *job_provider(struct job *job, struct err *err);
+enum words_language job_language(const struct job *job);
+size_t job_count(const struct engine *engine);
+
+/* run.c */
+void job_run(struct job *job);
+/* The first step, before the job is stored; -1: err, and nothing may be sent. */
+int turn_first(struct job *job, struct err *err);
+void turn_go(struct job *job); /* does what the stored first step says */
+void turn_free(struct job *job);
+void job_send(struct job *job, const struct http_request *request, net_done_fn *done);
+
+/* catch.c */
+const struct net_sink *catch_sink(struct job *job, enum http_answer answer,
+                                  struct net_sink *ret_sink);
+int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
+void catch_drop(struct job *job);
+const char *catch_dir(const struct job *job);
+char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
+
+/* fetch.c */
+void fetch_start(struct job *job);
+void fetch_finish(struct job *job); /* files are here: tell the user, or be done */
+
+/* schedule.c */
+void schedule_at(struct job *job, int64_t due_ms);
+void schedule_in(struct job *job, int64_t delay_ms);
+void schedule_off(struct job *job);
+void schedule_tick(void *ud);
+int64_t schedule_backoff_ms(unsigned tries);
+int64_t schedule_poll_ms(const struct provider_times *times, int64_t elapsed_ms, int first);
+void schedule_done(struct engine *engine);
+void job_times(const struct job *job, struct provider_times *ret_times);
+
+/* deliver.c */
+int deliver_add(struct job *job, int32_t kind, const char *text);
+struct ledger_delivery *deliver_open(struct job *job);
+void deliver_run(struct job *job);
+void deliver_receipt(struct job *job, const ahp_receipt *receipt);
+void deliver_overdue(struct job *job); /* no receipt for too long */
+char *deliver_words(const struct job *job); /* mem_free */
+
+/* receipt.c */
+void receipt_apply_take(struct job *job, struct receipt_copy *copy);
+void receipt_free(struct receipt_copy *copy);
+void receipt_done(struct engine *engine);
+
+/* act.c */
+void act_cancel(struct job *job);
+
+/* watch.c */
+void watch_changed(struct engine *engine, const struct job *job);
+void watch_done(struct engine *engine);
+
+/* engine.c */
+void engine_scan_soon(struct engine *engine);
+void engine_idle_check(struct engine *engine);
+
+#endif

@@ -1,0 +1,379 @@
+/*
+ * fetch.c - brings the results of a finished job to disk, one after the other. Which files are there
+ * is in the ledger by number, so that a restart goes on with the next one. Base64 that came with the
+ * answer is on disk already as a .part; addresses are downloaded.
+ *
+ * One missing file of several does not lose the others: what can be had is delivered, and the words
+ * say what is missing and where it is.
+ */
+#include "engine/engine_private.h"
+
+#include "base/crash.h"
+#include "base/mem.h"
+#include "base/words.h"
+
+#include <nettle/base64.h>
+#include <stdio.h>
+#include <string.h>
+
+static void fetch_next(struct job *job);
+
+/* Base64 comes first by its own number, so that addresses and blobs of one answer never collide. */
+static uint32_t number_of(const struct provider_step *step, size_t index)
+{
+    const struct provider_result *result = &step->results[index];
+    uint32_t blobs = 0;
+
+    for (size_t i = 0; i < step->results_count; i++)
+        if (step->results[i].blob >= 0 && (uint32_t)step->results[i].blob + 1 > blobs)
+            blobs = (uint32_t)step->results[i].blob + 1;
+    return result->blob >= 0 ? (uint32_t)result->blob + 1 : blobs + (uint32_t)index + 1;
+}
+
+static int have(const struct job *job, uint32_t number)
+{
+    for (size_t i = 0; i < job->row->files_count; i++)
+        if (job->row->files[i].number == number)
+            return 1;
+    return 0;
+}
+
+static enum media_kind kind_of(const struct job *job)
+{
+    return strcmp(job->row->kind, "video") == 0 ? MEDIA_VIDEO : MEDIA_IMAGE;
+}
+
+/* Which result the file under way belongs to. */
+static const struct provider_result *current(const struct job *job)
+{
+    const struct provider_step *step = &job->turn->step;
+
+    for (size_t i = 0; i < step->results_count; i++)
+        if (number_of(step, i) == job->fetching)
+            return &step->results[i];
+    return NULL;
+}
+
+/* An address without what follows "?": it may be signed, and the ledger keeps no credentials. */
+static char *plain_url(const char *url)
+{
+    return url ? mem_text_n(url, strcspn(url, "?#")) : NULL;
+}
+
+static int add_file(struct job *job, const struct media_facts *facts, const char *path)
+{
+    struct ledger_job *row = job->row;
+    const struct provider_result *result = current(job);
+    struct ledger_file *files = mem_grow(row->files, (row->files_count + 1) * sizeof(*files));
+    struct ledger_file *file;
+
+    if (!files)
+        return -1;
+    row->files = files;
+    file = &files[row->files_count];
+    memset(file, 0, sizeof(*file));
+    file->number = job->fetching;
+    file->path = mem_text(path);
+    file->mime = mem_text(facts->mime);
+    file->url = result && !result->auth ? plain_url(result->url) : NULL;
+    file->width = facts->width;
+    file->height = facts->height;
+    file->duration_ms = facts->duration_ms;
+    file->bytes = facts->bytes;
+    if (!file->path || !file->mime ||
+        env_handle(file->handle, sizeof(file->handle), facts->kind == MEDIA_VIDEO ? "vid_" : "img_",
+                   8)) {
+        mem_free(file->path);
+        mem_free(file->mime);
+        mem_free(file->url);
+        return -1;
+    }
+    row->files_count++;
+    return 0;
+}
+
+void fetch_finish(struct job *job)
+{
+    struct ledger_job *row = job->row;
+    char *words;
+
+    if (!(row->flags & LEDGER_JOB_DELIVERS)) {
+        job_set_state(job, JOB_DONE);
+        row->open = 0;
+        job_record(job, 1, NULL);
+        return;
+    }
+    words = deliver_words(job);
+    if (!words || deliver_add(job, AHP_DELIVERY_RESULT, words)) {
+        mem_free(words);
+        schedule_in(job, 1000);
+        return;
+    }
+    mem_free(words);
+    row->due_ms = env_wall_ms(job->engine->env);
+    job_record(job, 0, deliver_run);
+}
+
+/* The whole job: nothing left to bring. */
+static void finish(struct job *job)
+{
+    struct ledger_job *row = job->row;
+    struct err err = job->fetch_err;
+
+    catch_drop(job);
+    turn_free(job);
+    if (!row->files_count) {
+        if (err.kind == ERR_NONE)
+            err_set(&err, ERR_ANSWER, "the provider says it is done but names no result");
+        job_end(job, JOB_FAILED, &err);
+        return;
+    }
+    if (err.kind != ERR_NONE && job_text(&row->error_text, err.text) == 0)
+        row->error_kind = err.kind;
+    job_set_state(job, JOB_READY);
+    fetch_finish(job);
+}
+
+static void file_failed(struct job *job, const struct err *err)
+{
+    const struct provider_result *result = current(job);
+    char *url = result && !result->auth && result->url ? mem_text(result->url) : NULL;
+
+    env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: file %u: %s", job->row->id,
+            job->fetching, err->text);
+    if (job->fetch_err.kind == ERR_NONE) {
+        /* It may be paid for: the user gets the address even if we could not use it. */
+        if (url && strlen(url) < LIMIT_ERR_TEXT / 2)
+            err_set(&job->fetch_err, err->kind, "%s (%s)", err->text, url);
+        else
+            job->fetch_err = *err;
+    }
+    mem_free(url);
+    job->row->tries = 0;
+    job->failed |= 1u << (job->fetching & 31);
+    fetch_next(job);
+}
+
+static void published(void *ud, const struct media_facts *facts, const char *path,
+                      const struct err *err)
+{
+    struct job *job = ud;
+
+    job->busy = BUSY_NOT;
+    if (job->dropped) {
+        struct engine *engine = job->engine;
+
+        job_free(job);
+        engine_idle_check(engine);
+        return;
+    }
+    if (facts)
+        crash_point("published", job->row->id);
+    if (!facts) {
+        file_failed(job, err);
+        return;
+    }
+    if (add_file(job, facts, path)) {
+        struct err nomem;
+
+        err_nomem(&nomem);
+        file_failed(job, &nomem);
+        return;
+    }
+    job->row->tries = 0;
+    fetch_next(job);
+}
+
+static void publish(struct job *job, struct media_part **part)
+{
+    struct media_part *taken = *part;
+
+    *part = NULL;
+    job->busy = BUSY_FILE;
+    media_part_publish_take(taken, job->engine->env, kind_of(job), published, job);
+}
+
+/* A download that did not work out; tried again while there is hope. */
+static void download_failed(struct job *job, const struct http_reply *reply)
+{
+    struct ledger_job *row = job->row;
+    struct err err;
+    int passing = reply->outcome != HTTP_ANSWERED || reply->status >= 500 || reply->status == 429 ||
+                  reply->status == 408;
+    enum err_kind kind = ERR_UNAVAILABLE;
+
+    if (reply->outcome == HTTP_ANSWERED) {
+        if (reply->status == 404 || reply->status == 410)
+            kind = ERR_EXPIRED;
+        else if (reply->status == 401 || reply->status == 403)
+            kind = ERR_AUTH;
+        err_set(&err, kind, "the result could not be downloaded: HTTP status %d", reply->status);
+    } else if (reply->outcome == HTTP_REFUSED || reply->outcome == HTTP_TOO_LARGE) {
+        passing = 0;
+        err_set(&err, reply->outcome == HTTP_REFUSED ? ERR_REFUSED : ERR_LIMIT,
+                "the result was not downloaded: %s", reply->error);
+    } else if (reply->outcome == HTTP_SINK && job->catch.err.kind != ERR_NONE) {
+        passing = job->catch.err.kind == ERR_IO || job->catch.err.kind == ERR_NOMEM;
+        err = job->catch.err;
+    } else {
+        err_set(&err, ERR_UNAVAILABLE, "the result could not be downloaded: %s", reply->error);
+    }
+    catch_drop(job);
+    if (passing && row->tries < LIMIT_RETRIES) {
+        int64_t wait = reply->retry_after_ms > 0 ? reply->retry_after_ms
+                                                 : schedule_backoff_ms(row->tries);
+
+        row->tries++;
+        row->due_ms = env_wall_ms(job->engine->env) + wait;
+        env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
+                row->id, row->tries, (long long)wait, err.text);
+        schedule_in(job, wait);
+        job_record(job, 0, NULL);
+        return;
+    }
+    file_failed(job, &err);
+}
+
+static void downloaded(void *ud, const struct http_reply *reply)
+{
+    struct job *job = ud;
+
+    job->call = NULL;
+    job->busy = BUSY_NOT;
+    if (reply->outcome == HTTP_CANCELLED)
+        return;
+    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0])
+        publish(job, &job->catch.parts[0]);
+    else
+        download_failed(job, reply);
+    engine_idle_check(job->engine);
+}
+
+static void download(struct job *job, const struct provider_result *result)
+{
+    struct http_request request = {.effect = HTTP_READS, .answer = HTTP_ANSWER_FILE,
+                                   .method = "GET", .url = result->url};
+    struct err err;
+    const struct config_provider *provider = job_provider(job, &err);
+
+    request.file_bytes_max = kind_of(job) == MEDIA_VIDEO ? LIMIT_VIDEO_BYTES : LIMIT_IMAGE_BYTES;
+    for (size_t i = 0; result->auth && provider && i < provider->account.headers_count; i++)
+        request.headers[request.headers_count++] = provider->account.headers[i];
+    job_send(job, &request, downloaded);
+}
+
+/* Short base64 that stayed in the answer's text. */
+static void write_base64(struct job *job, const char *text)
+{
+    struct base64_decode_ctx ctx;
+    uint8_t *data = mem_alloc(BASE64_DECODE_LENGTH(strlen(text)));
+    size_t len = BASE64_DECODE_LENGTH(strlen(text));
+    char *stem = catch_stem(job, job->fetching);
+    struct media_part *part = NULL;
+    struct err err;
+
+    base64_decode_init(&ctx);
+    if (!data || !stem)
+        err_nomem(&err);
+    else if (!base64_decode_update(&ctx, &len, data, strlen(text), text) ||
+             !base64_decode_final(&ctx))
+        err_set(&err, ERR_ANSWER, "the provider's base64 is damaged");
+    else if (media_part_open(catch_dir(job), stem, LIMIT_IMAGE_BYTES, &part, &err) == 0 &&
+             media_part_write(part, data, len, &err) == 0)
+        err.kind = ERR_NONE;
+    mem_free(data);
+    mem_free(stem);
+    if (part && err.kind == ERR_NONE) {
+        publish(job, &part);
+        return;
+    }
+    media_part_abandon(part);
+    file_failed(job, &err);
+}
+
+/* The .part, or even the finished file, of a process that ended before it could say so. */
+static void adopt(struct job *job)
+{
+    char *stem = catch_stem(job, job->fetching);
+    struct media_part *part = NULL;
+    struct err err;
+
+    if (!stem)
+        err_nomem(&err);
+    else if (media_part_adopt(catch_dir(job), stem, &part, &err) == 0)
+        err.kind = ERR_NONE;
+    mem_free(stem);
+    if (part)
+        publish(job, &part);
+    else
+        file_failed(job, &err);
+}
+
+static void fetch_one(struct job *job, const struct provider_result *result)
+{
+    struct err err;
+
+    if (result->url) {
+        download(job, result);
+        return;
+    }
+    if (result->base64) {
+        write_base64(job, result->base64);
+        return;
+    }
+    if (result->blob >= 0 && result->blob < LIMIT_BLOBS && job->catch.parts[result->blob]) {
+        publish(job, &job->catch.parts[result->blob]);
+        return;
+    }
+    if (result->blob >= 0 && result->blob < LIMIT_BLOBS && job->catch.broken[result->blob]) {
+        err_set(&err, ERR_ANSWER, "the provider's base64 is damaged");
+        file_failed(job, &err);
+        return;
+    }
+    adopt(job);
+}
+
+static void fetch_next(struct job *job)
+{
+    struct provider_step *step = &job->turn->step;
+    struct err err;
+
+    if (job->row->flags & LEDGER_JOB_CANCEL) {
+        err_set(&err, ERR_CANCELLED, "cancelled");
+        job_end(job, JOB_CANCELLED, &err);
+        return;
+    }
+    for (size_t i = 0; i < step->results_count; i++) {
+        uint32_t number = number_of(step, i);
+
+        if (have(job, number) || (job->failed & (1u << (number & 31))))
+            continue;
+        /* What is here already is made durable before the next one is begun. */
+        if (job->row->files_count != job->files_recorded) {
+            job->files_recorded = job->row->files_count;
+            job_record(job, 0, fetch_next);
+            return;
+        }
+        job->fetching = number;
+        fetch_one(job, &step->results[i]);
+        return;
+    }
+    finish(job);
+}
+
+void fetch_start(struct job *job)
+{
+    struct err err;
+
+    job->files_recorded = job->row->files_count;
+    if (!job->turn && turn_first(job, &err)) {
+        job_end(job, JOB_FAILED, &err);
+        return;
+    }
+    if (job->turn->step.kind != STEP_DONE) {
+        err_set(&err, ERR_INTERNAL, "the adapter forgot where the results are");
+        job_end(job, JOB_FAILED, &err);
+        return;
+    }
+    fetch_next(job);
+}

@@ -1,0 +1,277 @@
+/*
+ * job.c - a job in memory: which states may follow which, the one function that sets a state, and
+ * the one way to make it durable.
+ *
+ * States move forward only. The exceptions are a person's wishes: an undeliverable or delivered
+ * result can be sent again.
+ */
+#include "engine/engine_private.h"
+
+#include "base/crash.h"
+#include "base/mem.h"
+#include "base/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* After a record that failed: a full disk, or no memory. */
+#define RECORD_AGAIN_MS 1000
+
+#define TO(state) (1u << (state))
+
+/* What may follow what. A state may always be recorded again as it is. */
+static const unsigned allowed[JOB_STATES] = {
+    [JOB_PLANNED] = TO(JOB_UPLOADING) | TO(JOB_SUBMITTING) | TO(JOB_WORKING) | TO(JOB_FAILED) |
+                    TO(JOB_CANCELLED) | TO(JOB_EXPIRED),
+    [JOB_UPLOADING] = TO(JOB_SUBMITTING) | TO(JOB_WORKING) | TO(JOB_FAILED) | TO(JOB_CANCELLED) |
+                      TO(JOB_EXPIRED),
+    [JOB_SUBMITTING] = TO(JOB_WORKING) | TO(JOB_FETCHING) | TO(JOB_FAILED) | TO(JOB_CANCELLED) |
+                       TO(JOB_UNKNOWN) | TO(JOB_EXPIRED),
+    [JOB_WORKING] = TO(JOB_FETCHING) | TO(JOB_SUBMITTING) | TO(JOB_FAILED) | TO(JOB_CANCELLED) |
+                    TO(JOB_UNKNOWN) | TO(JOB_EXPIRED),
+    [JOB_FETCHING] = TO(JOB_READY) | TO(JOB_FAILED) | TO(JOB_CANCELLED) | TO(JOB_EXPIRED),
+    [JOB_READY] = TO(JOB_DELIVERING) | TO(JOB_DONE) | TO(JOB_UNDELIVERABLE),
+    [JOB_DELIVERING] = TO(JOB_DELIVERED) | TO(JOB_UNDELIVERABLE),
+    [JOB_UNDELIVERABLE] = TO(JOB_DELIVERING),
+    [JOB_DELIVERED] = TO(JOB_DELIVERING),
+};
+
+int job_state_allowed(enum job_state from, enum job_state to)
+{
+    return from == to || (allowed[from] & TO(to)) != 0;
+}
+
+int engine_state_ended(enum job_state state)
+{
+    return state >= JOB_DELIVERED;
+}
+
+void job_set_state(struct job *job, enum job_state state)
+{
+    struct ledger_job *row = job->row;
+
+    if (row->state == state)
+        return;
+    if (!job_state_allowed(row->state, state)) {
+        /* Believed impossible: kept out of the ledger, and told. */
+        env_log(job->engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "%s: %s may not become %s", row->id,
+                job_state_name(row->state), job_state_name(state));
+        return;
+    }
+    env_log(job->engine->env, AHP_LOG_DEBUG, LOG_JOB_STATE, "%s: %s -> %s", row->id,
+            job_state_name(row->state), job_state_name(state));
+    row->state = state;
+    crash_point("state", job_state_name(state));
+}
+
+int job_text(char **at, const char *text)
+{
+    char *copy = mem_text(text);
+
+    if (text && !copy)
+        return -1;
+    mem_free(*at);
+    *at = copy;
+    return 0;
+}
+
+struct job *job_new(struct engine *engine, const struct ledger_job *row)
+{
+    struct job *job = mem_alloc(sizeof(*job));
+
+    if (!job)
+        return NULL;
+    job->engine = engine;
+    job->heap_index = SIZE_MAX;
+    if (ledger_job_copy(row, &job->row)) {
+        mem_free(job);
+        return NULL;
+    }
+    HASH_ADD_KEYPTR(hh, engine->jobs, job->row->id, strlen(job->row->id), job);
+    return job;
+}
+
+struct job *job_by_id(struct engine *engine, const char *id)
+{
+    struct job *job;
+
+    HASH_FIND_STR(engine->jobs, id, job);
+    return job;
+}
+
+size_t job_count(const struct engine *engine)
+{
+    return HASH_COUNT(engine->jobs);
+}
+
+void job_free(struct job *job)
+{
+    HASH_DEL(job->engine->jobs, job);
+    schedule_off(job);
+    net_cancel(job->call);
+    catch_drop(job);
+    turn_free(job);
+    receipt_free(job->receipt);
+    ledger_job_free(job->row);
+    mem_free(job);
+}
+
+/* A record or a published file still calls back: such a job is freed there. */
+void job_forget(struct job *job)
+{
+    struct engine *engine = job->engine;
+
+    schedule_off(job);
+    if (job->busy == BUSY_RECORD || job->busy == BUSY_FILE) {
+        job->dropped = 1;
+        return;
+    }
+    job_free(job);
+    engine_idle_check(engine);
+}
+
+static void recorded(void *ud, enum ledger_result result, uint32_t flags, const struct err *err)
+{
+    struct job *job = ud;
+    struct engine *engine = job->engine;
+    job_then_fn *then = job->then;
+
+    job->busy = BUSY_NOT;
+    if (job->dropped) {
+        job_free(job);
+        engine_idle_check(engine);
+        return;
+    }
+    if (result == LEDGER_FAILED) {
+        env_log(engine->env, AHP_LOG_ERROR, LOG_LEDGER, "%s could not be stored: %s", job->row->id,
+                err->text);
+        /* Nothing goes on before this is durable; the disk may have room again soon. */
+        job->unrecorded = 1;
+        schedule_in(job, RECORD_AGAIN_MS);
+        return;
+    }
+    if (result != LEDGER_OK) {
+        env_log(engine->env, AHP_LOG_WARN, LOG_JOB_LOST_LEASE,
+                "%s is another process's now, its work here ends", job->row->id);
+        job_forget(job);
+        return;
+    }
+    job->then = NULL;
+    job->row->flags |= flags & LEDGER_JOB_CANCEL;
+    watch_changed(engine, job);
+    if (job->release) {
+        job_forget(job);
+        engine_scan_soon(engine);
+        return;
+    }
+    if (job->receipt) {
+        struct receipt_copy *receipt = job->receipt;
+
+        job->receipt = NULL;
+        receipt_apply_take(job, receipt);
+        return;
+    }
+    if (then)
+        then(job);
+    engine_idle_check(engine);
+}
+
+void job_record(struct job *job, int release, job_then_fn *then)
+{
+    job->row->updated_ms = env_wall_ms(job->engine->env);
+    job->then = then;
+    job->release = release;
+    job->busy = BUSY_RECORD;
+    job->unrecorded = 0;
+    if (ledger_record(job->engine->ledger, job->row, release, recorded, job)) {
+        job->busy = BUSY_NOT;
+        job->unrecorded = 1;
+        schedule_in(job, RECORD_AGAIN_MS);
+    }
+}
+
+enum words_language job_language(const struct job *job)
+{
+    return words_choose(job->row->locale, NULL);
+}
+
+const struct config_provider *job_provider(struct job *job, struct err *err)
+{
+    const struct config_provider *provider;
+    const char *account = job->row->account;
+    struct err broken;
+
+    /* A broken file leaves the last good state in place: good enough to go on with. */
+    if (config_refresh(job->engine->config, &broken))
+        env_log(job->engine->env, AHP_LOG_DEBUG, LOG_CONFIG, "%s", broken.text);
+    provider = config_provider_by_id(job->engine->config, job->row->provider);
+    if (!provider) {
+        err_set(err, ERR_CONFIG, "provider \"%s\" is not in %s any more", job->row->provider,
+                config_file(job->engine->config));
+        return NULL;
+    }
+    /* Up to the dash it is the service's address, after it the key, which may be renewed. */
+    if (account && strncmp(account, provider->fingerprint, strcspn(account, "-")) != 0) {
+        err_set(err, ERR_CONFIG,
+                "provider \"%s\" has another baseUrl now than when this job was sent",
+                job->row->provider);
+        return NULL;
+    }
+    return provider;
+}
+
+static char *advice_for(const struct job *job, enum err_kind kind)
+{
+    char key[64];
+
+    snprintf(key, sizeof(key), "advice.%s", err_kind_name(kind));
+    return words_text(job_language(job), key, NULL);
+}
+
+static char *notice_words(const struct job *job)
+{
+    char key[64];
+    json_t *values = json_pack("{s:s, s:s?, s:s?, s:s}", "job", job->row->id, "error",
+                               job->row->error_text, "advice", job->row->advice, "provider",
+                               job->row->provider);
+    char *text;
+
+    snprintf(key, sizeof(key), "notice.%s", job_state_name(job->row->state));
+    text = words_text(job_language(job), key, values);
+    json_decref(values);
+    return text;
+}
+
+void job_end(struct job *job, enum job_state state, const struct err *err)
+{
+    struct ledger_job *row = job->row;
+    char *advice = advice_for(job, err->kind);
+    char scrubbed[LIMIT_ERR_TEXT];
+    char *words;
+
+    snprintf(scrubbed, sizeof(scrubbed), "%s", err->text);
+    env_scrub(job->engine->env, scrubbed);
+    net_cancel(job->call);
+    job->call = NULL;
+    catch_drop(job);
+    turn_free(job);
+    job_set_state(job, state);
+    row->error_kind = err->kind;
+    row->ended_ms = env_wall_ms(job->engine->env);
+    row->open = 0;
+    mem_free(row->advice);
+    row->advice = advice;
+    if (job_text(&row->error_text, scrubbed))
+        env_log(job->engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "%s: no memory for its error",
+                row->id);
+    env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_STATE, "%s ended as %s: %s", row->id,
+            job_state_name(state), scrubbed);
+    if ((row->flags & LEDGER_JOB_DELIVERS) && state != JOB_CANCELLED) {
+        words = notice_words(job);
+        if (words && deliver_add(job, AHP_DELIVERY_NOTICE, words) == 0)
+            row->open = 1;
+        mem_free(words);
+    }
+    job_record(job, !row->open, row->open ? deliver_run : NULL);
+}

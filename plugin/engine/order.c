@@ -1,0 +1,212 @@
+/*
+ * order.c - from a tool's order to a stored job. The first step is asked for before the job is
+ * stored, so that the intent and "about to be sent" are one commit.
+ */
+#include "engine/engine_private.h"
+
+#include "base/crash.h"
+#include "base/mem.h"
+
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So many earlier jobs make a rule of their durations. */
+#define HISTORY_MIN 3
+
+struct ordering {
+    struct job *job;
+    int hold;
+    engine_ordered_fn *done;
+    void *ud;
+};
+
+static char *own_key(const struct engine_order *order)
+{
+    struct sha256_ctx ctx;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    const char *pieces[] = {order->conversation, order->tool, order->dedup_text};
+    char *key = mem_alloc(4 + 2 * sizeof(digest) + 1);
+
+    if (!key)
+        return NULL;
+    sha256_init(&ctx);
+    for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
+        const char *piece = pieces[i] ? pieces[i] : "";
+
+        /* With the NUL: "a" + "bc" is not "ab" + "c". */
+        sha256_update(&ctx, strlen(piece) + 1, (const uint8_t *)piece);
+    }
+    sha256_digest(&ctx, sizeof(digest), digest);
+    memcpy(key, "own:", 4);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        snprintf(key + 4 + 2 * i, 3, "%02x", digest[i]);
+    return key;
+}
+
+static char *dedup_key(struct engine *engine, const struct engine_order *order)
+{
+    if (order->dedup_key)
+        return mem_format("host:%s:%s", engine->env->host->name, order->dedup_key);
+    return own_key(order);
+}
+
+static char *plan_text(const struct provider_plan *plan)
+{
+    json_t *json = json_pack("{s:O?, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
+                             plan->changed, "prefix", plan->prefix, "files", (int)plan->files,
+                             "times", "shortest_ms", (json_int_t)plan->times.shortest_ms,
+                             "typical_ms", (json_int_t)plan->times.typical_ms, "floor_ms",
+                             (json_int_t)plan->times.floor_ms, "ceiling_ms",
+                             (json_int_t)plan->times.ceiling_ms, "deadline_ms",
+                             (json_int_t)plan->times.deadline_ms);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    return text;
+}
+
+/* What earlier jobs of the kind took is better than what the catalogue believes. */
+static void use_history(struct job *job, const struct ledger_history *history)
+{
+    json_t *plan;
+    json_t *times;
+    char *text;
+
+    if (!history || history->count < HISTORY_MIN)
+        return;
+    plan = json_loads(job->row->plan, 0, NULL);
+    times = json_object_get(plan, "times");
+    json_object_set_new(times, "shortest_ms", json_integer(history->shortest_ms));
+    json_object_set_new(times, "typical_ms", json_integer(history->median_ms));
+    text = plan ? json_dumps(plan, JSON_COMPACT) : NULL;
+    if (text && job_text(&job->row->plan, text))
+        env_log(job->engine->env, AHP_LOG_DEBUG, LOG_INTERNAL, "no memory for past durations");
+    free(text);
+    json_decref(plan);
+}
+
+static void accepted(void *ud, enum ledger_result result, const struct ledger_job *row, int created,
+                     const struct ledger_history *history, const struct err *err)
+{
+    struct ordering *ordering = ud;
+    struct job *job = ordering->job;
+    struct engine *engine = job->engine;
+
+    job->busy = BUSY_NOT;
+    if (result != LEDGER_OK || !created || ordering->hold || job->dropped) {
+        int stored = result == LEDGER_OK || result == LEDGER_TAKEN;
+
+        ordering->done(ordering->ud, stored ? row : NULL, created && stored, stored ? NULL : err);
+        if (stored && created)
+            engine_scan_soon(engine);
+        job_free(job);
+        mem_free(ordering);
+        engine_idle_check(engine);
+        return;
+    }
+    if (engine->unfinished >= 0)
+        engine->unfinished++;
+    use_history(job, history);
+    turn_go(job);
+    ordering->done(ordering->ud, job->row, 1, NULL);
+    mem_free(ordering);
+}
+
+static struct job *job_from_order(struct engine *engine, const struct engine_order *order,
+                                  const char *request, char *plan, char *key, struct err *err)
+{
+    struct ledger_job row = {
+        .state = JOB_PLANNED,
+        .flags = order->reply_to ? LEDGER_JOB_DELIVERS : 0,
+        .open = 1,
+        .progress = -1,
+        .tool = (char *)order->tool,
+        .kind = (char *)order->plan->kind,
+        .provider = (char *)order->provider->account.id,
+        .account = (char *)order->provider->fingerprint,
+        .model = (char *)order->plan->model,
+        .conversation = (char *)order->conversation,
+        .caller = (char *)order->caller,
+        .locale = (char *)order->locale,
+        .host = (char *)engine->env->host->name,
+        .reply_to = (char *)order->reply_to,
+        .reply_to_len = order->reply_to_len,
+        .dedup_key = key,
+        .resubmit_of = (char *)order->resubmit_of,
+        .request = (char *)request,
+        .plan = plan,
+        .flow = (char *)"{}",
+        .cost_estimate = order->plan->cost,
+        .cost = -1,
+        .currency = order->plan->currency[0] ? (char *)order->plan->currency : NULL,
+    };
+    struct job *job;
+
+    row.created_ms = env_wall_ms(engine->env);
+    row.updated_ms = row.created_ms;
+    row.due_ms = row.created_ms;
+    if (env_handle(row.id, sizeof(row.id), "job_", 8)) {
+        err_set(err, ERR_IO, "the system gave no random number for a job's name");
+        return NULL;
+    }
+    job = job_new(engine, &row);
+    if (!job)
+        err_nomem(err);
+    return job;
+}
+
+int engine_order(struct engine *engine, const struct engine_order *order, engine_ordered_fn *done,
+                 void *ud, struct err *err)
+{
+    struct ordering *ordering = mem_alloc(sizeof(*ordering));
+    char *request = json_dumps(order->plan->request, JSON_COMPACT);
+    char *plan = plan_text(order->plan);
+    char *key = dedup_key(engine, order);
+    struct ledger_accept accept = {.dedup_host = order->dedup_key != NULL};
+    struct job *job = NULL;
+    int rc = -1;
+
+    if (engine->stopping) {
+        err_set(err, ERR_CANCELLED, "the host is shutting down");
+        goto out;
+    }
+    if (job_count(engine) >= LIMIT_JOBS) {
+        err_set(err, ERR_LIMIT, "%d jobs are under way; wait for one to end", LIMIT_JOBS);
+        goto out;
+    }
+    if (!ordering || !request || !plan || !key) {
+        err_nomem(err);
+        goto out;
+    }
+    job = job_from_order(engine, order, request, plan, key, err);
+    if (!job)
+        goto out;
+    if (!order->hold && turn_first(job, err))
+        goto out;
+    ordering->job = job;
+    ordering->hold = order->hold;
+    ordering->done = done;
+    ordering->ud = ud;
+    accept.job = job->row;
+    accept.take = !order->hold;
+    accept.dedup_key = order->again ? NULL : job->row->dedup_key;
+    accept.now_ms = job->row->created_ms;
+    job->busy = BUSY_RECORD;
+    if (ledger_accept(engine->ledger, &accept, accepted, ordering)) {
+        err_nomem(err);
+        goto out;
+    }
+    ordering = NULL;
+    job = NULL;
+    rc = 0;
+out:
+    if (job)
+        job_free(job);
+    mem_free(ordering);
+    mem_free(key);
+    free(plan);
+    free(request);
+    return rc;
+}

@@ -1,0 +1,150 @@
+/*
+ * receipt.c - receipts on their way to their jobs. The host may answer while the job is being stored,
+ * or days later when it is not in memory: then the job is claimed from the ledger first.
+ */
+#include "engine/engine_private.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+#include <utlist.h>
+
+#define RECEIPT_TEXT_MAX 1024
+
+struct receipt_copy {
+    struct receipt_copy *prev;
+    struct receipt_copy *next;
+    struct engine *engine;
+    ahp_receipt receipt;
+    char *key;
+    char *host_ref;
+    char *error;
+};
+
+void receipt_free(struct receipt_copy *copy)
+{
+    if (!copy)
+        return;
+    mem_free(copy->key);
+    mem_free(copy->host_ref);
+    mem_free(copy->error);
+    mem_free(copy);
+}
+
+static char *copy_text(ahp_text *ret_text, const ahp_text *text)
+{
+    size_t len = text->len < RECEIPT_TEXT_MAX ? text->len : RECEIPT_TEXT_MAX;
+    char *copy = mem_text_n(text->ptr, text->ptr ? len : 0);
+
+    ret_text->ptr = copy;
+    ret_text->len = text->ptr ? len : 0;
+    return copy;
+}
+
+static struct receipt_copy *receipt_copy_new(struct engine *engine, const ahp_receipt *receipt)
+{
+    static const ahp_text none = {NULL, 0};
+    struct receipt_copy *copy = mem_alloc(sizeof(*copy));
+
+    if (!copy)
+        return NULL;
+    copy->engine = engine;
+    copy->receipt.size = sizeof(copy->receipt);
+    copy->receipt.outcome = receipt->outcome;
+    copy->receipt.delay_ms = AHP_IN(receipt, delay_ms) ? receipt->delay_ms : 0;
+    copy->key = copy_text(&copy->receipt.key, &receipt->key);
+    copy->host_ref =
+        copy_text(&copy->receipt.host_ref, AHP_IN(receipt, host_ref) ? &receipt->host_ref : &none);
+    copy->error = copy_text(&copy->receipt.error, AHP_IN(receipt, error) ? &receipt->error : &none);
+    if (!copy->key || !copy->host_ref || !copy->error) {
+        receipt_free(copy);
+        return NULL;
+    }
+    return copy;
+}
+
+void receipt_apply_take(struct job *job, struct receipt_copy *copy)
+{
+    if (job->busy == BUSY_RECORD) {
+        receipt_free(job->receipt);
+        job->receipt = copy;
+        return;
+    }
+    deliver_receipt(job, &copy->receipt);
+    receipt_free(copy);
+}
+
+/* "clawmedia:<job>:<n>": the job's id is in the key, so that no look-up is needed to tell. */
+static int job_of_key(const ahp_text *key, char *ret_id, size_t size)
+{
+    static const char prefix[] = "clawmedia:";
+    const char *from;
+    const char *colon;
+
+    if (!key->ptr || key->len <= sizeof(prefix) - 1 || memcmp(key->ptr, prefix, sizeof(prefix) - 1))
+        return -1;
+    from = key->ptr + sizeof(prefix) - 1;
+    colon = memchr(from, ':', key->len - (sizeof(prefix) - 1));
+    if (!colon || (size_t)(colon - from) >= size)
+        return -1;
+    memcpy(ret_id, from, (size_t)(colon - from));
+    ret_id[colon - from] = '\0';
+    return 0;
+}
+
+static void claimed(void *ud, enum ledger_result result, const struct ledger_job *row,
+                    const struct err *err)
+{
+    struct receipt_copy *copy = ud;
+    struct engine *engine = copy->engine;
+    struct job *job = NULL;
+
+    DL_DELETE(engine->receipts, copy);
+    if (result == LEDGER_OK) {
+        job = job_by_id(engine, row->id);
+        if (!job)
+            job = job_new(engine, row);
+    }
+    if (job) {
+        receipt_apply_take(job, copy);
+        return;
+    }
+    env_log(engine->env, AHP_LOG_INFO, LOG_DELIVERY_RECEIPT, "receipt for %s was not used: %s",
+            copy->key, err ? err->text : "no such delivery, or another process has it");
+    receipt_free(copy);
+}
+
+int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt)
+{
+    char id[LIMIT_ID];
+    struct receipt_copy *copy;
+    struct job *job;
+
+    if (job_of_key(&receipt->key, id, sizeof(id)))
+        return AHP_E_STALE;
+    copy = receipt_copy_new(engine, receipt);
+    if (!copy)
+        return AHP_E_NOMEM;
+    job = job_by_id(engine, id);
+    if (job) {
+        receipt_apply_take(job, copy);
+        return AHP_OK;
+    }
+    DL_APPEND(engine->receipts, copy);
+    if (ledger_claim(engine->ledger, id, NULL, claimed, copy)) {
+        DL_DELETE(engine->receipts, copy);
+        receipt_free(copy);
+        return AHP_E_NOMEM;
+    }
+    return AHP_OK;
+}
+
+void receipt_done(struct engine *engine)
+{
+    struct receipt_copy *copy;
+
+    while ((copy = engine->receipts)) {
+        DL_DELETE(engine->receipts, copy);
+        receipt_free(copy);
+    }
+}

@@ -1,0 +1,380 @@
+/*
+ * run.c - asks the adapter for the next step and carries it out.
+ *
+ * A request that spends is announced first: state SUBMITTING and the flag JOB_SENT are durable before
+ * a byte leaves. A job that is found with that flag after a restart is told to its adapter as
+ * `resumed`, and never simply sent again. The flag goes in the same record that stores what the
+ * answer meant.
+ */
+#include "engine/engine_private.h"
+
+#include "base/crash.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A provider that is gone from the configuration may come back: nothing paid for is given up. */
+#define CONFIG_AGAIN_MS 30000
+#define RETRY_AFTER_MAX_MS (15 * 60 * 1000)
+
+void turn_free(struct job *job)
+{
+    if (!job->turn)
+        return;
+    arena_done(&job->turn->arena);
+    mem_free(job->turn);
+    job->turn = NULL;
+}
+
+static json_t *parse(const char *text)
+{
+    return json_loads(text ? text : "{}", 0, NULL);
+}
+
+/* Asks the adapter; leaves the step in job->turn and the new flow in the row. */
+static int turn_take(struct job *job, const struct http_reply *reply, struct err *err)
+{
+    struct ledger_job *row = job->row;
+    const struct config_provider *provider = job_provider(job, err);
+    struct provider_turn turn = {.reply = reply};
+    json_t *request = NULL;
+    char *flow = NULL;
+    int rc = -1;
+
+    if (!provider)
+        return -1;
+    turn_free(job);
+    job->turn = mem_alloc(sizeof(*job->turn));
+    request = parse(row->request);
+    turn.flow = parse(row->flow);
+    if (!job->turn || !request || !turn.flow) {
+        err_nomem(err);
+        goto out;
+    }
+    turn.account = &provider->account;
+    turn.request = request;
+    turn.job_id = row->id;
+    turn.now_ms = env_wall_ms(job->engine->env);
+    turn.resumed = !reply && (row->flags & JOB_SENT);
+    turn.arena = &job->turn->arena;
+    provider->adapter->next(&turn, &job->turn->step);
+    flow = json_dumps(turn.flow, JSON_COMPACT);
+    if (!flow || job->turn->arena.failed) {
+        err_nomem(err);
+        goto out;
+    }
+    if (strlen(flow) > LIMIT_FLOW_BYTES) {
+        err_set(err, ERR_INTERNAL, "the state of this job grew past %d bytes", LIMIT_FLOW_BYTES);
+        goto out;
+    }
+    if (job_text(&row->flow, flow) || (job->turn->step.provider_job &&
+                                       job_text(&row->provider_job, job->turn->step.provider_job))) {
+        err_nomem(err);
+        goto out;
+    }
+    rc = 0;
+out:
+    free(flow);
+    json_decref(turn.flow);
+    json_decref(request);
+    if (rc)
+        turn_free(job);
+    return rc;
+}
+
+static void answered(void *ud, const struct http_reply *reply);
+
+static void send_step(struct job *job)
+{
+    job_send(job, &job->turn->step.request, answered);
+}
+
+/* What is announced before a request goes out. 1: it must be recorded first. */
+static int announce(struct job *job)
+{
+    const struct provider_step *step = &job->turn->step;
+    struct ledger_job *row = job->row;
+
+    if (step->request.effect == HTTP_SPENDS) {
+        row->flags |= JOB_SENT;
+        if (!row->submitted_ms)
+            row->submitted_ms = env_wall_ms(job->engine->env);
+        job_set_state(job, JOB_SUBMITTING);
+        return 1;
+    }
+    if (step->phase == PHASE_UPLOAD && row->state == JOB_PLANNED) {
+        job_set_state(job, JOB_UPLOADING);
+        return 1;
+    }
+    return step->phase != PHASE_POLL;
+}
+
+static void step_wait(struct job *job)
+{
+    struct ledger_job *row = job->row;
+    struct provider_times times;
+    int first = row->state != JOB_WORKING;
+    int64_t now = env_wall_ms(job->engine->env);
+    int64_t wait;
+    struct err err;
+
+    job_times(job, &times);
+    if (!row->submitted_ms)
+        row->submitted_ms = now;
+    if (!row->deadline_ms && times.deadline_ms)
+        row->deadline_ms = row->submitted_ms + times.deadline_ms;
+    if (row->deadline_ms && now >= row->deadline_ms && row->state == JOB_WORKING) {
+        err_set(&err, ERR_EXPIRED, "not finished %lld minutes after it was sent",
+                (long long)((now - row->submitted_ms) / 60000));
+        job_end(job, JOB_EXPIRED, &err);
+        return;
+    }
+    job_set_state(job, JOB_WORKING);
+    row->tries = 0;
+    if (job->turn->step.progress >= 0)
+        row->progress = job->turn->step.progress;
+    wait = schedule_poll_ms(&times, now - row->submitted_ms, first);
+    if (wait < job->turn->step.not_before_ms)
+        wait = job->turn->step.not_before_ms;
+    if (wait > RETRY_AFTER_MAX_MS)
+        wait = RETRY_AFTER_MAX_MS;
+    row->due_ms = now + wait;
+    schedule_in(job, wait);
+    turn_free(job);
+    job_record(job, 0, NULL);
+}
+
+static void step_done(struct job *job)
+{
+    struct provider_step *step = &job->turn->step;
+    struct ledger_job *row = job->row;
+
+    if (!row->ended_ms)
+        row->ended_ms = env_wall_ms(job->engine->env);
+    if (step->cost >= 0)
+        row->cost = step->cost;
+    if (step->currency && job_text(&row->currency, step->currency))
+        env_log(job->engine->env, AHP_LOG_WARN, LOG_INTERNAL, "%s: no memory for its currency",
+                row->id);
+    if (row->state == JOB_PLANNED || row->state == JOB_UPLOADING)
+        job_set_state(job, JOB_WORKING);
+    job_set_state(job, JOB_FETCHING);
+    row->progress = 1000;
+    row->tries = 0;
+    job_record(job, 0, fetch_start);
+}
+
+/*
+ * A failure that may pass. What the provider has accepted is asked for until its deadline; what was
+ * not accepted is tried LIMIT_RETRIES times.
+ */
+static int step_retry(struct job *job, const struct http_reply *reply)
+{
+    struct ledger_job *row = job->row;
+    int64_t now = env_wall_ms(job->engine->env);
+    int64_t wait = schedule_backoff_ms(row->tries);
+
+    if (row->state == JOB_WORKING ? row->deadline_ms && now >= row->deadline_ms
+                                  : row->tries >= LIMIT_RETRIES)
+        return 0;
+    if (reply && reply->retry_after_ms > 0)
+        wait = reply->retry_after_ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS
+                                                          : reply->retry_after_ms;
+    row->tries++;
+    row->due_ms = now + wait;
+    env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
+            row->id, row->tries, (long long)wait, job->turn->step.error.text);
+    schedule_in(job, wait);
+    turn_free(job);
+    job_record(job, 0, NULL);
+    return 1;
+}
+
+static void step_fail(struct job *job, const struct http_reply *reply)
+{
+    struct err err = job->turn->step.error;
+
+    if (job->turn->step.retry && step_retry(job, reply))
+        return;
+    if (job->turn->step.retry && job->row->state == JOB_WORKING) {
+        job_end(job, JOB_EXPIRED, &err);
+        return;
+    }
+    job_end(job, err.kind == ERR_EXPIRED ? JOB_EXPIRED : JOB_FAILED, &err);
+}
+
+/* Carries out the step in job->turn, whose flow is in the row already. */
+static void step_do(struct job *job, const struct http_reply *reply)
+{
+    struct provider_step *step = &job->turn->step;
+    struct err err;
+
+    if (step->unknown_word && !job->word_logged) {
+        job->word_logged = 1;
+        env_log(job->engine->env, AHP_LOG_WARN, LOG_JOB_UNKNOWN_WORD,
+                "%s: the provider says \"%s\", which is not known; taken as not done yet",
+                job->row->id, step->unknown_word);
+    }
+    /* Asked to end, and nothing more was learned that would be lost by it. */
+    if ((job->row->flags & LEDGER_JOB_CANCEL) &&
+        (step->kind == STEP_WAIT || step->kind == STEP_SEND)) {
+        err_set(&err, ERR_CANCELLED, "cancelled");
+        job_end(job, JOB_CANCELLED, &err);
+        return;
+    }
+    switch (step->kind) {
+    case STEP_SEND:
+        if (announce(job))
+            job_record(job, 0, send_step);
+        else
+            send_step(job);
+        return;
+    case STEP_WAIT:
+        step_wait(job);
+        return;
+    case STEP_DONE:
+        step_done(job);
+        return;
+    case STEP_FAIL:
+        step_fail(job, reply);
+        return;
+    case STEP_UNKNOWN:
+        err = step->error;
+        job_end(job, JOB_UNKNOWN, &err);
+        return;
+    }
+}
+
+/* A turn that could not be taken: no memory, or no such provider just now. */
+static void trouble(struct job *job, const struct err *err)
+{
+    struct ledger_job *row = job->row;
+    int64_t now = env_wall_ms(job->engine->env);
+
+    env_log(job->engine->env, AHP_LOG_WARN, LOG_JOB_RETRY, "%s waits: %s", row->id, err->text);
+    if (err->kind == ERR_INTERNAL || (err->kind == ERR_CONFIG && row->state < JOB_SUBMITTING)) {
+        job_end(job, JOB_FAILED, err);
+        return;
+    }
+    if (row->deadline_ms && now >= row->deadline_ms) {
+        job_end(job, JOB_EXPIRED, err);
+        return;
+    }
+    schedule_in(job, err->kind == ERR_CONFIG ? CONFIG_AGAIN_MS : 1000);
+}
+
+static void turn_and_do(struct job *job, const struct http_reply *reply)
+{
+    struct err err;
+
+    if (turn_take(job, reply, &err)) {
+        trouble(job, &err);
+        return;
+    }
+    if (reply || job->turn->step.kind != STEP_SEND)
+        job->row->flags &= ~JOB_SENT;
+    step_do(job, reply);
+}
+
+static void answered(void *ud, const struct http_reply *reply)
+{
+    struct job *job = ud;
+    struct http_reply whole = *reply;
+    struct err err;
+
+    crash_point("answer", job->row->id);
+    job->call = NULL;
+    job->busy = BUSY_NOT;
+    job->spending = 0;
+    if (reply->outcome == HTTP_CANCELLED)
+        return; /* the net is closing; the ledger knows what was under way */
+    if (catch_finish(job, &whole, &err)) {
+        whole.outcome = HTTP_SINK;
+        whole.error = err.text;
+    }
+    turn_and_do(job, &whole);
+    if (!job->turn || job->turn->step.kind != STEP_DONE)
+        engine_idle_check(job->engine);
+}
+
+void job_send(struct job *job, const struct http_request *request, net_done_fn *done)
+{
+    const struct config_provider *provider;
+    struct http_reply refused = {.outcome = HTTP_NOT_SENT, .content_type = "", .request_id = "",
+                                 .retry_after_ms = -1, .length = -1, .text = ""};
+    struct net_sink sink;
+    const struct net_sink *use;
+    struct err err = {.kind = ERR_NONE};
+
+    if (job->engine->stopping) {
+        /* Stays as recorded; who comes next finds out. Nothing was sent, so say so. */
+        job->row->flags &= ~JOB_SENT;
+        job_record(job, 1, NULL);
+        return;
+    }
+    provider = job_provider(job, &err);
+    use = catch_sink(job, request->answer, &sink);
+    job->busy = BUSY_NET;
+    job->spending = request->effect == HTTP_SPENDS;
+    if (provider && net_send(job->engine->net, request, &provider->peer, use, done, job, &job->call,
+                             &err) == 0) {
+        crash_point("sent", job->row->id);
+        watch_changed(job->engine, job);
+        return;
+    }
+    refused.error = err.text;
+    done(job, &refused);
+}
+
+int turn_first(struct job *job, struct err *err)
+{
+    if (turn_take(job, NULL, err))
+        return -1;
+    if (job->turn->step.kind == STEP_FAIL) {
+        *err = job->turn->step.error;
+        return -1;
+    }
+    if (job->turn->step.kind == STEP_SEND)
+        announce(job);
+    return 0;
+}
+
+void turn_go(struct job *job)
+{
+    if (job->turn && job->turn->step.kind == STEP_SEND)
+        send_step(job);
+    else
+        job_run(job);
+}
+
+void job_run(struct job *job)
+{
+    if (job->busy == BUSY_RECEIPT && !job->dropped) {
+        deliver_overdue(job);
+        return;
+    }
+    if (job->busy != BUSY_NOT || job->dropped)
+        return;
+    if (job->unrecorded) {
+        job_record(job, job->release, job->then);
+        return;
+    }
+    switch (job->row->state) {
+    case JOB_PLANNED:
+    case JOB_UPLOADING:
+    case JOB_SUBMITTING:
+    case JOB_WORKING:
+        if (!job->engine->stopping)
+            turn_and_do(job, NULL);
+        return;
+    case JOB_FETCHING:
+        if (!job->engine->stopping)
+            fetch_start(job);
+        return;
+    default:
+        deliver_run(job);
+        return;
+    }
+}
