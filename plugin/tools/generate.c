@@ -1,0 +1,210 @@
+/*
+ * generate.c - generate_image and generate_video: arguments to an order. What differs between the two
+ * is which arguments name files, and which model is the default.
+ */
+#include "tools/tool.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const image_files[] = {"reference_images", NULL};
+static const char *const video_files[] = {"first_frame", "last_frame", "reference_images", NULL};
+
+static int is_video(const struct call *call)
+{
+    return call->tool == &tool_generate_video;
+}
+
+static const struct config_provider *choose(struct call *call, struct err *err)
+{
+    struct config *config = call_config(call);
+    const struct config_provider *provider;
+    const char *how;
+    struct err broken;
+    int is_broken = config_refresh(config, &broken) != 0;
+    char *text;
+    json_t *values;
+
+    provider = config_provider_choose(
+        config, json_string_value(json_object_get(call->args, "provider")), &how, err);
+    if (provider)
+        return provider;
+    if (is_broken) {
+        *err = broken;
+        return NULL;
+    }
+    if (err->kind == ERR_CONFIG) {
+        /* Nothing is configured: say how to, in the user's language. */
+        values = json_pack("{s:s}", "file", config_file(config));
+        text = words_text(call->language, "setup", values);
+        json_decref(values);
+        if (text)
+            err_set(err, ERR_CONFIG, "%s", text);
+        mem_free(text);
+    }
+    return NULL;
+}
+
+/* `extra` travels as text, so that every model's tool calling can express it. */
+static int parse_extra(json_t *args, struct err *err)
+{
+    const char *text = json_string_value(json_object_get(args, "extra"));
+    json_error_t broken;
+    json_t *extra;
+
+    if (!text)
+        return 0;
+    extra = json_loads(text, 0, &broken);
+    if (!json_is_object(extra)) {
+        json_decref(extra);
+        return err_field(err, "extra", "extra must be a JSON object as text: %s",
+                         extra ? "it is no object" : broken.text);
+    }
+    return json_object_set_new(args, "extra", extra) ? err_nomem(err) : 0;
+}
+
+/* Argument, then environment; the adapter knows the rest. */
+static int default_model(struct call *call, json_t *args, struct err *err)
+{
+    enum config_model which = is_video(call) ? CONFIG_MODEL_VIDEO : CONFIG_MODEL_IMAGE;
+    const char *model = config_model(call_config(call), which);
+
+    if (!is_video(call) && json_array_size(json_object_get(args, "reference_images")) &&
+        config_model(call_config(call), CONFIG_MODEL_EDIT))
+        model = config_model(call_config(call), CONFIG_MODEL_EDIT);
+    if (json_object_get(args, "model") || !model)
+        return 0;
+    return json_object_set_new(args, "model", json_string(model)) ? err_nomem(err) : 0;
+}
+
+static void answer_plan(struct call *call, const struct config_provider *provider,
+                        const struct provider_plan *plan)
+{
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i}", "status", "plan", "kind", plan->kind,
+                             "provider", provider->account.id, "model", plan->model, "files",
+                             (int)plan->files);
+    json_t *values = json_pack("{s:s, s:s, s:f, s:s}", "provider", provider->account.id, "model",
+                               plan->model, "amount", plan->cost, "currency", plan->currency);
+    char *cost = words_text(call->language, plan->cost >= 0 ? "plan.cost" : "plan.cost.unknown",
+                            values);
+
+    if (!json || !values || !cost) {
+        json_decref(json);
+        json = NULL;
+    } else {
+        json_object_set_new(values, "cost", json_string(cost));
+        if (plan->cost >= 0)
+            json_object_set_new(json, "cost_estimate", json_pack("{s:f, s:s}", "amount", plan->cost,
+                                                                 "currency", plan->currency));
+        if (plan->times.typical_ms)
+            json_object_set_new(json, "seconds_typical",
+                                json_integer((plan->times.typical_ms + 999) / 1000));
+        if (json_array_size(plan->changed))
+            json_object_set(json, "changed", plan->changed);
+        result_note(json, call, "plan", json_incref(values));
+    }
+    json_decref(values);
+    mem_free(cost);
+    call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
+}
+
+/* How long this call waits by itself; < 0: until the job ends. */
+static int64_t wait_ms(const struct call *call)
+{
+    const json_t *seconds = json_object_get(call->args, "wait_seconds");
+
+    return seconds ? json_integer_value(seconds) * 1000 : -1;
+}
+
+static void ordered(void *ud, const struct ledger_job *job, int created, const struct err *err)
+{
+    struct call *call = ud;
+    json_t *json;
+
+    if (call_back(call))
+        return;
+    if (!job) {
+        call_fail(call, err);
+        return;
+    }
+    snprintf(call->job, sizeof(call->job), "%s", job->id);
+    call->created = created;
+    if (!call->reply_to && !(call->flags & AHP_CALL_DETACH)) {
+        call_wait(call, wait_ms(call));
+        return;
+    }
+    json = result_of_job(call, job);
+    if (json && !created)
+        result_note(json, call, "same", json_pack("{s:s}", "job", job->id));
+    else if (json && (call->flags & AHP_CALL_ONE_SHOT))
+        result_note(json, call, "held", json_pack("{s:s}", "job", job->id));
+    call_answer_take(call, created ? AHP_RESULT_PENDING_JOB : result_status(job), json, job);
+}
+
+static void place_order(struct call *call, const struct config_provider *provider,
+                        const struct provider_plan *plan)
+{
+    char *canonical = call_canonical(call);
+    struct engine_order order = {
+        .tool = call->tool->name,
+        .provider = provider,
+        .plan = plan,
+        .conversation = call->conversation,
+        .caller = call->caller,
+        .locale = words_tag(call->language),
+        .reply_to = call->reply_to,
+        .reply_to_len = call->reply_to_len,
+        .dedup_key = call->dedup_key,
+        .dedup_text = canonical,
+        .again = json_is_true(json_object_get(call->args, "again")),
+    };
+    struct err err;
+    int rc = canonical ? 0 : err_nomem(&err);
+
+    /* A process that ends with its answer must not begin what it cannot see through. */
+    order.hold = (call->flags & AHP_CALL_DETACH) && (call->flags & AHP_CALL_ONE_SHOT);
+    if (rc == 0)
+        rc = engine_order(call_engine(call), &order, ordered, call, &err);
+    if (rc == 0)
+        call_begin(call);
+    else
+        call_fail(call, &err);
+    mem_free(canonical);
+}
+
+static void inputs_ready(struct call *call, json_t *args, const struct err *input_err)
+{
+    struct provider_plan plan = {0};
+    const struct config_provider *provider;
+    struct err err;
+
+    if (!args) {
+        call_fail(call, input_err);
+        return;
+    }
+    provider = choose(call, &err);
+    if (!provider || parse_extra(args, &err) || default_model(call, args, &err) ||
+        provider->adapter->plan(&provider->account, call->tool->name, args, &plan, &err)) {
+        json_decref(args);
+        call_fail(call, &err);
+        return;
+    }
+    call->changed = json_incref(plan.changed);
+    if (json_is_true(json_object_get(args, "dry_run")))
+        answer_plan(call, provider, &plan);
+    else
+        place_order(call, provider, &plan);
+    provider_plan_done(&plan);
+    json_decref(args);
+}
+
+static void run(struct call *call)
+{
+    inputs_resolve(call, is_video(call) ? video_files : image_files, inputs_ready);
+}
+
+const struct tool tool_generate_image = {"generate_image", run};
+const struct tool tool_generate_video = {"generate_video", run};

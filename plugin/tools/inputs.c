@@ -1,0 +1,190 @@
+/*
+ * inputs.c - what a caller means by a picture: a path, an address, a handle, or "last". Local files
+ * are checked here, before anything is planned or paid.
+ */
+#include "tools/tool.h"
+
+#include "base/mem.h"
+#include "media/media.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* One resolving call: walks the fields, one reference after the other. */
+struct resolving {
+    struct call *call;
+    const char *const *fields;
+    size_t field;
+    size_t index; /* in a list */
+    json_t *args; /* deep copy, being filled */
+    inputs_done_fn *done;
+};
+
+static void walk(struct resolving *it);
+
+static void end(struct resolving *it, const struct err *err)
+{
+    struct call *call = it->call;
+    inputs_done_fn *done = it->done;
+    json_t *args = err ? NULL : it->args;
+
+    if (err)
+        json_decref(it->args);
+    mem_free(it);
+    done(call, args, err);
+}
+
+static const char *field_name(const struct resolving *it)
+{
+    return it->fields[it->field];
+}
+
+/* Puts the resolved value in the place of its text. */
+static int put(struct resolving *it, json_t *value)
+{
+    json_t *place = json_object_get(it->args, field_name(it));
+
+    return json_is_array(place) ? json_array_set_new(place, it->index, value)
+                                : json_object_set_new(it->args, field_name(it), value);
+}
+
+static int put_file(struct resolving *it, const char *path, struct err *err)
+{
+    size_t count;
+    const char *const *roots = config_roots(call_config(it->call), &count);
+    struct media_input input;
+    json_t *value;
+
+    if (media_input_open(path, roots, count, &input, err)) {
+        if (!err->field[0] && strlen(field_name(it)) < sizeof(err->field))
+            memcpy(err->field, field_name(it), strlen(field_name(it)) + 1);
+        return -1;
+    }
+    value = json_pack("{s:s, s:s, s:i, s:i, s:I}", "path", input.path, "mime", input.facts.mime,
+                      "width", (int)input.facts.width, "height", (int)input.facts.height, "bytes",
+                      (json_int_t)input.facts.bytes);
+    if (!value || put(it, value))
+        return err_nomem(err);
+    return 0;
+}
+
+static void looked_up(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
+                      size_t jobs_count, const struct err *err)
+{
+    struct resolving *it = ud;
+    const json_t *place = json_object_get(it->args, field_name(it));
+    const json_t *text = json_is_array(place) ? json_array_get(place, it->index) : place;
+    const char *wanted = json_string_value(text);
+    const struct ledger_file *file = NULL;
+    struct err why;
+
+    if (call_back(it->call)) {
+        json_decref(it->args);
+        mem_free(it);
+        return;
+    }
+    if (result != LEDGER_OK) {
+        end(it, err);
+        return;
+    }
+    if (jobs_count && jobs[0]->files_count && call_may_see(it->call, jobs[0])) {
+        file = &jobs[0]->files[0];
+        for (size_t i = 0; i < jobs[0]->files_count; i++)
+            if (strcmp(jobs[0]->files[i].handle, wanted) == 0)
+                file = &jobs[0]->files[i];
+    }
+    if (!file) {
+        if (strcasecmp(wanted, "last") == 0)
+            err_field(&why, field_name(it), "there is no picture in this conversation yet");
+        else
+            err_field(&why, field_name(it), "there is no file \"%.40s\" in this conversation",
+                      wanted);
+        end(it, &why);
+        return;
+    }
+    if (put_file(it, file->path, &why)) {
+        end(it, &why);
+        return;
+    }
+    it->index++;
+    walk(it);
+}
+
+static int is_handle(const char *text)
+{
+    return strncmp(text, "img_", 4) == 0 || strncmp(text, "vid_", 4) == 0;
+}
+
+/* 1: the answer comes later, through looked_up. */
+static int resolve_one(struct resolving *it, const char *text, struct err *err)
+{
+    struct ledger_query query = {.limit = 1};
+    json_t *value;
+
+    if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
+        value = json_pack("{s:s}", "url", text);
+        return !value || put(it, value) ? err_nomem(err) : 0;
+    }
+    if (strncasecmp(text, "data:", 5) == 0)
+        return err_field(err, field_name(it),
+                         "%s must be a path, URL, handle or \"last\"; data URLs are not taken, save "
+                         "the picture to a file first",
+                         field_name(it));
+    if (!is_handle(text) && strncmp(text, "job_", 4) != 0 && strcasecmp(text, "last") != 0)
+        return put_file(it, text, err);
+    if (strcasecmp(text, "last") == 0) {
+        query.conversation = it->call->conversation ? it->call->conversation : "";
+        query.kind = "image";
+        query.with_files = 1;
+    } else if (is_handle(text)) {
+        query.file = text;
+    } else {
+        query.id = text;
+    }
+    if (engine_find(call_engine(it->call), &query, looked_up, it))
+        return err_nomem(err);
+    call_begin(it->call);
+    return 1;
+}
+
+static void walk(struct resolving *it)
+{
+    struct err err;
+
+    for (; field_name(it); it->field++, it->index = 0) {
+        json_t *place = json_object_get(it->args, field_name(it));
+        size_t count = json_is_array(place) ? json_array_size(place) : place ? 1 : 0;
+
+        for (; it->index < count; it->index++) {
+            const json_t *text = json_is_array(place) ? json_array_get(place, it->index) : place;
+            int rc = resolve_one(it, json_string_value(text), &err);
+
+            if (rc > 0)
+                return;
+            if (rc < 0) {
+                end(it, &err);
+                return;
+            }
+        }
+    }
+    end(it, NULL);
+}
+
+void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn *done)
+{
+    struct resolving *it = mem_alloc(sizeof(*it));
+    struct err err;
+
+    if (it)
+        it->args = json_deep_copy(call->args);
+    if (!it || !it->args) {
+        mem_free(it);
+        err_nomem(&err);
+        done(call, NULL, &err);
+        return;
+    }
+    it->call = call;
+    it->fields = fields;
+    it->done = done;
+    walk(it);
+}

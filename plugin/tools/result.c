@@ -1,0 +1,197 @@
+/*
+ * result.c - what the model gets to read: small JSON with a status, a handle, facts of the files and
+ * one sentence for the user in the user's language. Never base64, never a secret.
+ */
+#include "tools/tool.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int32_t result_status(const struct ledger_job *job)
+{
+    switch (job->state) {
+    case JOB_DELIVERED:
+    case JOB_DONE:
+    case JOB_UNDELIVERABLE:
+        return AHP_RESULT_OK;
+    case JOB_UNKNOWN:
+        return AHP_RESULT_UNKNOWN;
+    case JOB_CANCELLED:
+        return AHP_RESULT_CANCELLED;
+    case JOB_FAILED:
+    case JOB_EXPIRED:
+        return AHP_RESULT_ERROR;
+    default:
+        return AHP_RESULT_PENDING_JOB;
+    }
+}
+
+int result_note(json_t *result, const struct call *call, const char *key, json_t *values_take)
+{
+    char *text = words_text(call->language, key, values_take);
+    int rc = text ? json_object_set_new(result, "message", json_string(text)) : -1;
+
+    mem_free(text);
+    json_decref(values_take);
+    return rc;
+}
+
+static json_t *files_of(const struct ledger_job *job)
+{
+    json_t *files = json_array();
+
+    for (size_t i = 0; i < job->files_count; i++) {
+        const struct ledger_file *file = &job->files[i];
+        json_t *one = json_pack("{s:s, s:s, s:s, s:I}", "handle", file->handle, "path", file->path,
+                                "mime", file->mime, "bytes", (json_int_t)file->bytes);
+
+        if (file->width) {
+            json_object_set_new(one, "width", json_integer(file->width));
+            json_object_set_new(one, "height", json_integer(file->height));
+        }
+        if (file->duration_ms)
+            json_object_set_new(one, "seconds", json_real((double)file->duration_ms / 1000.0));
+        /* A long address is the provider's business; the file is here. */
+        if (file->url && strlen(file->url) <= 200)
+            json_object_set_new(one, "url", json_string(file->url));
+        json_array_append_new(files, one);
+    }
+    return files;
+}
+
+/* ", usually within about 60 s", or "". */
+static json_t *eta_of(const struct call *call, const struct ledger_job *job)
+{
+    json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
+    json_int_t typical =
+        json_integer_value(json_object_get(json_object_get(plan, "times"), "typical_ms"));
+    json_t *values = json_pack("{s:I}", "seconds", (typical + 999) / 1000);
+    char *text = typical ? words_text(call->language, "eta", values) : NULL;
+    json_t *eta = json_string(text ? text : "");
+
+    mem_free(text);
+    json_decref(values);
+    json_decref(plan);
+    return eta;
+}
+
+static const char *delivery_word(const struct ledger_job *job)
+{
+    const struct ledger_delivery *last =
+        job->deliveries_count ? &job->deliveries[job->deliveries_count - 1] : NULL;
+
+    if (job->state == JOB_DELIVERING && last && last->state == DELIVERY_UNKNOWN)
+        return "maybe_delivered";
+    if (job->state == JOB_DELIVERING && last && last->state == DELIVERY_HELD)
+        return "held";
+    return job_state_name(job->state);
+}
+
+/* Which sentence fits the job's state, and what to do next if anything. */
+static void add_words(json_t *result, const struct call *call, const struct ledger_job *job)
+{
+    const struct ledger_delivery *last =
+        job->deliveries_count ? &job->deliveries[job->deliveries_count - 1] : NULL;
+    const char *why = job->state == JOB_UNDELIVERABLE && last && last->error ? last->error
+                                                                             : job->error_text;
+    char key[64];
+    json_t *values =
+        json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "job", job->id, "provider", job->provider,
+                  "error", why ? why : "", "advice", job->advice ? job->advice : "", "count",
+                  (json_int_t)job->files_count, "path",
+                  job->files_count ? job->files[0].path : "", "eta", eta_of(call, job));
+
+    if (job->state == JOB_DONE)
+        snprintf(key, sizeof(key), "done.%s.%s", job->kind,
+                 job->error_kind != ERR_NONE ? "part" : job->files_count > 1 ? "many" : "one");
+    else if (job->state >= JOB_FAILED && job->state <= JOB_UNKNOWN)
+        snprintf(key, sizeof(key), "notice.%s", job_state_name(job->state));
+    else if (job->state < JOB_READY && call->created)
+        snprintf(key, sizeof(key), "%s.%s", call->reply_to ? "submitted" : "pending", job->kind);
+    else
+        snprintf(key, sizeof(key), "state.%s", delivery_word(job));
+    result_note(result, call, key, values);
+    if (job->state < JOB_READY && !(job->flags & LEDGER_JOB_DELIVERS))
+        json_object_set_new(result, "next", json_string("poll with action wait"));
+    else if (job->state == JOB_UNDELIVERABLE || strcmp(delivery_word(job), "maybe_delivered") == 0)
+        json_object_set_new(result, "next", json_string("poll with action redeliver"));
+}
+
+static const char *status_word(const struct call *call, const struct ledger_job *job)
+{
+    if (job->state < JOB_READY && call->created)
+        return "submitted";
+    return job_state_name(job->state);
+}
+
+json_t *result_of_job(const struct call *call, const struct ledger_job *job)
+{
+    json_t *result = json_pack("{s:s, s:s}", "status", status_word(call, job), "job", job->id);
+
+    if (!result)
+        return NULL;
+    if (job->files_count)
+        json_object_set_new(result, "files", files_of(job));
+    if (job->model && *job->model)
+        json_object_set_new(result, "model", json_string(job->model));
+    json_object_set_new(result, "provider", json_string(job->provider));
+    if (job->cost >= 0)
+        json_object_set_new(result, "cost", json_pack("{s:f, s:s}", "amount", job->cost, "currency",
+                                                      job->currency ? job->currency : "USD"));
+    else if (job->cost_estimate >= 0)
+        json_object_set_new(result, "cost_estimate",
+                            json_pack("{s:f, s:s}", "amount", job->cost_estimate, "currency",
+                                      job->currency ? job->currency : "USD"));
+    if (job->state < JOB_READY && job->progress >= 0)
+        json_object_set_new(result, "progress", json_real((double)job->progress / 1000.0));
+    if (json_array_size(call->changed))
+        json_object_set(result, "changed", call->changed);
+    if (job->error_kind != ERR_NONE && job->state != JOB_CANCELLED)
+        json_object_set_new(result, "error",
+                            json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(job->error_kind),
+                                      "text", job->error_text ? job->error_text : "", "advice",
+                                      job->advice ? job->advice : ""));
+    add_words(result, call, job);
+    return result;
+}
+
+json_t *result_of_error(const struct call *call, const struct err *err)
+{
+    char key[64];
+    char *advice;
+    json_t *result;
+
+    snprintf(key, sizeof(key), "advice.%s", err_kind_name(err->kind));
+    advice = words_text(call->language, key, NULL);
+    result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
+                       err_kind_name(err->kind), "text", err->text, "advice", advice ? advice : "",
+                       "message", err->text);
+    if (result && err->field[0])
+        json_object_set_new(json_object_get(result, "error"), "field", json_string(err->field));
+    mem_free(advice);
+    return result;
+}
+
+json_t *result_row(const struct ledger_job *job, int64_t now_ms)
+{
+    const struct ledger_delivery *last =
+        job->deliveries_count ? &job->deliveries[job->deliveries_count - 1] : NULL;
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I}", "job", job->id, "state",
+                            job_state_name(job->state), "kind", job->kind, "provider",
+                            job->provider, "model", job->model, "age_seconds",
+                            (json_int_t)((now_ms - job->created_ms) / 1000));
+
+    if (!row)
+        return NULL;
+    if (job->progress >= 0 && job->state < JOB_READY)
+        json_object_set_new(row, "progress", json_real((double)job->progress / 1000.0));
+    if (job->files_count)
+        json_object_set_new(row, "files", files_of(job));
+    if (job->error_text && job->state != JOB_CANCELLED)
+        json_object_set_new(row, "detail", json_string(job->error_text));
+    if (last)
+        json_object_set_new(row, "delivery", json_string(delivery_state_name(last->state)));
+    return row;
+}

@@ -1,0 +1,120 @@
+/*
+ * tool.h - what every tool shares: an open call with its checked arguments, and the ways to end it.
+ * A tool knows no provider and no transport; it turns arguments into orders to the engine, and jobs
+ * into words.
+ */
+#ifndef TOOLS_TOOL_H
+#define TOOLS_TOOL_H
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/words.h"
+#include "config/config.h"
+#include "engine/engine.h"
+
+#include <jansson.h>
+
+struct toolbox;
+struct call;
+
+struct tool {
+    const char *name; /* its schema is manifests/tools/<name>.json */
+    /* Must end the call, now or later, with one of the call_ functions below. */
+    void (*run)(struct call *call);
+};
+
+extern const struct tool tool_generate_image;
+extern const struct tool tool_generate_video;
+extern const struct tool tool_poll;
+extern const struct tool tool_list_models;
+
+/* One accepted call. Lives until it was ended and nothing that it started can call back. */
+struct call {
+    struct call *prev;
+    struct call *next;
+    struct toolbox *box;
+    const struct tool *tool;
+    uint64_t id;
+    uint32_t flags;
+    int64_t deadline_ms; /* monotonic; 0: none */
+    json_t *args;        /* valid by the tool's schema */
+    char *conversation;  /* NULL: none */
+    char *caller;
+    char *reply_to;      /* NULL: nothing can be delivered */
+    size_t reply_to_len;
+    char *dedup_key;
+    enum words_language language;
+
+    int ended;
+    int pending; /* callbacks still to come */
+    struct engine_watch *watch;
+    ahp_timer *timer;
+    char job[LIMIT_ID]; /* once there is one */
+    int created;        /* its job was made by this call */
+    json_t *changed;    /* to be told in the result, or NULL */
+    json_t *last_json;   /* how the job was when it was last seen, or NULL */
+    int32_t told_permille;
+    char told[160];
+};
+
+/* What tools reach through their call. */
+struct env *call_env(const struct call *call);
+struct config *call_config(const struct call *call);
+struct engine *call_engine(const struct call *call);
+
+/* Ends the call. json is taken. */
+void call_answer_take(struct call *call, int32_t status, json_t *json,
+                      const struct ledger_job *job);
+void call_fail(struct call *call, const struct err *err);
+
+/*
+ * Every asynchronous start counts a callback, and its callback first asks call_back: 1 when the call
+ * has ended meanwhile and must not be touched again.
+ */
+void call_begin(struct call *call);
+int call_back(struct call *call);
+
+/* Follows call->job until it ends or wait_ms are over (< 0: no bound of its own), then answers. */
+void call_wait(struct call *call, int64_t wait_ms);
+
+/* Is this job the caller's to see? */
+int call_may_see(const struct call *call, const struct ledger_job *job);
+
+/* args as json_dumps writes them with sorted keys, without what does not change the request. */
+char *call_canonical(const struct call *call);
+
+/*
+ * inputs.c: replaces the pictures and files that args name under `fields` (texts, or lists of texts)
+ * by what adapters take: {"path","mime","width","height","bytes"} or {"url"}. Paths must lie in the
+ * configured roots; handles and "last" are looked up among the caller's own results. `args` of done
+ * is a new reference, NULL on failure. May be inline.
+ */
+typedef void inputs_done_fn(struct call *call, json_t *args, const struct err *err);
+void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn *done);
+
+/* result.c */
+json_t *result_of_job(const struct call *call, const struct ledger_job *job);
+json_t *result_of_error(const struct call *call, const struct err *err);
+int32_t result_status(const struct ledger_job *job);
+int result_note(json_t *result, const struct call *call, const char *key, json_t *values_take);
+json_t *result_row(const struct ledger_job *job, int64_t now_ms);
+
+/*
+ * schema.c: checks args against a tool's input_schema, mending what models get wrong harmlessly
+ * (numbers and booleans as text, one text for a list). -1: err names the field, what was given and
+ * what is allowed.
+ */
+int schema_check(const json_t *schema, json_t *args, struct err *err);
+
+/* toolbox.c */
+int toolbox_open(struct env *env, struct config *config, struct toolbox **ret_box,
+                 struct err *err);
+/* Calls can be taken once there is an engine. */
+void toolbox_bind(struct toolbox *box, struct engine *engine);
+const ahp_tool *const *toolbox_list(const struct toolbox *box, uint32_t *ret_count);
+int32_t toolbox_call(struct toolbox *box, const ahp_call *call);
+int32_t toolbox_cancel(struct toolbox *box, uint64_t call_id);
+void toolbox_stop(struct toolbox *box); /* ends all calls with SHUTDOWN */
+void toolbox_close(struct toolbox *box);
+
+#endif
