@@ -408,7 +408,7 @@ static int put_number(struct json5_scan *s, struct json5_token *t)
     }
     if (rc == 0 && (s->c == 'e' || s->c == 'E'))
         rc = put_exponent(s, t);
-    return rc < 0 ? rc : token_put(s, t, 0);
+    return rc;
 }
 
 int json5_scan_word(struct json5_scan *s, const char *word)
@@ -444,6 +444,8 @@ int json5_scan_number(struct json5_scan *s, struct json5_token *t, double *ret_n
         rc = json5_scan_word(s, s->c == 'I' ? "Infinity" : "NaN");
     } else if (s->c == '.' || is_digit(s->c)) {
         rc = put_number(s, t);
+        if (rc == 0)
+            rc = token_put(s, t, 0); /* strtod wants its end */
         if (rc == 0)
             number = strtod_l(t->bytes, NULL, s->c_locale);
     } else {
