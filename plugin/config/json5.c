@@ -36,14 +36,13 @@ struct reader {
 
 static json_t *make_number(double number)
 {
-    /* 2^63 is a double, the largest int64_t is not. */
-    if (number >= -0x1p63 && number < 0x1p63 && trunc(number) == number &&
-        !(number == 0 && signbit(number)))
+    /* 2^63 is a double, the largest int64_t is not */
+    bool fits = number >= -0x1p63 && number < 0x1p63 && !(number == 0 && signbit(number));
+
+    if (fits && (double)(json_int_t)number == number)
         return json_integer((json_int_t)number);
     return json_real(number);
 }
-
-/* ---- values ---- */
 
 /* Takes value. */
 static int attach(struct reader *r, json_t *value)
@@ -144,7 +143,7 @@ static int read_scalar(struct reader *r, json_t **ret_value)
 
 static int read_value(struct reader *r)
 {
-    json_t *value;
+    json_t *value = NULL;
     int rc;
 
     if (r->scan.c == '{' || r->scan.c == '[')

@@ -16,7 +16,8 @@
  * Numbers are IEEE doubles as in JavaScript: 9007199254740993 reads as ...992. One that is
  * integral and lies in [-2^63, 2^63) becomes a json_integer, so 1.0, 1e3 and 0x10 do too; every
  * other one, and -0, a json_real. Of equal keys the last one's value wins, in the first one's
- * place. Strings and keys may hold NUL: use the jansson calls that take or give a length.
+ * place. Strings and keys may hold NUL: the jansson calls that take or give a length see the
+ * whole of it, the others (json_equal among them) what is before it.
  */
 #ifndef CONFIG_JSON5_H
 #define CONFIG_JSON5_H

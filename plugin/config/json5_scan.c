@@ -19,6 +19,13 @@
 #define REPLACEMENT    UINT32_C(0xfffd)
 #define TOKEN_ROOM_MIN 64u
 
+/* Whether showing it helps: not so for marks, controls and odd spaces. */
+static bool is_visible(uint32_t c)
+{
+    return uc_is_general_category_withtable(c, UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N |
+                                                   UC_CATEGORY_MASK_P | UC_CATEGORY_MASK_S);
+}
+
 static void describe(uint32_t c, char *text, size_t size)
 {
     uint8_t glyph[8] = {0};
@@ -32,7 +39,7 @@ static void describe(uint32_t c, char *text, size_t size)
         snprintf(text, size, "a space");
     } else if (c > ' ' && c < 0x7f) {
         snprintf(text, size, "'%c'", (int)c);
-    } else if (uc_is_print(c) && (n = u8_uctomb(glyph, c, sizeof(glyph) - 1)) > 0) {
+    } else if (is_visible(c) && (n = u8_uctomb(glyph, c, sizeof(glyph) - 1)) > 0) {
         snprintf(text, size, "'%.*s' (U+%04" PRIX32 ")", n, (const char *)glyph, c);
     } else {
         snprintf(text, size, "U+%04" PRIX32, c);

@@ -1,6 +1,6 @@
 /* Any bytes into json5_parse. Beside what the sanitizers see:
  *   - a failure says what and where, and leaves the output alone;
- *   - a value written as JSON reads back equal;
+ *   - a value written as JSON reads back as the same;
  *   - what jansson reads as JSON, this reads as JSON5.
  */
 #include <stdlib.h>
@@ -9,16 +9,27 @@
 #include "config/json5.h"
 #include "fuzz.h"
 
-static void check_round_trip(json_t *value)
+static char *spell(json_t *value)
 {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+
+    FUZZ_CHECK(text);
+    return text;
+}
+
+/* Compares texts: json_equal of jansson 2.14 looks keys up without their length, so it does not
+ * find one with a NUL in it, and it does not look at the order. */
+static void check_round_trip(json_t *value)
+{
+    char *text = spell(value), *text_again;
     struct json5_error error;
     json_t *again = NULL;
 
-    FUZZ_CHECK(text);
     FUZZ_CHECK(json5_parse(text, strlen(text), &again, &error) == 0);
-    FUZZ_CHECK(json_equal(value, again));
+    text_again = spell(again);
+    FUZZ_CHECK(strcmp(text, text_again) == 0);
     json_decref(again);
+    free(text_again);
     free(text);
 }
 

@@ -24,7 +24,7 @@ static int replay(const char *folder, const char *name)
     size = fread(data, 1, INPUT_BYTES_MAX, in);
     fclose(in);
     printf("%s\n", name);
-    fflush(stdout); /* so that the last line names the file that trapped */
+    fflush(stdout);                     /* so that the last line names the file that trapped */
     exact = malloc(size + (size == 0)); /* no slack behind the input */
     if (!exact)
         return -1;
