@@ -171,8 +171,9 @@ int env_work(struct env *env, void *data, ahp_work_fn *fn, ahp_work_done_fn *don
 {
     struct env_item *item;
 
-    if (env->work)
-        return env->work->run(env->host->ctx, data, fn, done) < 0 ? -1 : 0;
+    /* A host whose queue is full still has a loop. */
+    if (env->work && env->work->run(env->host->ctx, data, fn, done) >= 0)
+        return 0;
     item = mem_alloc(sizeof(*item));
     if (!item)
         return -1;

@@ -1,0 +1,362 @@
+/*
+ * part.c - files that are being written: "<stem>.part" first, the final name only once the bytes are
+ * checked and durable. A part holds its folder open, so that a folder that is moved or replaced
+ * meanwhile changes nothing. The name is ours only while it leads to the inode that we opened:
+ * another process that begins the same file anew takes the name, and then neither publishing nor
+ * abandoning touches it.
+ *
+ * publish_work may run on another thread: it touches its part only, takes no memory and logs nothing.
+ */
+#include "media/media.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The disk is set to work as bytes arrive, so that the sync at the end is short. */
+#define WRITEBACK_BYTES (8u * 1024u * 1024u)
+#define PART_SUFFIX ".part"
+/* Stem, and ".part" or "." and an extension. */
+#define NAME_SIZE (MEDIA_STEM_MAX + 16)
+
+struct media_part {
+    int fd;
+    int dir_fd;
+    unsigned made; /* folders that were made: their names have to be synced too */
+    uint64_t bytes;
+    uint64_t bytes_max;
+    uint64_t writeback_at; /* what is before it is on its way to the disk */
+    dev_t dev;
+    ino_t ino;
+    char dir[LIMIT_PATH];
+    char stem[MEDIA_STEM_MAX + 1];
+    char part_name[NAME_SIZE];
+
+    /* of publishing */
+    enum media_kind kind;
+    media_published_fn *done;
+    void *ud;
+    struct media_facts facts;
+    char path[LIMIT_PATH + NAME_SIZE];
+    struct err err; /* also of a failed write */
+};
+
+/* The system's words, with advice where there is some. */
+static int io_error(struct err *err, int error, const char *doing, const char *dir,
+                    const char *name)
+{
+    const char *slash = *name ? "/" : "";
+
+    if (error == ENOSPC || error == EDQUOT)
+        return err_set(err, ERR_IO, "the disk is full: cannot %s %s%s%s (%s). Free some space or "
+                       "choose another folder, then ask again", doing, dir, slash, name,
+                       strerror(error));
+    if (error == EACCES || error == EPERM || error == EROFS)
+        return err_set(err, ERR_IO, "cannot %s %s%s%s: %s. Make the folder writable or choose "
+                       "another one", doing, dir, slash, name, strerror(error));
+    return err_set(err, ERR_IO, "cannot %s %s%s%s: %s", doing, dir, slash, name, strerror(error));
+}
+
+static int kind_is_wrong(const struct media_part *part)
+{
+    return part->kind != MEDIA_UNKNOWN && part->kind != part->facts.kind;
+}
+
+static const char *kind_name(enum media_kind kind)
+{
+    return kind == MEDIA_IMAGE ? "a picture" : kind == MEDIA_VIDEO ? "a video" : "sound";
+}
+
+/* mkdir -p; counts what it made. */
+static int make_folders(const char *dir, unsigned *ret_made, struct err *err)
+{
+    char path[LIMIT_PATH];
+    size_t len = strlen(dir);
+
+    memcpy(path, dir, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        if (path[i - 1] == '/')
+            continue;
+        path[i] = '\0';
+        if (mkdir(path, 0755) == 0)
+            ++*ret_made;
+        else if (errno != EEXIST && !(i < len && (errno == EACCES || errno == EROFS)))
+            return io_error(err, errno, "make the folder", path, "");
+        if (i < len)
+            path[i] = '/';
+    }
+    return 0;
+}
+
+static int stem_is_wrong(const char *stem)
+{
+    return !*stem || *stem == '.' || strlen(stem) > MEDIA_STEM_MAX || strchr(stem, '/') != NULL;
+}
+
+/* Opens folder and file; whatever was opened is in the part, also when it fails. */
+static int part_create(struct media_part *part, struct err *err)
+{
+    struct stat st;
+
+    if (make_folders(part->dir, &part->made, err))
+        return -1;
+    part->dir_fd = open(part->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (part->dir_fd < 0)
+        return io_error(err, errno, "open the folder", part->dir, "");
+    /* A name of its own inode: a process that still writes the old one cannot spoil it. */
+    if (unlinkat(part->dir_fd, part->part_name, 0) != 0 && errno != ENOENT)
+        return io_error(err, errno, "replace", part->dir, part->part_name);
+    part->fd = openat(part->dir_fd, part->part_name,
+                      O_RDWR | O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (part->fd < 0)
+        return io_error(err, errno, "create", part->dir, part->part_name);
+    if (fstat(part->fd, &st) != 0) {
+        int error = errno;
+
+        unlinkat(part->dir_fd, part->part_name, 0);
+        return io_error(err, error, "create", part->dir, part->part_name);
+    }
+    part->dev = st.st_dev;
+    part->ino = st.st_ino;
+    return 0;
+}
+
+static void part_free(struct media_part *part)
+{
+    if (part->fd >= 0)
+        close(part->fd);
+    if (part->dir_fd >= 0)
+        close(part->dir_fd);
+    mem_free(part);
+}
+
+int media_part_open(const char *dir, const char *stem, uint64_t bytes_max,
+                    struct media_part **ret_part, struct err *err)
+{
+    struct media_part *part;
+
+    if (stem_is_wrong(stem) || !*dir)
+        return err_set(err, ERR_INTERNAL, "no name for a file: \"%s\"", stem);
+    /* The final path must fit too. */
+    if (strlen(dir) + 1 + strlen(stem) + sizeof(PART_SUFFIX) + 8 > LIMIT_PATH)
+        return err_set(err, ERR_LIMIT, "the path of the folder for results is too long");
+    part = mem_alloc(sizeof(*part));
+    if (!part)
+        return err_nomem(err);
+    part->fd = -1;
+    part->dir_fd = -1;
+    part->bytes_max = bytes_max;
+    memcpy(part->dir, dir, strlen(dir) + 1);
+    memcpy(part->stem, stem, strlen(stem) + 1);
+    for (size_t len = strlen(dir); len > 1 && part->dir[len - 1] == '/'; len--)
+        part->dir[len - 1] = '\0';
+    snprintf(part->part_name, sizeof(part->part_name), "%s" PART_SUFFIX, stem);
+    if (part_create(part, err)) {
+        part_free(part);
+        return -1;
+    }
+    *ret_part = part;
+    return 0;
+}
+
+uint64_t media_part_bytes(const struct media_part *part)
+{
+    return part->bytes;
+}
+
+static void start_writeback(struct media_part *part)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+    /* Only a hint: what it did not do, fsync does. */
+    if (sync_file_range(part->fd, (off_t)part->writeback_at,
+                        (off_t)(part->bytes - part->writeback_at), SYNC_FILE_RANGE_WRITE) != 0)
+        errno = 0;
+#endif
+    part->writeback_at = part->bytes;
+}
+
+static int part_write(struct media_part *part, const char *data, size_t len)
+{
+    if (part->bytes_max - part->bytes < len)
+        return err_set(&part->err, ERR_LIMIT, "the file is larger than %llu bytes, the most that "
+                       "is taken", (unsigned long long)part->bytes_max);
+    while (len) {
+        ssize_t put = write(part->fd, data, len);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return io_error(&part->err, errno, "write", part->dir, part->part_name);
+        data += put;
+        len -= (size_t)put;
+        part->bytes += (uint64_t)put;
+    }
+    if (part->bytes - part->writeback_at >= WRITEBACK_BYTES)
+        start_writeback(part);
+    return 0;
+}
+
+int media_part_write(struct media_part *part, const void *data, size_t len, struct err *err)
+{
+    if (part->err.kind == ERR_NONE && part_write(part, data, len) == 0)
+        return 0;
+    if (err)
+        *err = part->err;
+    return -1;
+}
+
+/* Whether the name still leads to our file. */
+static int name_is_ours(const struct media_part *part)
+{
+    struct stat st;
+
+    return fstatat(part->dir_fd, part->part_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           st.st_dev == part->dev && st.st_ino == part->ino;
+}
+
+static void part_remove(struct media_part *part)
+{
+    if (name_is_ours(part))
+        unlinkat(part->dir_fd, part->part_name, 0);
+}
+
+void media_part_abandon(struct media_part *part)
+{
+    if (!part)
+        return;
+    part_remove(part);
+    part_free(part);
+}
+
+/* ---- publishing ---- */
+
+/* Some file systems cannot sync a folder and need not. */
+static int sync_folder(int fd)
+{
+    return fsync(fd) != 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
+}
+
+/* The folder, and the parents of folders that were made for it. */
+static int sync_folders(const struct media_part *part)
+{
+    int fd = part->dir_fd;
+    int rc = sync_folder(fd);
+
+    for (unsigned i = 0; rc == 0 && i < part->made; i++) {
+        int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        if (fd != part->dir_fd)
+            close(fd);
+        if (up < 0)
+            return 0; /* a parent that may not be read was not made here */
+        fd = up;
+        rc = sync_folder(fd);
+    }
+    if (fd != part->dir_fd) {
+        int error = errno;
+
+        close(fd);
+        errno = error;
+    }
+    return rc;
+}
+
+static int publish(struct media_part *part)
+{
+    char name[NAME_SIZE];
+
+    if (part->err.kind != ERR_NONE)
+        return -1;
+    if (media_probe(part->fd, &part->facts, &part->err))
+        return -1;
+    if (kind_is_wrong(part))
+        return err_set(&part->err, ERR_ANSWER, "%s was asked for, but what came is %s (%s)",
+                       kind_name(part->kind), kind_name(part->facts.kind), part->facts.mime);
+    snprintf(name, sizeof(name), "%s.%s", part->stem, part->facts.extension);
+    snprintf(part->path, sizeof(part->path), "%s/%s", strcmp(part->dir, "/") ? part->dir : "",
+             name);
+    if (fsync(part->fd) != 0)
+        return io_error(&part->err, errno, "store", part->dir, part->part_name);
+    if (!name_is_ours(part))
+        return err_set(&part->err, ERR_BUSY, "%s/%s was begun anew by somebody else", part->dir,
+                       part->part_name);
+    if (renameat(part->dir_fd, part->part_name, part->dir_fd, name) != 0)
+        return io_error(&part->err, errno, "rename a file to", part->dir, name);
+    if (sync_folders(part)) {
+        int error = errno;
+
+        unlinkat(part->dir_fd, name, 0);
+        return io_error(&part->err, error, "store the name of", part->dir, name);
+    }
+    return 0;
+}
+
+static void publish_work(void *item)
+{
+    struct media_part *part = item;
+
+    if (publish(part))
+        part_remove(part);
+}
+
+static void publish_done(void *item, int32_t cancelled)
+{
+    struct media_part *part = item;
+
+    if (cancelled) {
+        part_remove(part);
+        err_set(&part->err, ERR_CANCELLED, "stopped before the file was complete");
+    }
+    if (part->err.kind == ERR_NONE)
+        part->done(part->ud, &part->facts, part->path, NULL);
+    else
+        part->done(part->ud, NULL, NULL, &part->err);
+    part_free(part);
+}
+
+int media_part_publish_take(struct media_part *part, struct env *env, enum media_kind kind,
+                            media_published_fn *done, void *ud, struct err *err)
+{
+    part->kind = kind;
+    part->done = done;
+    part->ud = ud;
+    if (env_work(env, part, publish_work, publish_done))
+        return err_nomem(err);
+    return 0;
+}
+
+void media_parts_sweep(const char *dir, const char *stem)
+{
+    size_t stem_len = strlen(stem);
+    size_t suffix_len = strlen(PART_SUFFIX);
+    DIR *list;
+    const struct dirent *entry;
+    int fd;
+
+    if (stem_is_wrong(stem))
+        return;
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    list = fdopendir(fd);
+    if (!list) {
+        close(fd);
+        return;
+    }
+    while ((entry = readdir(list))) {
+        size_t len = strlen(entry->d_name);
+
+        if (len >= stem_len + suffix_len && strncmp(entry->d_name, stem, stem_len) == 0 &&
+            strcmp(entry->d_name + len - suffix_len, PART_SUFFIX) == 0)
+            unlinkat(dirfd(list), entry->d_name, 0);
+    }
+    closedir(list);
+}
