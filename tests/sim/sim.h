@@ -27,8 +27,8 @@ struct sim_request;
 #define SIM_ID_MAX         64
 #define SIM_KEY_MAX        256
 #define SIM_ARGS_MAX       2
-#define SIM_LOG_MAX        50000             /* older entries are forgotten, counters are not */
-#define SIM_HEAD_BYTES     (256 * 1024)      /* of each uploaded file kept for a look inside */
+#define SIM_LOG_MAX        50000               /* older entries are forgotten, counters are not */
+#define SIM_HEAD_BYTES     (256 * 1024)        /* of each uploaded file kept for a look inside */
 #define SIM_BODY_BYTES_MAX (512 * 1024 * 1024) /* of JSON held in memory */
 #define SIM_PARTS_MAX      64
 #define SIM_FIELD_MAX      (1024 * 1024) /* of one text part */
@@ -71,6 +71,8 @@ const char *sim_account_name(const struct sim_account *a);
 json_t *sim_accounts_json(struct sim *sim, bool full);
 /* POST /_sim/accounts: 0, or -1 with err. */
 int sim_account_apply(struct sim *sim, const json_t *object, char *err, size_t err_size);
+/* Lays the account's own settings over s. */
+void sim_account_settings(const struct sim_account *a, struct sim_settings *s);
 /* Takes credits for an accepted generation; false when there are too few (answer is then set). */
 bool sim_charge(struct sim_request *r, int64_t price);
 
@@ -90,12 +92,12 @@ struct sim_job {
     int64_t duration_ms; /* -1: ends only by hand */
     int64_t ended_s;
     bool by_status_url; /* seen at its status_url only */
-    bool by_hand; /* state was set by POST /_sim/jobs/{id} */
+    bool by_hand;       /* state was set by POST /_sim/jobs/{id} */
     enum sim_job_state hand_state;
     char error_code[64];
     char error_text[256];
-    char from[SIM_ID_MAX]; /* remixed from */
-    char file[SIM_ID_MAX]; /* name under /media/ */
+    char from[SIM_ID_MAX];        /* remixed from */
+    char file[SIM_ID_MAX];        /* name under /media/ */
     struct sim_settings settings; /* as they were when the job was accepted */
     int64_t polls;
     int64_t downloads;
@@ -120,7 +122,8 @@ void sim_file_new(struct sim *sim, const struct sim_media_spec *spec, const char
 /* Answers with a file by name; 404 when there is none. */
 void sim_file_answer(struct sim_request *r, const char *name);
 /* Absolute address of a file: the setting media_base, or this server. */
-void sim_file_url(struct sim_request *r, const char *name, const char *query, char *url, size_t size);
+void sim_file_url(struct sim_request *r, const char *name, const char *query, char *url,
+                  size_t size);
 void sim_state_reset(struct sim *sim);
 void sim_files_reset(struct sim *sim);
 extern const struct sim_provider sim_media_provider;

@@ -127,9 +127,10 @@ static void bend_status(struct sim_request *r)
         sim_answer_body_take(r, status, "text/plain", sim_body_new());
         sim_answer_header(r, "Location", f->to);
     } else {
-        sim_refuse(r, status, f->kind == SIM_F_RATE_LIMIT ? "rate_limit_exceeded" : "fault_asked_for",
-                   NULL, f->kind == SIM_F_RATE_LIMIT ? "Rate limit reached, please slow down."
-                                                     : "The server had an error on request.");
+        sim_refuse(r, status,
+                   f->kind == SIM_F_RATE_LIMIT ? "rate_limit_exceeded" : "fault_asked_for", NULL,
+                   f->kind == SIM_F_RATE_LIMIT ? "Rate limit reached, please slow down."
+                                               : "The server had an error on request.");
     }
     if (f->retry_after_s >= 0) {
         snprintf(number, sizeof number, "%lld", (long long)f->retry_after_s);

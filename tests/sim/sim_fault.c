@@ -70,7 +70,8 @@ static int read_route(struct sim_fault *f, const char *route)
     const char *space = strchr(route, ' ');
 
     if (!space || space == route || (size_t)(space - route) >= sizeof f->method ||
-        strlen(space + 1) >= sizeof f->path || (space[1] != '/' && space[1] != '=' && space[1] != '*'))
+        strlen(space + 1) >= sizeof f->path ||
+        (space[1] != '/' && space[1] != '=' && space[1] != '*'))
         return -1;
     memcpy(f->method, route, (size_t)(space - route));
     sim_copy_text(f->path, sizeof f->path, space + 1);
@@ -110,8 +111,8 @@ static int read_fault(struct sim_fault *f, const json_t *o, char *err, size_t er
     if (json_unpack_ex((json_t *)o, &why, JSON_STRICT,
                        "{s:s,s:s,s?o,s?o,s?I,s?I,s?I,s?I,s?I,s?s,s?s,s?s,s?s,s?b}", "route", &route,
                        "kind", &kind, "nth", &nth, "count", &count, "status", &status, "bytes",
-                       &bytes, "ms", &ms, "retry_after", &after_s, "retry_after_ms", &after_ms, "to",
-                       &to, "content_type", &type, "body", &body, "at", &at, "charged",
+                       &bytes, "ms", &ms, "retry_after", &after_s, "retry_after_ms", &after_ms,
+                       "to", &to, "content_type", &type, "body", &body, "at", &at, "charged",
                        &charged) != 0) {
         snprintf(err, err_size, "%s", why.text);
         return -1;
@@ -121,8 +122,9 @@ static int read_fault(struct sim_fault *f, const json_t *o, char *err, size_t er
         return -1;
     }
     if (read_route(f, route) != 0 || read_nth(f, nth, count) != 0) {
-        snprintf(err, err_size, "route is \"METHOD /path\" (or \"* /path\"), nth a number from 1 or "
-                                "\"every\", count a number from 1");
+        snprintf(err, err_size,
+                 "route is \"METHOD /path\" (or \"* /path\"), nth a number from 1 or "
+                 "\"every\", count a number from 1");
         return -1;
     }
     if ((status >= 0 && (status < 200 || status > 599)) || strlen(to) >= sizeof f->to ||

@@ -49,7 +49,8 @@ void sim_file_answer(struct sim_request *r, const char *name)
         sim_refuse(r, 404, "not_found", NULL, "No such file.");
 }
 
-void sim_file_url(struct sim_request *r, const char *name, const char *query, char *url, size_t size)
+void sim_file_url(struct sim_request *r, const char *name, const char *query, char *url,
+                  size_t size)
 {
     if (r->settings.media_base[0])
         snprintf(url, size, "%s/media/%s%s", r->settings.media_base, name, query);

@@ -114,6 +114,17 @@ static void file_data(struct sim_form *f, const char *data, size_t size)
     }
 }
 
+/* libmicrohttpd may begin a part with an empty call and then say offset 0 again. (So an empty part
+ * followed by a part of the same name and file name reads as one.) */
+static bool is_begun(const struct sim_request *r, const char *name, const char *filename)
+{
+    const struct sim_form *f = r->form;
+    if (filename)
+        return f->part && f->part->bytes == 0 && strcmp(f->part->name, name) == 0 &&
+               strcmp(f->part->filename, filename) == 0;
+    return f->text_open && f->text.len == 0 && strcmp(f->text_name, name) == 0;
+}
+
 static enum MHD_Result on_part(void *ud, enum MHD_ValueKind kind, const char *name,
                                const char *filename, const char *type, const char *encoding,
                                const char *data, uint64_t offset, size_t size)
@@ -126,7 +137,7 @@ static enum MHD_Result on_part(void *ud, enum MHD_ValueKind kind, const char *na
     if (!name)
         name = "";
     /* Only a file name makes a file part; the content type alone does not (as servers do it). */
-    if (offset == 0) {
+    if (offset == 0 && !(size > 0 && is_begun(r, name, filename))) {
         file_end(r);
         text_end(r);
         if (filename) {

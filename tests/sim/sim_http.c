@@ -16,10 +16,10 @@
 
 #include <microhttpd.h>
 
-#define CONNECTIONS_MAX     12000
-#define CONNECTION_BYTES    (128 * 1024) /* buffer of one connection: headers, and body in passing */
-#define LISTEN_BACKLOG      4096
-#define SEND_STEP           (128 * 1024)
+#define CONNECTIONS_MAX  12000
+#define CONNECTION_BYTES (128 * 1024) /* buffer of one connection: headers, and body in passing */
+#define LISTEN_BACKLOG   4096
+#define SEND_STEP        (128 * 1024)
 
 /* ---- making an answer ---- */
 
@@ -90,7 +90,8 @@ static bool is_secret(const char *name)
     return false;
 }
 
-static enum MHD_Result collect(void *ud, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result collect(void *ud, enum MHD_ValueKind kind, const char *name,
+                               const char *value)
 {
     json_t *v = is_secret(name) ? json_string("(hidden)") : json_string(value ? value : "");
     (void)kind;
@@ -315,8 +316,8 @@ int sim_http_start(struct sim *sim, uint16_t port)
         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&where, MHD_OPTION_URI_LOG_CALLBACK, on_uri, sim,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, sim, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)LISTEN_BACKLOG, MHD_OPTION_LISTENING_ADDRESS_REUSE,
-        1u, MHD_OPTION_END);
+        MHD_OPTION_LISTEN_BACKLOG_SIZE, (unsigned)LISTEN_BACKLOG,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
     if (!sim->daemon)
         return -1;
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(sim->daemon, MHD_DAEMON_INFO_BIND_PORT);

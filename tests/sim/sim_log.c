@@ -95,8 +95,7 @@ static json_t *echo(const json_t *v, int depth)
     }
     if (json_is_array(v)) {
         copy = json_array();
-        json_array_foreach(v, i, member)
-            json_array_append_new(copy, echo(member, depth + 1));
+        json_array_foreach(v, i, member) json_array_append_new(copy, echo(member, depth + 1));
         return copy;
     }
     return json_copy((json_t *)v);
@@ -107,12 +106,12 @@ static json_t *parts_json(const struct sim_request *r)
     json_t *list = json_array();
     for (size_t i = 0; i < r->part_count; i++) {
         const struct sim_part *p = &r->parts[i];
-        json_array_append_new(
-            list, json_pack("{s:s,s:s,s:s,s:I,s:s,s:s?,s:i,s:i,s:b}", "name", p->name, "filename",
-                            p->filename, "content_type", p->content_type, "bytes",
-                            (json_int_t)p->bytes, "sha256", p->sha256, "sniffed", p->sniff.type,
-                            "width", p->sniff.width, "height", p->sniff.height, "alpha",
-                            p->sniff.alpha));
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s,s:s,s:I,s:s,s:s?,s:i,s:i,s:b}", "name", p->name,
+                                        "filename", p->filename, "content_type", p->content_type,
+                                        "bytes", (json_int_t)p->bytes, "sha256", p->sha256,
+                                        "sniffed", p->sniff.type, "width", p->sniff.width, "height",
+                                        p->sniff.height, "alpha", p->sniff.alpha));
     }
     return list;
 }
@@ -145,7 +144,8 @@ static json_t *more_json(struct sim_request *r)
         json_object_set_new(o, "body_sha256", json_string(r->body_sha256));
     if (r->body_broken)
         json_object_set_new(o, "body_broken", json_true());
-    json_object_set_new(o, "fault", r->fault ? json_string(sim_fault_name(r->fault->kind)) : json_null());
+    json_object_set_new(o, "fault",
+                        r->fault ? json_string(sim_fault_name(r->fault->kind)) : json_null());
     return o;
 }
 
@@ -222,10 +222,10 @@ json_t *sim_log_json(struct sim_request *r)
         if (!e || (int64_t)n <= from || (path && !sim_path_matches(path, e->path)) ||
             (method && strcmp(method, e->method) != 0) || (spends && *spends == '1' && !e->spends))
             continue;
-        json_t *o = json_pack("{s:I,s:I,s:s,s:s,s:i,s:b,s:s}", "n", (json_int_t)n, "at_ms",
-                              (json_int_t)e->at_ms, "method", e->method, "path", e->path, "status",
-                              (int)e->status, "spends", e->spends, "ended",
-                              e->ended ? e->ended : "open");
+        json_t *o =
+            json_pack("{s:I,s:I,s:s,s:s,s:i,s:b,s:s}", "n", (json_int_t)n, "at_ms",
+                      (json_int_t)e->at_ms, "method", e->method, "path", e->path, "status",
+                      (int)e->status, "spends", e->spends, "ended", e->ended ? e->ended : "open");
         json_object_update(o, e->more);
         json_array_append_new(list, o);
     }
@@ -270,7 +270,7 @@ void sim_log_wait_end(struct sim_request *r)
 {
     bool there = r->wait_left <= 0;
     r->waiting = false;
-    sim_answer_json_take(r, there ? 200 : 408,
-                         json_pack("{s:b,s:I}", "reached", there, "missing",
-                                   (json_int_t)r->wait_left));
+    sim_answer_json_take(
+        r, there ? 200 : 408,
+        json_pack("{s:b,s:I}", "reached", there, "missing", (json_int_t)r->wait_left));
 }

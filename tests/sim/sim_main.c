@@ -51,10 +51,14 @@ static int usage(const char *what)
 static int read_options(int argc, char **argv, struct sim *sim, struct options *o)
 {
     static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},        {"port-file", required_argument, NULL, 'f'},
-        {"max-seconds", required_argument, NULL, 'm'}, {"key", required_argument, NULL, 'k'},
-        {"credits", required_argument, NULL, 'c'},     {"set", required_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},              {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},
+        {"port-file", required_argument, NULL, 'f'},
+        {"max-seconds", required_argument, NULL, 'm'},
+        {"key", required_argument, NULL, 'k'},
+        {"credits", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     char err[256];
     int c;

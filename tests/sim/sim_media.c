@@ -10,7 +10,7 @@
 
 #include <png.h>
 
-#define CACHE_FILES 16
+#define CACHE_FILES              16
 #define PNG_SIGNATURE_AND_HEADER 33 /* 8 bytes and the IHDR chunk */
 #define PNG_CHUNK_COST           12 /* length, name, CRC */
 #define PNG_UNIT_BYTES           (SIM_NOISE_BYTES * 16)
@@ -272,8 +272,8 @@ static void sniff_jpeg(const unsigned char *data, size_t len, struct sim_sniff *
     ret->type = "image/jpeg";
     while (at + 9 < len && data[at] == 0xff) {
         int marker = data[at + 1];
-        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 &&
-                     marker != 0xcc;
+        bool frame =
+            marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
         if (frame) {
             ret->height = be16_at(data + at + 5);
             ret->width = be16_at(data + at + 7);

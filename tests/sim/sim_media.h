@@ -70,7 +70,8 @@ struct sim_painting {
 
 void sim_paint_init(struct sim_painting *p, int width, int height, uint64_t seed);
 
-/* One row of palette indices; phase (0..999) moves the shapes, for video. Index 0..31: background. */
+/* One row of palette indices; phase (0..999) moves the shapes, for video. Index 0..31: background.
+ */
 void sim_paint_row(const struct sim_painting *p, int y, int phase, unsigned char *row);
 
 /* Adds one whole JPEG file to out. */

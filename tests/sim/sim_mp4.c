@@ -97,8 +97,8 @@ static void add_headers_of_media(struct sim_buf *b, uint32_t duration)
 static void add_esds(struct sim_buf *b)
 {
     /* ES_Descriptor > DecoderConfigDescriptor (object type 0x6c, visual stream) > SLConfig. */
-    static const unsigned char body[] = {0x03, 21, 0, 1, 0,    0x04, 13, 0x6c, 0x11, 0, 0, 0,
-                                         0,    0,  0, 0, 0,    0,    0,  0,    0x06, 1, 2};
+    static const unsigned char body[] = {0x03, 21, 0, 1, 0, 0x04, 13, 0x6c, 0x11, 0, 0, 0,
+                                         0,    0,  0, 0, 0, 0,    0,  0,    0x06, 1, 2};
     size_t at = box_start(b, "esds");
     sim_buf_be32(b, 0);
     sim_buf_add(b, body, sizeof body);

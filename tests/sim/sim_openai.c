@@ -50,8 +50,9 @@ static void get_models(struct sim_request *r)
                                         "sora-2",      "sora-2-pro",    "sim-image",   "sim-video"};
     json_t *list = json_array();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        json_array_append_new(list, json_pack("{s:s,s:s,s:i,s:s}", "id", names[i], "object", "model",
-                                              "created", 1782893564, "owned_by", "clawmedia-sim"));
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s,s:i,s:s}", "id", names[i], "object", "model",
+                                        "created", 1782893564, "owned_by", "clawmedia-sim"));
     sim_answer_json_take(r, 200, json_pack("{s:s,s:o}", "object", "list", "data", list));
 }
 

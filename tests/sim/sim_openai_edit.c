@@ -88,7 +88,8 @@ static const struct sim_part *check_parts(struct sim_request *r)
     }
     if (images == 0 || images > IMAGES_MAX) {
         sim_refuse(r, 400, images ? "too_many_images" : "missing_required_parameter", "image",
-                   images ? "At most 16 images are taken." : "Missing required parameter: 'image'.");
+                   images ? "At most 16 images are taken."
+                          : "Missing required parameter: 'image'.");
         return NULL;
     }
     if (mask && r->settings.strict && !check_mask(r, mask, first))

@@ -31,15 +31,17 @@ static bool read_number(struct sim_request *r, const char *name, int64_t min, in
     if (!text)
         return true;
     if (!kind_ok || sim_parse_int(text, min, max, ret) != 0) {
-        sim_refuse(r, 400, "invalid_value", name, "Invalid value for '%s': a number from %lld to %lld.",
-                   name, (long long)min, (long long)max);
+        sim_refuse(r, 400, "invalid_value", name,
+                   "Invalid value for '%s': a number from %lld to %lld.", name, (long long)min,
+                   (long long)max);
         return false;
     }
     return true;
 }
 
 /* A text; without it the default. The result lives as long as the request. */
-static bool read_text(struct sim_request *r, const char *name, const char *missing, const char **ret)
+static bool read_text(struct sim_request *r, const char *name, const char *missing,
+                      const char **ret)
 {
     const json_t *v = json_object_get(r->fields, name);
 
@@ -229,13 +231,14 @@ static void answer_links(struct sim_request *r, const struct openai_picture *p)
         if (local)
             snprintf(url, sizeof url, "/v1/files/%s", name);
         else
-            sim_file_url(r, name, mode_is(r, "signed_url") ? "?sig=abc%2Fdef&expires=3600" : "", url,
-                         sizeof url);
+            sim_file_url(r, name, mode_is(r, "signed_url") ? "?sig=abc%2Fdef&expires=3600" : "",
+                         url, sizeof url);
         json_array_append_new(list, json_pack("{s:s}", mode_is(r, "path") ? "path" : "url", url));
     }
     if (mode_is(r, "nested")) {
-        sim_answer_json_take(r, 200, json_pack("{s:i,s:s,s:{s:s,s:o}}", "code", 0, "message", "ok",
-                                               "result", "state", "done", "outputs", list));
+        sim_answer_json_take(r, 200,
+                             json_pack("{s:i,s:s,s:{s:s,s:o}}", "code", 0, "message", "ok",
+                                       "result", "state", "done", "outputs", list));
         return;
     }
     json_t *all = envelope(p);
@@ -253,7 +256,8 @@ static void answer_text(struct sim_request *r, const struct openai_picture *p)
     for (int64_t i = 0; i < p->count; i++) {
         publish(r, p, i, name);
         sim_file_url(r, name, "", url, sizeof url);
-        sim_buf_printf(&text, html ? "<p><img alt=\"image\" src=\"%s\"></p>\n" : "![image](%s)\n", url);
+        sim_buf_printf(&text, html ? "<p><img alt=\"image\" src=\"%s\"></p>\n" : "![image](%s)\n",
+                       url);
     }
     sim_buf_add(&text, "", 1);
     if (mode_is(r, "html_raw") || mode_is(r, "markdown_raw")) {
@@ -262,9 +266,10 @@ static void answer_text(struct sim_request *r, const struct openai_picture *p)
         sim_answer_body_take(r, 200, html ? "text/html; charset=utf-8" : "text/markdown", b);
     } else {
         sim_answer_json_take(r, 200,
-                             json_pack("{s:s,s:[{s:i,s:{s:s,s:s},s:s}]}", "object", "chat.completion",
-                                       "choices", "index", 0, "message", "role", "assistant",
-                                       "content", (const char *)text.data, "finish_reason", "stop"));
+                             json_pack("{s:s,s:[{s:i,s:{s:s,s:s},s:s}]}", "object",
+                                       "chat.completion", "choices", "index", 0, "message", "role",
+                                       "assistant", "content", (const char *)text.data,
+                                       "finish_reason", "stop"));
     }
     sim_buf_free(&text);
 }
@@ -321,7 +326,8 @@ void openai_picture_answer(struct sim_request *r, const struct openai_picture *p
                mode_is(r, "html_raw")) {
         answer_text(r, p);
     } else if (mode_is(r, "data_url")) {
-        snprintf(before, sizeof before, "{\"output\":\"data:%s;base64,", sim_media_type(p->spec.kind));
+        snprintf(before, sizeof before, "{\"output\":\"data:%s;base64,",
+                 sim_media_type(p->spec.kind));
         answer_around(r, p, before, "\"}");
     } else if (mode_is(r, "top_b64")) {
         answer_around(r, p, "{\"b64_json\":\"", "\"}");
@@ -338,7 +344,8 @@ void openai_images_generate(struct sim_request *r)
     struct openai_picture p;
 
     if (r->multipart) {
-        sim_refuse(r, 415, "unsupported_content_type", NULL, "This address takes application/json.");
+        sim_refuse(r, 415, "unsupported_content_type", NULL,
+                   "This address takes application/json.");
         return;
     }
     if (openai_picture_read(r, &p))

@@ -39,7 +39,8 @@ static bool read_sides(struct sim_request *r, int *ret_w, int *ret_h)
 {
     char buf[32];
     const char *size = sim_request_field(r, "size", buf, sizeof buf);
-    const json_t *w = json_object_get(r->fields, "width"), *h = json_object_get(r->fields, "height");
+    const json_t *w = json_object_get(r->fields, "width"),
+                 *h = json_object_get(r->fields, "height");
 
     *ret_w = 1280;
     *ret_h = 720;
@@ -52,7 +53,8 @@ static bool read_sides(struct sim_request *r, int *ret_w, int *ret_h)
     if (!json_is_integer(w) || !json_is_integer(h) || json_integer_value(w) < 1 ||
         json_integer_value(w) > SIM_SIDE_MAX || json_integer_value(h) < 1 ||
         json_integer_value(h) > SIM_SIDE_MAX) {
-        sim_refuse(r, 400, "invalid_value", "width", "'width' and 'height' have to be whole numbers.");
+        sim_refuse(r, 400, "invalid_value", "width",
+                   "'width' and 'height' have to be whole numbers.");
         return false;
     }
     *ret_w = (int)json_integer_value(w);
@@ -78,15 +80,15 @@ static json_t *task_json(struct sim_request *r, struct sim_job *j)
 
     sim_file_url(r, j->file, "", url, sizeof url);
     if (state == SIM_FAILED)
-        json_object_set_new(o, "error", json_pack("{s:s,s:s}", "code", j->error_code, "message",
-                                                  j->error_text));
+        json_object_set_new(
+            o, "error", json_pack("{s:s,s:s}", "code", j->error_code, "message", j->error_text));
     if (state == SIM_DONE && b) {
         json_object_set_new(o, "url", json_string(url));
         json_object_set_new(o, "format", json_string("mp4"));
     } else if (state == SIM_DONE) {
-        json_object_set_new(o, "video", json_pack("{s:s,s:I,s:s}", "url", url, "duration",
-                                                  (json_int_t)j->seconds, "content_type",
-                                                  "video/mp4"));
+        json_object_set_new(o, "video",
+                            json_pack("{s:s,s:I,s:s}", "url", url, "duration",
+                                      (json_int_t)j->seconds, "content_type", "video/mp4"));
     }
     return o;
 }
@@ -105,8 +107,8 @@ void openai_relay_create(struct sim_request *r)
     }
     if (!read_duration(r, &seconds) || !read_sides(r, &width, &height))
         return;
-    struct sim_job *j = openai_job_new(r, b ? "relay_b" : "relay_c", b ? "task_" : "gen_", width,
-                                       height, seconds);
+    struct sim_job *j =
+        openai_job_new(r, b ? "relay_b" : "relay_c", b ? "task_" : "gen_", width, height, seconds);
     if (!j)
         return;
     if (strcmp(j->settings.video_mode, "instant") == 0)

@@ -106,14 +106,14 @@ static json_t *video_json(struct sim_request *r, struct sim_job *j)
     snprintf(seconds, sizeof seconds, "%lld", (long long)j->seconds);
     if (state == SIM_FAILED)
         error = json_pack("{s:s,s:s}", "code", j->error_code, "message", j->error_text);
-    json_t *o = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:I,s:o?,s:o?,s:s,s:s,s:s,s:s?,s:o?}", "id", j->id, "object", "video",
-        "model", j->model, "status", openai_word(j, state), "progress", percent, "created_at",
-        (json_int_t)j->created_s, "completed_at",
-        j->ended_s ? json_integer((json_int_t)j->ended_s) : NULL, "expires_at",
-        j->ended_s ? json_integer((json_int_t)j->ended_s + 3600) : NULL, "prompt", j->prompt, "size",
-        size, "seconds", seconds, "remixed_from_video_id", j->from[0] ? j->from : NULL, "error",
-        error);
+    json_t *o =
+        json_pack("{s:s,s:s,s:s,s:s,s:i,s:I,s:o?,s:o?,s:s,s:s,s:s,s:s?,s:o?}", "id", j->id,
+                  "object", "video", "model", j->model, "status", openai_word(j, state), "progress",
+                  percent, "created_at", (json_int_t)j->created_s, "completed_at",
+                  j->ended_s ? json_integer((json_int_t)j->ended_s) : NULL, "expires_at",
+                  j->ended_s ? json_integer((json_int_t)j->ended_s + 3600) : NULL, "prompt",
+                  j->prompt, "size", size, "seconds", seconds, "remixed_from_video_id",
+                  j->from[0] ? j->from : NULL, "error", error);
     const char *mode = j->settings.video_mode;
     if (state == SIM_DONE && strcmp(mode, "openai") != 0 && strcmp(mode, "data_wrapped") != 0) {
         sim_file_url(r, j->file, "", url, sizeof url);
@@ -163,9 +163,11 @@ static bool read_seconds(struct sim_request *r, int64_t *ret)
     *ret = 4;
     if (!text)
         return true;
-    if (strict && (!json_is_string(json_object_get(r->fields, "seconds")) || !one_of(text, allowed))) {
-        sim_refuse(r, 400, "invalid_value", "seconds",
-                   "Invalid value for 'seconds': supported values are '4', '8' and '12' (strings).");
+    if (strict &&
+        (!json_is_string(json_object_get(r->fields, "seconds")) || !one_of(text, allowed))) {
+        sim_refuse(
+            r, 400, "invalid_value", "seconds",
+            "Invalid value for 'seconds': supported values are '4', '8' and '12' (strings).");
         return false;
     }
     if (sim_parse_int(text, 1, SIM_SECONDS_MAX, ret) != 0) {
@@ -215,8 +217,9 @@ static void answer_created(struct sim_request *r, struct sim_job *j)
                      j->id);
         else
             snprintf(url, sizeof url, "/v1/status/%s", j->id);
-        sim_answer_json_take(r, 200, json_pack("{s:s,s:s,s:s}", "task_id", j->id, "status",
-                                               openai_word(j, SIM_QUEUED), "status_url", url));
+        sim_answer_json_take(r, 200,
+                             json_pack("{s:s,s:s,s:s}", "task_id", j->id, "status",
+                                       openai_word(j, SIM_QUEUED), "status_url", url));
     } else {
         if (strcmp(mode, "instant") == 0)
             j->duration_ms = 0;
@@ -289,8 +292,9 @@ void openai_video_list(struct sim_request *r)
             started = strcmp(after, j->id) == 0;
         }
     }
-    sim_answer_json_take(r, 200, json_pack("{s:s,s:o,s:s?,s:s?,s:b}", "object", "list", "data", list,
-                                           "first_id", first, "last_id", last, "has_more", more));
+    sim_answer_json_take(r, 200,
+                         json_pack("{s:s,s:o,s:s?,s:s?,s:b}", "object", "list", "data", list,
+                                   "first_id", first, "last_id", last, "has_more", more));
 }
 
 void openai_video_content(struct sim_request *r)
@@ -309,8 +313,10 @@ void openai_video_content(struct sim_request *r)
     j->downloads++;
     if (variant && strcmp(variant, "video") != 0) {
         struct sim_body *b = sim_body_new();
-        struct sim_media_spec spec = {
-            .kind = SIM_JPEG, .width = j->width, .height = j->height, .seed = sim_hash_text(j->prompt)};
+        struct sim_media_spec spec = {.kind = SIM_JPEG,
+                                      .width = j->width,
+                                      .height = j->height,
+                                      .seed = sim_hash_text(j->prompt)};
         sim_body_add_media_take(b, sim_media_make(&spec), false);
         sim_answer_body_take(r, 200, "image/jpeg", b);
     } else if (strcmp(j->settings.content_mode, "redirect") == 0) {
@@ -353,7 +359,7 @@ void openai_video_delete(struct sim_request *r)
         sim_refuse(r, 409, "video_not_finished", "id", "Only finished videos can be deleted.");
         return;
     }
-    sim_answer_json_take(r, 200, json_pack("{s:s,s:s,s:b}", "id", j->id, "object", "video.deleted",
-                                           "deleted", 1));
+    sim_answer_json_take(
+        r, 200, json_pack("{s:s,s:s,s:b}", "id", j->id, "object", "video.deleted", "deleted", 1));
     sim_job_delete(r->sim, j);
 }

@@ -83,6 +83,13 @@ void sim_refuse(struct sim_request *r, unsigned status, const char *code, const 
     va_start(ap, format);
     (void)vsnprintf(message, sizeof message, format, ap);
     va_end(ap);
+    /* A quoted piece of the request may be cut inside a character, or be no text at all. */
+    json_t *check = json_string(message);
+    for (char *c = message; !check && *c; c++) {
+        if (*c & 0x80)
+            *c = '?';
+    }
+    json_decref(check);
     p->refuse(r, status, code, param, message);
 }
 
@@ -118,6 +125,7 @@ void sim_route_run(struct sim_request *r)
         r->account = r->provider->authorise(r);
         if (!r->account)
             return;
+        sim_account_settings(r->account, &r->settings);
     }
     if (r->body_broken) {
         sim_refuse(r, 400, "bad_body", NULL, "We could not parse the body of your request.");

@@ -20,11 +20,15 @@ struct setting {
     const char *start; /* value at start */
 };
 
-#define NUMBER(field, min, max, start) {#field, offsetof(struct sim_settings, field), 0, NULL, min, max, start}
-#define TEXT(field, choices, start)                                                                 \
+#define AT(field) .name = #field, .offset = offsetof(struct sim_settings, field)
+#define NUMBER(field, low, high, first)                                                            \
     {                                                                                              \
-        #field, offsetof(struct sim_settings, field),                                              \
-            sizeof(((struct sim_settings *)0)->field), choices, 0, 0, start                        \
+        AT(field), .min = low, .max = high, .start = first                                         \
+    }
+#define TEXT(field, list, first)                                                                   \
+    {                                                                                              \
+        AT(field), .size = sizeof(((struct sim_settings *)0)->field), .choices = list,             \
+                   .start = first                                                                  \
     }
 
 static const struct setting table[] = {
@@ -35,7 +39,8 @@ static const struct setting table[] = {
     NUMBER(image_bytes, 0, BYTES_MAX, "0"),
     NUMBER(image_delay_ms, 0, 86400000, "0"),
     NUMBER(image_partials, 0, 3, "0"),
-    TEXT(video_mode, "|openai|url|status_url|status_path|data_wrapped|instant|failed|moderated|never|",
+    TEXT(video_mode,
+         "|openai|url|status_url|status_path|data_wrapped|instant|failed|moderated|never|",
          "openai"),
     TEXT(video_words, "|openai|upper|plain|", "openai"),
     TEXT(video_edge, "|none|thumbnail_first|two_keys|nested_id|", "none"),
@@ -128,8 +133,8 @@ void sim_settings_init(struct sim_settings *s)
     }
 }
 
-static int set_from_json(struct sim_settings *s, const struct setting *t, const json_t *v, char *err,
-                         size_t err_size)
+static int set_from_json(struct sim_settings *s, const struct setting *t, const json_t *v,
+                         char *err, size_t err_size)
 {
     if (t->size && json_is_string(v))
         return set_text(s, t, json_string_value(v), err, err_size);

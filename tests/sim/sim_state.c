@@ -61,11 +61,11 @@ json_t *sim_accounts_json(struct sim *sim, bool full)
     json_t *o = json_object();
     for (struct sim_account *a = sim->accounts; a; a = a->hh.next) {
         json_object_set_new(o, a->name,
-                            full ? json_pack("{s:I,s:I,s:I,s:O?}", "credits",
-                                             (json_int_t)a->credits, "charges",
-                                             (json_int_t)a->charges, "credits_status",
-                                             (json_int_t)a->credits_status, "settings", a->settings)
-                                 : json_integer(a->credits));
+                            full
+                                ? json_pack("{s:I,s:I,s:I,s:O?}", "credits", (json_int_t)a->credits,
+                                            "charges", (json_int_t)a->charges, "credits_status",
+                                            (json_int_t)a->credits_status, "settings", a->settings)
+                                : json_integer(a->credits));
     }
     return o;
 }
@@ -84,8 +84,9 @@ int sim_account_apply(struct sim *sim, const json_t *object, char *err, size_t e
         snprintf(err, err_size, "%s", why.text);
         return -1;
     }
-    if (!*key || strlen(key) >= SIM_KEY_MAX || (name && strstr(name, key))) {
-        snprintf(err, err_size, "key is empty, too long, or part of the name");
+    if (!*key || strlen(key) >= SIM_KEY_MAX ||
+        (name && (strstr(name, key) || strlen(name) >= sizeof sim->accounts->name))) {
+        snprintf(err, err_size, "key is empty, too long or part of the name, or name is too long");
         return -1;
     }
     if (status && (status < 400 || status > 599)) {
@@ -104,6 +105,13 @@ int sim_account_apply(struct sim *sim, const json_t *object, char *err, size_t e
         a->settings = json_incref(settings);
     }
     return 0;
+}
+
+void sim_account_settings(const struct sim_account *a, struct sim_settings *s)
+{
+    char err[256];
+    if (a->settings) /* checked when they were set */
+        (void)sim_settings_apply(s, a->settings, err, sizeof err);
 }
 
 bool sim_charge(struct sim_request *r, int64_t price)
@@ -265,6 +273,10 @@ int sim_job_apply(struct sim_job *j, const json_t *object, char *err, size_t err
     if (json_unpack_ex((json_t *)object, &why, JSON_STRICT, "{s:s,s?s,s?s}", "status", &status,
                        "code", &code, "message", &text) != 0) {
         snprintf(err, err_size, "%s", why.text);
+        return -1;
+    }
+    if (strlen(code) >= sizeof j->error_code || strlen(text) >= sizeof j->error_text) {
+        snprintf(err, err_size, "code or message is too long");
         return -1;
     }
     for (int i = SIM_QUEUED; i <= SIM_FAILED; i++) {

@@ -28,7 +28,8 @@ char *sim_strdup(const char *s);
 void sim_copy_text(char *dst, size_t size, const char *src);
 
 void sim_buf_add(struct sim_buf *b, const void *data, size_t len);
-void sim_buf_printf(struct sim_buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_buf_printf(struct sim_buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void sim_buf_be16(struct sim_buf *b, uint32_t v);
 void sim_buf_be32(struct sim_buf *b, uint32_t v);
 void sim_buf_be64(struct sim_buf *b, uint64_t v);
