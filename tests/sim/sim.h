@@ -119,6 +119,8 @@ int sim_job_apply(struct sim_job *j, const json_t *object, char *err, size_t err
 /* Makes a file reachable under /media/NAME and /v1/files/NAME; writes the name. */
 void sim_file_new(struct sim *sim, const struct sim_media_spec *spec, const char *stem,
                   char name[SIM_ID_MAX]);
+/* How a file is made: 0, or -1 when there is none of that name. */
+int sim_file_spec(struct sim *sim, const char *name, struct sim_media_spec *ret);
 /* Answers with a file by name; 404 when there is none. */
 void sim_file_answer(struct sim_request *r, const char *name);
 /* Absolute address of a file: the setting media_base, or this server. */

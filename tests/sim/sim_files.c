@@ -32,6 +32,16 @@ void sim_file_new(struct sim *sim, const struct sim_media_spec *spec, const char
     sim_copy_text(name, SIM_ID_MAX, f->name);
 }
 
+int sim_file_spec(struct sim *sim, const char *name, struct sim_media_spec *ret)
+{
+    struct sim_file *f = NULL;
+    HASH_FIND_STR(sim->files, name, f);
+    if (!f)
+        return -1;
+    *ret = f->spec;
+    return 0;
+}
+
 static void answer_media(struct sim_request *r, const struct sim_media_spec *spec)
 {
     struct sim_body *b = sim_body_new();

@@ -54,6 +54,10 @@ struct sim_job *openai_job_poll(struct sim_request *r, const char *id);
 /* Reads the size of a video and makes its job and file; the request is checked. Charges. */
 struct sim_job *openai_job_new(struct sim_request *r, const char *family, const char *prefix,
                                int width, int height, int64_t seconds);
+/* Adds the result's address to a finished family A object, as video_mode and video_edge ask. */
+void openai_shape_result(struct sim_request *r, struct sim_job *j, json_t *o);
+/* The create answer of modes that finish at once and bring the video along; false: another mode. */
+bool openai_shape_at_once(struct sim_request *r, struct sim_job *j);
 /* The status word of a state in the job's dialect. */
 const char *openai_word(const struct sim_job *j, enum sim_job_state state);
 

@@ -76,28 +76,9 @@ struct sim_job *openai_job_poll(struct sim_request *r, const char *id)
     return j;
 }
 
-/* The odd but met shapes: links that are not the result in front of the one that is. */
-static void add_edge(struct sim_request *r, struct sim_job *j, json_t *o, const char *url)
-{
-    char other[URL_MAX];
-
-    sim_file_url(r, j->file, "?thumbnail.png", other, sizeof other);
-    if (strcmp(j->settings.video_edge, "thumbnail_first") == 0) {
-        json_t *more = json_pack("{s:s,s:s}", "thumbnail_url", other, "cover", other);
-        json_object_update_missing(more, o);
-        json_object_clear(o);
-        json_object_update(o, more);
-        json_decref(more);
-    } else if (strcmp(j->settings.video_edge, "two_keys") == 0) {
-        json_object_set_new(o, "video_url", json_string(url));
-    } else if (strcmp(j->settings.video_edge, "nested_id") == 0) {
-        json_object_set_new(o, "input", json_pack("{s:s,s:s}", "id", "not_the_job", "url", other));
-    }
-}
-
 static json_t *video_json(struct sim_request *r, struct sim_job *j)
 {
-    char size[24], seconds[24], url[URL_MAX];
+    char size[24], seconds[24];
     int percent;
     enum sim_job_state state = sim_job_look(j, &percent);
     json_t *error = NULL;
@@ -114,12 +95,8 @@ static json_t *video_json(struct sim_request *r, struct sim_job *j)
                   j->ended_s ? json_integer((json_int_t)j->ended_s + 3600) : NULL, "prompt",
                   j->prompt, "size", size, "seconds", seconds, "remixed_from_video_id",
                   j->from[0] ? j->from : NULL, "error", error);
-    const char *mode = j->settings.video_mode;
-    if (state == SIM_DONE && strcmp(mode, "openai") != 0 && strcmp(mode, "data_wrapped") != 0) {
-        sim_file_url(r, j->file, "", url, sizeof url);
-        json_object_set_new(o, "url", json_string(url));
-        add_edge(r, j, o, url);
-    }
+    if (state == SIM_DONE)
+        openai_shape_result(r, j, o);
     return o;
 }
 
@@ -220,9 +197,7 @@ static void answer_created(struct sim_request *r, struct sim_job *j)
         sim_answer_json_take(r, 200,
                              json_pack("{s:s,s:s,s:s}", "task_id", j->id, "status",
                                        openai_word(j, SIM_QUEUED), "status_url", url));
-    } else {
-        if (strcmp(mode, "instant") == 0)
-            j->duration_ms = 0;
+    } else if (!openai_shape_at_once(r, j)) {
         answer_video(r, j);
     }
     r->answer.delay_ms += j->settings.video_delay_ms;

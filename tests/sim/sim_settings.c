@@ -40,7 +40,8 @@ static const struct setting table[] = {
     NUMBER(image_delay_ms, 0, 86400000, "0"),
     NUMBER(image_partials, 0, 3, "0"),
     TEXT(video_mode,
-         "|openai|url|status_url|status_path|data_wrapped|instant|failed|moderated|never|",
+         "|openai|url|relative|nested|status_url|status_path|data_wrapped|instant|html|markdown|"
+         "data_url|b64|failed|moderated|never|",
          "openai"),
     TEXT(video_words, "|openai|upper|plain|", "openai"),
     TEXT(video_edge, "|none|thumbnail_first|two_keys|nested_id|", "none"),

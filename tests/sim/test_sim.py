@@ -626,6 +626,24 @@ class Videos(Case):
             self.sim.json("GET", "/v1/videos/" + made["task_id"], want=404)
             self.check_mp4(self.sim.ask("GET", self.finished(made["status_url"])["url"], key=None)[2], 160, 90, 4)
 
+    def test_at_once(self):
+        self.settings(video_seconds=1)
+        for mode, pattern in (("html", r'<video controls src="(\S+)"></video>'), ("markdown", r"!\[video\]\((\S+)\)")):
+            self.settings(video_mode=mode)
+            url = re.fullmatch(pattern, self.create()["choices"][0]["message"]["content"]).group(1)
+            self.check_mp4(self.sim.ask("GET", url, key=None)[2], 160, 90, 1)
+        self.settings(video_mode="data_url")
+        text = self.create()["output"].removeprefix("data:video/mp4;base64,")
+        self.check_mp4(base64.b64decode(text, validate=True), 160, 90, 1)
+        self.settings(video_mode="b64")
+        self.check_mp4(base64.b64decode(self.create()["data"][0]["b64_json"], validate=True), 160, 90, 1)
+        self.settings(video_mode="relative", video_ms=0)
+        url = self.create()["url"]
+        self.assertTrue(url.startswith("/v1/files/"))
+        self.check_mp4(self.sim.ask("GET", url, key=None)[2], 160, 90, 1)
+        self.settings(video_mode="nested")
+        self.assertTrue(self.create()["output"]["videos"][0]["video_url"].startswith(self.sim.base))
+
     def test_edges(self):
         self.settings(video_mode="url", video_ms=0, video_edge="thumbnail_first")
         names = list(self.create())
