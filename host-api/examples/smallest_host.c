@@ -25,7 +25,7 @@
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_DEAD /* free after this turn */ };
 
 struct ahp_watch { enum slot_state state; int32_t fd; uint32_t events; ahp_watch_fn *cb; void *ud; };
-struct ahp_timer { enum slot_state state; int armed; int64_t at_ms; ahp_timer_fn *cb; void *ud; };
+struct ahp_timer { enum slot_state state; int armed, is_due; int64_t at_ms; ahp_timer_fn *cb; void *ud; };
 struct ahp_deferred { enum slot_state state; int is_old; ahp_timer_fn *cb; void *ud; };
 
 static ahp_watch watches[SLOTS_MAX];
@@ -71,7 +71,7 @@ static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, voi
     (void)ctx;
     for (int i = 0; i < SLOTS_MAX; i++) {
         if (timers[i].state == SLOT_FREE) {
-            timers[i] = (ahp_timer){SLOT_LIVE, 0, 0, cb, ud};
+            timers[i] = (ahp_timer){SLOT_LIVE, 0, 0, 0, cb, ud};
             *ret_timer = &timers[i];
             return AHP_OK;
         }
@@ -82,6 +82,7 @@ static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, voi
 static int32_t timer_at(ahp_timer *timer, int64_t deadline_ms)
 {
     timer->armed = 1;
+    timer->is_due = 0; /* on the next turn at the earliest */
     timer->at_ms = deadline_ms;
     return AHP_OK;
 }
@@ -124,6 +125,8 @@ static void turn(void)
     }
     (void)poll(fds, SLOTS_MAX, (int)wait_ms);
     now = now_ms(NULL);
+    for (int i = 0; i < SLOTS_MAX; i++)
+        timers[i].is_due = timers[i].armed && timers[i].at_ms <= now;
     for (int i = 0; i < SLOTS_MAX; i++) {
         short seen = fds[i].revents;
 
@@ -133,7 +136,7 @@ static void turn(void)
                                              (seen & ~(POLLIN | POLLOUT) ? AHP_IO_ERR : 0u));
     }
     for (int i = 0; i < SLOTS_MAX; i++) {
-        if (timers[i].state == SLOT_LIVE && timers[i].armed && timers[i].at_ms <= now) {
+        if (timers[i].state == SLOT_LIVE && timers[i].armed && timers[i].is_due) {
             timers[i].armed = 0;
             timers[i].cb(timers[i].ud);
         }
