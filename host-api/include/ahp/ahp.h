@@ -73,6 +73,9 @@ extern "C" {
 #define AHP_E_DEAD (-10)       /* the instance found itself broken; only destroy is left */
 #define AHP_E_VERSION (-11)    /* versions or required extensions do not fit */
 
+/* The longest line of log(). A host may cut longer ones. */
+#define AHP_LOG_BYTES_MAX 4096u
+
 /* A piece of UTF-8 text or bytes. {NULL, 0} is "none". Frozen: it has no size field. */
 typedef struct ahp_text {
     const char *ptr;
@@ -123,7 +126,7 @@ typedef struct ahp_host {
     const void *(*ext)(void *ctx, const char *id);
 
     /*
-     * Takes one finished line of text (no newline, no secret). `item` is a stable number that names
+     * Takes one finished line of text (no newline, no secret, at most AHP_LOG_BYTES_MAX bytes). `item` is a stable number that names
      * the event (0: none). Never fails, never blocks. [any]
      */
     void (*log)(void *ctx, int32_t level, uint32_t item, const char *text, size_t len);
@@ -210,7 +213,8 @@ typedef struct ahp_inst {
 
     /*
      * Frees the instance, at any time after create, from the loop's top level. Calls nothing of the
-     * host but the *_free functions, timer_off and log. Nothing of the instance is valid after it.
+     * host but the *_free functions, timer_off, the clocks, log, log_on and on_loop. Nothing of the
+     * instance is valid after it.
      */
     void (*destroy)(void *self);
 

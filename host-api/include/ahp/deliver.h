@@ -46,7 +46,7 @@ typedef struct ahp_delivery {
     ahp_text conversation; /* as it came with the call */
     ahp_text job_id;
     ahp_text text; /* the words, in the user's language */
-    const ahp_file *const *files; /* valid until the final receipt; the host copies what it keeps */
+    const ahp_file *const *files; /* borrowed (R5); the files on disk stay until the final receipt */
 } ahp_delivery;
 
 typedef struct ahp_receipt {
