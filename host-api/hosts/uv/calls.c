@@ -22,8 +22,8 @@ struct call_slot {
     struct ahp_uv *h;
     uint64_t id; /* 0: the slot is free */
     uint32_t index;
+    struct call_slot *next_free;
     int is_open;    /* accepted, and complete() has not come yet */
-    int is_calling; /* call() has not returned yet */
     struct result_copy *copy;
     struct item result_item;
     struct item progress_item;
@@ -71,14 +71,11 @@ static struct call_slot *slot_add(struct ahp_uv *h)
 
 static struct call_slot *slot_take(struct ahp_uv *h)
 {
-    struct call_slot *slot = NULL;
-    uint32_t i;
+    struct call_slot *slot = h->slots_free;
 
-    if (h->calls_open < h->slots_count)
-        for (i = 0; i < h->slots_count && slot == NULL; i++)
-            if (h->slots[i]->id == 0)
-                slot = h->slots[i];
-    if (slot == NULL)
+    if (slot != NULL)
+        h->slots_free = slot->next_free;
+    else
         slot = slot_add(h);
     if (slot == NULL)
         return NULL;
@@ -95,6 +92,8 @@ static void slot_free(struct call_slot *slot)
     slot->copy = NULL;
     slot->id = 0;
     slot->is_open = 0;
+    slot->next_free = slot->h->slots_free;
+    slot->h->slots_free = slot;
     slot->h->calls_open--;
 }
 

@@ -115,5 +115,6 @@ int32_t ahp_uv_close(struct ahp_uv *h, int64_t timeout_ms, ahp_uv_closed_fn *cb,
     h->closed_ud = ud;
     h->stop_timeout_ms = timeout_ms;
     ahp_uv_queue_add(h, &h->close_item);
+    uv_ref((uv_handle_t *)&h->idle); /* closing goes on even where nothing else keeps the loop */
     return AHP_OK;
 }

@@ -176,8 +176,9 @@ int32_t ahp_uv_start(struct ahp_uv *h, ahp_err *ret_err)
     int32_t rc;
     uint64_t t;
 
-    if (h->phase != PHASE_CREATED || h->depth != 0 || h->closed_fn != NULL || h->end.stats.ns_start)
+    if (h->phase != PHASE_CREATED || h->depth != 0 || h->closed_fn != NULL || h->start_tried)
         return AHP_E_STATE;
+    h->start_tried = 1;
     t = ahp_uv_enter(h);
     rc = h->inst->start(h->inst->self, ret_err);
     ahp_uv_leave(h, AHP_UV_KIND_START, t);

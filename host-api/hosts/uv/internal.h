@@ -47,6 +47,7 @@ struct ahp_uv {
     struct ahp_uv_owner owner;
     uv_thread_t thread;
     enum phase phase;
+    int start_tried;
     int depth; /* 1 while the plugin is running */
     uint32_t handles; /* uv handles that are not closed yet */
 
@@ -74,6 +75,7 @@ struct ahp_uv {
     uint32_t timers_count;
 
     struct call_slot **slots;
+    struct call_slot *slots_free;
     uint32_t slots_count;
     uint32_t calls_open;
 
