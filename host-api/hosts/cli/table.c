@@ -1,0 +1,118 @@
+/*
+ * table.c - see table.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "table.h"
+#include "text.h"
+
+#define CELL_BYTES_MAX 1024
+#define LAST_COLUMN_MIN 12
+
+struct table {
+    int columns;
+    size_t rows;
+    char **cells;
+};
+
+struct table *table_new(int columns)
+{
+    struct table *t = calloc(1, sizeof(*t));
+
+    if (t != NULL)
+        t->columns = columns;
+    return t;
+}
+
+int table_add(struct table *t, const char *const *cells)
+{
+    size_t count = (t->rows + 1) * (size_t)t->columns;
+    char **larger = realloc(t->cells, count * sizeof(*larger));
+    int i;
+
+    if (larger == NULL)
+        return -1;
+    t->cells = larger;
+    for (i = 0; i < t->columns; i++) {
+        char clean[CELL_BYTES_MAX];
+
+        text_clean(cells[i] != NULL ? cells[i] : "", cells[i] != NULL ? strlen(cells[i]) : 0, clean,
+                   sizeof(clean));
+        t->cells[t->rows * (size_t)t->columns + (size_t)i] = strdup(clean);
+    }
+    t->rows++;
+    return 0;
+}
+
+static char *cell(const struct table *t, size_t row, int column)
+{
+    return t->cells[row * (size_t)t->columns + (size_t)column];
+}
+
+static int column_width(const struct table *t, int column)
+{
+    int width = 0;
+    size_t row;
+
+    for (row = 0; row < t->rows; row++) {
+        const char *text = cell(t, row, column);
+        int w = text != NULL ? text_columns(text) : 0;
+
+        if (w > width)
+            width = w;
+    }
+    return width;
+}
+
+void table_print(const struct table *t, FILE *to, int width_max)
+{
+    int widths[TABLE_COLUMNS_MAX];
+    size_t row;
+    int i;
+
+    for (i = 0; i < t->columns; i++)
+        widths[i] = column_width(t, i);
+    for (row = 0; row < t->rows; row++) {
+        int at = 0;
+
+        for (i = 0; i < t->columns; i++) {
+            char *text = cell(t, row, i);
+            int is_last = i == t->columns - 1;
+            int left = width_max - at;
+
+            if (text == NULL)
+                continue;
+            if (is_last && width_max > 0)
+                text_cut(text, left > LAST_COLUMN_MIN ? left : LAST_COLUMN_MIN);
+            fputs(text, to);
+            if (!is_last)
+                fprintf(to, "%*s", widths[i] - text_columns(text) + 2, "");
+            at += widths[i] + 2;
+        }
+        fputc('\n', to);
+    }
+}
+
+void table_free(struct table *t)
+{
+    size_t i;
+
+    if (t == NULL)
+        return;
+    for (i = 0; i < t->rows * (size_t)t->columns; i++)
+        free(t->cells[i]);
+    free(t->cells);
+    free(t);
+}
+
+int table_width(FILE *to)
+{
+    struct winsize size;
+
+    if (!isatty(fileno(to)) || ioctl(fileno(to), TIOCGWINSZ, &size) != 0)
+        return 0;
+    return size.ws_col;
+}
