@@ -46,10 +46,16 @@
 #define LIMIT_DELIVERY_TRIES 8
 #define LIMIT_LIST 100         /* rows of one listing */
 
+/* The ledger. */
+#define LIMIT_LEDGER_OPS 65536 /* queued at once */
+#define LIMIT_LEDGER_BATCH 256 /* in one transaction, which may run on the loop */
+#define LIMIT_LEDGER_SCAN 256  /* jobs taken by one scan, for the same reason */
+
 /* Times, ms. */
 #define LEASE_MS 30000           /* a process that is silent for so long has lost its jobs */
 #define LEASE_RENEW_MS 10000
 #define LEASE_SCAN_MS 2000       /* how often somebody else's abandoned jobs are looked for */
+#define LEDGER_BUSY_MS 15000   /* an operation gives up when another process writes for so long */
 #define DEDUP_WINDOW_MS 120000
 #define STOP_MS 5000
 
