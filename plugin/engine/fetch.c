@@ -187,10 +187,15 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
 static void publish(struct job *job, struct media_part **part)
 {
     struct media_part *taken = *part;
+    struct err err;
 
     *part = NULL;
     job->busy = BUSY_FILE;
-    media_part_publish_take(taken, job->engine->env, kind_of(job), published, job);
+    if (media_part_publish_take(taken, job->engine->env, kind_of(job), published, job, &err)) {
+        job->busy = BUSY_NOT;
+        media_part_abandon(taken);
+        file_failed(job, &err);
+    }
 }
 
 /* A download that did not work out; tried again while there is hope. */

@@ -167,6 +167,83 @@ int media_part_open(const char *dir, const char *stem, uint64_t bytes_max,
     return 0;
 }
 
+/* Opens an existing file of the part's folder under `name`. 1: there is none. */
+static int part_reopen(struct media_part *part, const char *name, struct err *err)
+{
+    struct stat st;
+
+    snprintf(part->part_name, sizeof(part->part_name), "%s", name);
+    part->fd = openat(part->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (part->fd < 0 && errno == ENOENT)
+        return 1;
+    if (part->fd < 0 || fstat(part->fd, &st) != 0)
+        return io_error(err, errno, "open", part->dir, name);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_IO, "%s/%s is not a file", part->dir, name);
+    part->dev = st.st_dev;
+    part->ino = st.st_ino;
+    part->bytes = (uint64_t)st.st_size;
+    part->bytes_max = part->bytes;
+    part->writeback_at = part->bytes;
+    return 0;
+}
+
+/* The name of "<stem>.<extension>", whatever the extension. */
+static int find_published(const struct media_part *part, char ret_name[NAME_SIZE])
+{
+    size_t len = strlen(part->stem);
+    int fd = openat(part->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    int found = 0;
+
+    if (!list) {
+        if (fd >= 0)
+            close(fd);
+        return 0;
+    }
+    while (!found && (entry = readdir(list))) {
+        if (strncmp(entry->d_name, part->stem, len) != 0 || entry->d_name[len] != '.' ||
+            strlen(entry->d_name) >= NAME_SIZE)
+            continue;
+        memcpy(ret_name, entry->d_name, strlen(entry->d_name) + 1);
+        found = 1;
+    }
+    closedir(list);
+    return found;
+}
+
+int media_part_adopt(const char *dir, const char *stem, struct media_part **ret_part,
+                     struct err *err)
+{
+    struct media_part *part;
+    char name[NAME_SIZE];
+    int rc;
+
+    if (stem_is_wrong(stem) || strlen(dir) >= LIMIT_PATH)
+        return err_set(err, ERR_INTERNAL, "no name for a file: \"%s\"", stem);
+    part = mem_alloc(sizeof(*part));
+    if (!part)
+        return err_nomem(err);
+    part->fd = -1;
+    memcpy(part->dir, dir, strlen(dir) + 1);
+    memcpy(part->stem, stem, strlen(stem) + 1);
+    snprintf(name, sizeof(name), "%s" PART_SUFFIX, stem);
+    part->dir_fd = open(part->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    rc = part->dir_fd < 0 ? 1 : part_reopen(part, name, err);
+    if (rc == 1 && part->dir_fd >= 0 && find_published(part, name))
+        rc = part_reopen(part, name, err);
+    if (rc == 1)
+        rc = err_set(err, ERR_NOT_FOUND, "%s/%s is gone; it was not complete when the process ended",
+                     dir, stem);
+    if (rc) {
+        part_free(part);
+        return -1;
+    }
+    *ret_part = part;
+    return 0;
+}
+
 uint64_t media_part_bytes(const struct media_part *part)
 {
     return part->bytes;
