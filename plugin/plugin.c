@@ -38,7 +38,8 @@ static int32_t tell(ahp_err *ret_err, int32_t code, const char *text)
 {
     if (ret_err && AHP_IN(ret_err, text)) {
         ret_err->code = code;
-        snprintf(ret_err->text, sizeof(ret_err->text), "%s", text);
+        snprintf(ret_err->text, sizeof(ret_err->text), "%.*s", (int)sizeof(ret_err->text) - 1,
+                 text);
     }
     return code;
 }
