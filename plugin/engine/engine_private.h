@@ -18,6 +18,8 @@
 struct job;
 struct account_pace;
 struct receipt_copy;
+struct acting;
+struct ordering;
 
 /* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
 #define JOB_SENT 256u
@@ -96,6 +98,9 @@ struct engine {
     int watch_passing;
     int stopping;
     int closing;
+    int late; /* the time for stopping is over */
+    struct acting *actings;
+    struct ordering *orderings;
     engine_stopped_fn *stopped;
     void *stopped_ud;
     ahp_deferred *stop_deferred;
@@ -161,6 +166,10 @@ void receipt_done(struct engine *engine);
 
 /* act.c */
 void act_cancel(struct job *job);
+void act_done(struct engine *engine);
+
+/* order.c */
+void order_done(struct engine *engine);
 
 /* watch.c */
 void watch_changed(struct engine *engine, const struct job *job);

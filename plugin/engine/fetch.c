@@ -160,6 +160,8 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
     struct job *job = ud;
 
     job->busy = BUSY_NOT;
+    if (job->engine->closing)
+        return; /* the file is there; the next process finds it */
     if (job->dropped) {
         struct engine *engine = job->engine;
 
