@@ -75,6 +75,7 @@ enum http_outcome {
 
 struct http_reply {
     enum http_outcome outcome;
+    int sent;                    /* 0: no byte of the request has left, whatever the outcome */
     int status;                  /* 0 when there was none */
     const char *content_type;    /* "" when there was none */
     const char *request_id;      /* x-request-id, or "" */
