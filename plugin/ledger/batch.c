@@ -41,11 +41,13 @@ static void cut(struct ledger *ledger)
 {
     struct batch *batch = ledger->batch;
 
-    memset(batch, 0, sizeof(*batch));
-    batch->ledger = ledger;
-    batch->checkpoint = ledger->log_pages >= ledger->checkpoint_at &&
+    batch->count = 0;
+    batch->writes = batch->renew = batch->takes = 0;
+    batch->busy = batch->failed = 0;
+    batch->busy_tries = 0;
+    /* In close SQLite does it, when this is the last connection. */
+    batch->checkpoint = !ledger->closing && ledger->log_pages >= ledger->checkpoint_at &&
                         (!ledger->queue || ledger->log_pages >= LOG_PAGES_FORCE);
-    batch->checkpoint = batch->checkpoint && !ledger->closing; /* the last close does it */
     if (batch->checkpoint)
         return;
     batch->writes = batch->renew = ledger->renew_due;
