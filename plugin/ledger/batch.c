@@ -22,7 +22,7 @@
 
 #define BACKOFF_MS_MIN 2
 #define BACKOFF_MS_MAX 50
-#define LOG_PAGES_FORCE 4096 /* 16 MiB */
+#define LOG_PAGES_FORCE 1024 /* 4 MiB, where SQLite itself would do it */
 
 static void arm(struct ledger *ledger, int64_t at_ms)
 {
@@ -42,11 +42,15 @@ static void cut(struct ledger *ledger)
     struct batch *batch = ledger->batch;
 
     batch->count = 0;
-    batch->writes = batch->renew = ledger->renew_due;
-    batch->takes = 0;
+    batch->writes = batch->renew = batch->takes = 0;
+    batch->busy = batch->failed = 0;
     batch->busy_tries = 0;
-    batch->checkpoint = ledger->log_pages >= ledger->checkpoint_at &&
+    /* In close SQLite does it, when this is the last connection. */
+    batch->checkpoint = !ledger->closing && ledger->log_pages >= ledger->checkpoint_at &&
                         (!ledger->queue || ledger->log_pages >= LOG_PAGES_FORCE);
+    if (batch->checkpoint)
+        return;
+    batch->writes = batch->renew = ledger->renew_due;
     ledger->renew_due = 0;
     while (ledger->queue && batch->count < LIMIT_LEDGER_BATCH) {
         struct op *op = ledger->queue;
