@@ -282,6 +282,8 @@ static void deliver(struct net_call *call)
         reply.error = "cancelled";
     }
     reply.sent = call->was_sent;
+    if (reply.outcome == HTTP_NOT_SENT && reply.sent)
+        reply.outcome = HTTP_LOST; /* an earlier hop was sent */
     call->done(call->ud, &reply);
     call_free(call);
 }
