@@ -161,6 +161,7 @@ struct net {
     struct proxy proxy_https;
     char *no_proxy;
     char *ca_file;
+    int is_ca_file; /* one file has all authorities: reading them anew takes 20 ms a connection */
 
     CURLM *multi;
     int inside;

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <utlist.h>
 
 static void call_free(struct net_call *call);
@@ -282,6 +283,8 @@ static void deliver(struct net_call *call)
         reply.error = "cancelled";
     }
     reply.sent = call->was_sent;
+    if (reply.outcome == HTTP_NOT_SENT && reply.sent)
+        reply.outcome = HTTP_LOST; /* an earlier hop was sent */
     call->done(call->ud, &reply);
     call_free(call);
 }
@@ -405,6 +408,19 @@ static int copy_options(struct net *net, const struct net_options *options, stru
     return 0;
 }
 
+/* Whether the authorities that libcurl was built to use are in a file that is here. */
+static int has_ca_file(void)
+{
+    CURL *easy = curl_easy_init();
+    char *path = NULL;
+    int has = 0;
+
+    if (easy && curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) == CURLE_OK && path)
+        has = access(path, R_OK) == 0;
+    curl_easy_cleanup(easy);
+    return has;
+}
+
 static void net_free(struct net *net)
 {
     names_close(net);
@@ -432,6 +448,7 @@ int net_open(struct env *env, const struct net_options *options, struct net **re
         err_nomem(err);
         goto fail;
     }
+    net->is_ca_file = net->ca_file || has_ca_file();
     *ret_net = net;
     return 0;
 fail:

@@ -127,6 +127,8 @@ static CURLcode set_connection(struct hop *hop, CURL *easy)
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     if (net->ca_file)
         SET(CURLOPT_CAINFO, net->ca_file);
+    if (net->is_ca_file)
+        SET(CURLOPT_CAPATH, NULL); /* libcurl keeps parsed authorities only if one file has them all */
     SET(CURLOPT_PROXY, hop->proxy ? hop->proxy->url : ""); /* "": nor from the environment */
     SET(CURLOPT_NOPROXY, "");
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
