@@ -316,14 +316,14 @@ static int step_without_memory(struct fixture *f, long n, int for_good)
     struct ledger_scan scan = {.host = "gateway", .can_deliver = 1, .jobs_max = 1};
     struct outcome outs[3] = {{0}};
     int queued[3];
-    char id[LIMIT_ID];
-    char key[LIMIT_ID];
+    char id[LIMIT_ID + 20];
+    char key[LIMIT_ID + 20];
     long before;
 
     snprintf(id, sizeof(id), "job_%d_%ld", for_good, n);
     job = job_make(id);
     snprintf(key, sizeof(key), "k_%d_%ld", for_good, n);
-    snprintf(file.handle, sizeof(file.handle), "f_%d_%ld", for_good, n);
+    snprintf(file.handle, sizeof(file.handle), "f_%d_%d", for_good, (int)n);
     delivery.key = key;
     accept.dedup_key = key;
     before = mem_count();
