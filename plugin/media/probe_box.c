@@ -35,6 +35,7 @@ struct track {
 struct movie {
     struct reader *r;
     int has_moov;
+    int has_mdat;
     int has_audio;
     int has_video;
     uint32_t scale;
@@ -416,6 +417,8 @@ static int walk(struct movie *m, int still)
             rc = read_moov(m, &box);
         } else if (still && is(&box, "meta")) {
             rc = read_meta(m, &box);
+        } else if (is(&box, "mdat")) {
+            m->has_mdat = 1;
         } else if (is(&box, "moof")) {
             m->moofs[m->moofs_count % LAST_FRAGMENTS * 2] = box.at;
             m->moofs[m->moofs_count % LAST_FRAGMENTS * 2 + 1] = box.end;
@@ -436,12 +439,14 @@ int probe_boxes(struct reader *r, enum media_type type, struct media_facts *fact
 
     if (rc)
         return rc;
+    if (!m.has_mdat || (!still && !m.has_moov))
+        return PROBE_SHORT; /* cut off between two boxes */
     if (still) {
         facts->width = m.still_width ? m.still_width : m.main.width;
         facts->height = m.still_width ? m.still_height : m.main.height;
         return 0;
     }
-    if (!m.has_moov || (!m.has_video && !m.has_audio))
+    if (!m.has_video && !m.has_audio)
         return PROBE_BROKEN;
     m.ms = to_ms(m.duration, m.scale);
     if (to_ms(m.duration_all, m.scale) > m.ms)
