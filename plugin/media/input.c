@@ -1,8 +1,9 @@
 /*
  * input.c - a local file that a user names: where it really is, whether it may be read, what it is.
- * A path is judged by what it resolves to, never by how it is spelled, and compared with the resolved
- * roots component by component. Outside the roots every answer is the same refusal, so that nobody
- * learns which files exist there. Messages end with the path, since a long one cuts off what follows.
+ * A path is judged by what it resolves to, never by how it is spelled, and compared with the
+ * resolved roots component by component. Outside the roots every answer is the same refusal, so
+ * that nobody learns which files exist there. Messages end with the path, since a long one cuts
+ * off what follows.
  */
 #include "media/media.h"
 
@@ -191,8 +192,8 @@ static int look_at(int fd, const char *path, struct media_input *input, struct e
     if (st.st_size == 0)
         return err_set(err, ERR_INVALID, "this file is empty: %s", path);
     if (st.st_size > (off_t)LIMIT_INPUT_BYTES)
-        return err_set(err, ERR_INVALID, "this file is larger than %u MiB, the most that is sent: %s",
-                       LIMIT_INPUT_BYTES >> 20, path);
+        return err_set(err, ERR_INVALID, "this file is larger than %u MiB, the most that is sent: "
+                       "%s", LIMIT_INPUT_BYTES >> 20, path);
     if (media_probe(fd, &input->facts, &why))
         return err_set(err, why.kind == ERR_ANSWER ? ERR_INVALID : why.kind, "%s: %s",
                        why.text, path);

@@ -1,11 +1,12 @@
 /*
- * part.c - files that are being written: "<stem>.part" first, the final name only once the bytes are
- * checked and durable. A part holds its folder open, so that a folder that is moved or replaced
- * meanwhile changes nothing. The name is ours only while it leads to the inode that we opened:
- * another process that begins the same file anew takes the name, and then neither publishing nor
- * abandoning touches it.
+ * part.c - files that are being written: "<stem>.part" first, the final name only once the bytes
+ * are checked and durable. A part holds its folder open, so that a folder that is moved or
+ * replaced meanwhile changes nothing. The name is ours only while it leads to the inode that we
+ * opened: another process that begins the same file anew takes the name, and then neither
+ * publishing nor abandoning touches it.
  *
- * publish_work may run on another thread: it touches its part only, takes no memory and logs nothing.
+ * publish_work may run on another thread: it touches its part only, takes no memory and logs
+ * nothing.
  */
 #include "media/media.h"
 

@@ -1,8 +1,8 @@
 /*
  * probe_box.c - ISO base media files (MP4, MOV, M4A, AVIF, HEIC): dimensions and duration, wherever
  * in the file they stand. Boxes are walked by their sizes; every level that is looked into has a
- * function of its own, so that depth is fixed and nothing recurses. A box may not reach past the one
- * it is in.
+ * function of its own, so that depth is fixed and nothing recurses. A box may not reach past the
+ * one it is in.
  *
  * Sources: ISO/IEC 14496-12 (boxes, fragments), ISO/IEC 23008-12 (ispe), Apple's QuickTime File
  * Format (files without ftyp, the track matrix). Width and height are those of display: of tkhd,

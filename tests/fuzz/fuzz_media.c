@@ -1,6 +1,7 @@
 /*
- * Sniffing and probing: the input is a file. Whatever it holds, the answer is a clear error or facts
- * that can be true, and what the first bytes say and what the whole file says do not contradict.
+ * Sniffing and probing: the input is a file. Whatever it holds, the answer is a clear error or
+ * facts that can be true, and what the first bytes say and what the whole file says do not
+ * contradict.
  */
 #include "fuzz.h"
 

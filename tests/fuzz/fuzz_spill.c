@@ -1,8 +1,8 @@
 /*
- * The base64 spill. The first byte chooses how the text is cut, the second how much text is allowed;
- * in the rest a byte from 0xE0 on stands for a long run of letters, so that small inputs reach runs.
- * The same text whole and in pieces must give the same calls and the same text; a text without a run
- * must come out as it went in.
+ * The base64 spill. The first byte chooses how the text is cut, the second how much text is
+ * allowed; in the rest a byte from 0xE0 on stands for a long run of letters, so that small inputs
+ * reach runs. The same text whole and in pieces must give the same calls and the same text; a text
+ * without a run must come out as it went in.
  */
 #include "fuzz.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_BYTES_MAX 262144u
+#define TEXT_BYTES_MAX 98304u
 
 struct seen {
     uint64_t calls;
@@ -69,16 +69,19 @@ static int run(const char *text, size_t len, size_t step, size_t text_max, struc
     unsigned blobs;
     int rc = 0;
 
+    char *exact;
+
     FUZZ_CHECK(spill_new(&sink, text_max, ret_spill) == 0);
+    step = step < len + 1 ? step : len + 1;
+    exact = malloc(step); /* no slack behind a piece */
+    FUZZ_CHECK(exact != NULL);
     for (size_t at = 0; rc == 0 && at < len; at += step) {
         size_t piece = len - at < step ? len - at : step;
-        char *exact = malloc(piece); /* no slack behind the piece */
 
-        FUZZ_CHECK(exact != NULL);
-        memcpy(exact, text + at, piece);
-        rc = spill_feed(*ret_spill, exact, piece, &err);
-        free(exact);
+        memcpy(exact + step - piece, text + at, piece);
+        rc = spill_feed(*ret_spill, exact + step - piece, piece, &err);
     }
+    free(exact);
     if (rc == 0)
         rc = spill_finish(*ret_spill, ret_kept, ret_kept_len, &blobs, &err);
     if (rc) {

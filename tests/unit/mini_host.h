@@ -1,6 +1,6 @@
 /*
- * mini_host.h - the least host that struct env accepts, turned by hand: deferred calls and work wait
- * in a queue until mini_turn. Anything else that a plugin could ask of it fails the test.
+ * mini_host.h - the least host that struct env accepts, turned by hand: deferred calls and work
+ * wait in a queue until mini_turn. Anything else that a plugin could ask of it fails the test.
  */
 #ifndef TESTS_MINI_HOST_H
 #define TESTS_MINI_HOST_H

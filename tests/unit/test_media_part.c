@@ -500,6 +500,7 @@ static void memory_may_fail(void **state)
 struct saving {
     struct media_part *part;
     int complete;
+    unsigned pieces;
 };
 
 static int save_open(void *ud, unsigned number, struct err *err)
@@ -513,7 +514,10 @@ static int save_open(void *ud, unsigned number, struct err *err)
 
 static int save_write(void *ud, const void *data, size_t len, struct err *err)
 {
-    return media_part_write(((struct saving *)ud)->part, data, len, err);
+    struct saving *saving = ud;
+
+    saving->pieces++;
+    return media_part_write(saving->part, data, len, err);
 }
 
 static int save_close(void *ud, unsigned number, int complete, struct err *err)
@@ -563,6 +567,7 @@ static void large_picture_to_disk(void **state)
     assert_int_equal(spill_finish(spill, &text, &len, &blobs, &err), 0);
     assert_string_equal(text, "{\"b\":\"" SPILL_MARK "0\"}");
     assert_int_equal(saving.complete, 1);
+    assert_true(5000 * sizeof(block) / saving.pieces >= 60 * 1024);
     publish(&mini, saving.part, MEDIA_IMAGE, &published);
     assert_int_equal(published.err.kind, ERR_NONE);
     assert_int_equal(published.facts.bytes, 5000 * sizeof(block));

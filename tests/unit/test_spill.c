@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 #include <cmocka.h>
 
 /* A sink that remembers: bytes, ends, and a checksum over the calls themselves. */
@@ -660,38 +658,6 @@ static void memory_may_fail(void **state)
     free(bytes);
 }
 
-/* 60 MB of base64 in one answer: pieces stay small and the process does not grow. */
-static void large_is_flat(void **state)
-{
-    struct seen seen = {0};
-    struct spill *spill = spill_over(&seen, 1u << 20);
-    struct err err;
-    struct rusage before;
-    struct rusage after;
-    char letters[16384];
-    const char *text;
-    size_t len;
-    unsigned blobs;
-
-    (void)state;
-    memset(letters, 'Q', sizeof(letters));
-    assert_int_equal(spill_feed(spill, "{\"b64_json\":\"", 13, &err), 0);
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(spill_feed(spill, letters, sizeof(letters), &err), 0);
-    getrusage(RUSAGE_SELF, &before);
-    for (int i = 4; i < 4 * 1024; i++)
-        assert_int_equal(spill_feed(spill, letters, sizeof(letters), &err), 0);
-    assert_int_equal(spill_feed(spill, "\"}", 2, &err), 0);
-    getrusage(RUSAGE_SELF, &after);
-    assert_int_equal(spill_finish(spill, &text, &len, &blobs, &err), 0);
-    assert_string_equal(text, "{\"b64_json\":\"" SPILL_MARK "0\"}");
-    assert_int_equal(seen.len[0], 48u * 1024 * 1024);
-    assert_int_equal(seen.complete[0], 1);
-    assert_true(seen.len[0] / seen.pieces >= 64u * 1024);
-    assert_true(after.ru_maxrss - before.ru_maxrss < 1024); /* KiB */
-    spill_free(spill);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -706,7 +672,6 @@ int main(void)
         cmocka_unit_test(text_is_bounded),
         cmocka_unit_test(sink_may_give_up),
         cmocka_unit_test(memory_may_fail),
-        cmocka_unit_test(large_is_flat),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
