@@ -60,9 +60,9 @@ int env_secret_add(struct env *env, const char *value);
 void env_scrub(const struct env *env, char *text);
 
 /*
- * Runs fn(item) off the loop where the host can and will, else in a turn of its own on the loop,
- * then done(item, cancelled) on the loop. done always follows, never before env_work has returned;
- * on env_done of an instance, with cancelled = 1 for what has not run. -1: not queued.
+ * Runs fn(item) off the loop where the host can and will, else in a turn of its own on the loop, then
+ * done(item, cancelled) on the loop. done always follows, never before env_work has returned; on
+ * env_done of an instance, with cancelled = 1 for what has not run. -1: not queued.
  */
 int env_work(struct env *env, void *item, ahp_work_fn *fn, ahp_work_done_fn *done);
 

@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_BYTES_MAX 98304u
+#define TEXT_BYTES_MAX 81920u
 
 struct seen {
     uint64_t calls;
-    uint64_t bytes;
+    size_t bytes;
+    char *data;
     unsigned opened;
     unsigned closed;
 };
@@ -43,9 +44,9 @@ static int on_write(void *ud, const void *data, size_t len, struct err *err)
     (void)err;
     FUZZ_CHECK(len > 0 && seen->opened == seen->closed + 1);
     note(seen, len);
+    FUZZ_CHECK(seen->bytes + len <= TEXT_BYTES_MAX);
+    memcpy(seen->data + seen->bytes, data, len);
     seen->bytes += len;
-    for (size_t i = 0; i < len; i++)
-        note(seen, ((const unsigned char *)data)[i]);
     return 0;
 }
 
@@ -128,7 +129,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     text = malloc(TEXT_BYTES_MAX);
-    FUZZ_CHECK(text != NULL);
+    whole.data = malloc(TEXT_BYTES_MAX);
+    cut.data = malloc(TEXT_BYTES_MAX);
+    FUZZ_CHECK(text != NULL && whole.data != NULL && cut.data != NULL);
     len = expand(data + 2, size - 2, text);
     text_max = (size_t)data[1] << 10;
     rc = run(text, len, len + 1, text_max, &whole, &one, &kept_one, &len_one);
@@ -136,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    &len_two) == rc);
     if (rc == 0) {
         FUZZ_CHECK(whole.calls == cut.calls && whole.bytes == cut.bytes);
+        FUZZ_CHECK(memcmp(whole.data, cut.data, whole.bytes) == 0);
         FUZZ_CHECK(len_one == len_two && memcmp(kept_one, kept_two, len_one) == 0);
         FUZZ_CHECK(len_one + whole.bytes <= len + LIMIT_BLOBS * sizeof(SPILL_MARK));
         if (!whole.opened)
@@ -143,6 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     spill_free(one);
     spill_free(two);
+    free(whole.data);
+    free(cut.data);
     free(text);
     return 0;
 }

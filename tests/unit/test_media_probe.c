@@ -276,7 +276,9 @@ static void bits_flipped(void **state)
                 at[n] = (seed >> 8) % (round % 2 ? len : len < 600 ? len : 600);
                 if (round % 4 == 3) /* the end: where moov often is */
                     at[n] = len - 1 - at[n] % (len < 900 ? len : 900);
-                spoilt = round % 5 ? (unsigned char)(bytes[at[n]] ^ 1u << (seed >> 5 & 7)) : 0xFF;
+                spoilt = (unsigned char)(bytes[at[n]] ^ 1u << (seed >> 5 & 7));
+                if (round % 5 == 0)
+                    spoilt = 0xFF;
                 assert_int_equal(pwrite(fd, &spoilt, 1, (off_t)at[n]), 1);
             }
             if (probe_some(samples[i].name, fd))
