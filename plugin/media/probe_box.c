@@ -403,14 +403,25 @@ static int read_meta(struct movie *m, const struct box *box)
     return each_box(m, box->at + 4, box->end, in_meta); /* after version and flags */
 }
 
+static int is_printable(const struct box *box)
+{
+    for (size_t i = 0; i < sizeof(box->name); i++)
+        if (box->name[i] < 0x20 || box->name[i] > 0x7E)
+            return 0;
+    return 1;
+}
+
 static int walk(struct movie *m, int still)
 {
-    struct box box;
+    struct box box = {0};
     uint64_t at = 0;
 
     while (m->r->size - at >= 8) {
         int rc = box_get(m->r, at, m->r->size, &box);
 
+        /* What some tools append to a complete file is no box and does no harm. */
+        if (m->has_mdat && (m->has_moov || still) && !is_printable(&box))
+            break;
         if (rc)
             return rc;
         if (is(&box, "moov")) {

@@ -349,6 +349,9 @@ static void turned_and_long(void **state)
 
     (void)state;
     assert_non_null(longer);
+    memset(longer, 0xFF, len + sizeof(wide)); /* rubbish behind a complete file */
+    memcpy(longer, bytes, len);
+    expect_sides(longer, len + sizeof(wide), "video/mp4", 64, 48);
     first = (size_t)bytes[2] << 8 | bytes[3]; /* ftyp stays in front */
     memcpy(longer, bytes, first);
     memcpy(longer + first, wide, sizeof(wide));
