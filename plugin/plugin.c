@@ -143,6 +143,8 @@ static void inst_destroy(void *self)
 {
     struct instance *it = self;
 
+    engine_halt(it->engine);
+    env_cancel_work(&it->env);
     let_go(it);
     toolbox_close(it->box);
     config_close(it->config);

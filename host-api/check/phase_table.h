@@ -40,7 +40,7 @@ enum ahp_phase { AHP_PHASES(AHP_PHASE_ENUM) };
     FN(CREATE, "entry", "create", PLUGIN, LOOP, AHP_IN_CREATE)                                     \
     FN(TOOLS, "inst", "tools", PLUGIN, LOOP, AHP_IN_READABLE)                                      \
     FN(START, "inst", "start", PLUGIN, LOOP, AHP_IN_CREATED)                                       \
-    FN(CALL, "inst", "call", PLUGIN, LOOP, AHP_IN_READABLE)                                        \
+    FN(CALL, "inst", "call", PLUGIN, LOOP, AHP_IN_READABLE | AHP_IN_STOPPED)                       \
     FN(CANCEL, "inst", "cancel", PLUGIN, LOOP, AHP_IN_CALLBACKS)                                   \
     FN(RECEIPT, "inst", "receipt", PLUGIN, LOOP, AHP_IN_CALLBACKS)                                 \
     FN(STOP, "inst", "stop", PLUGIN, LOOP, AHP_IN_RUNNING)                                         \

@@ -48,9 +48,8 @@ int env_init(struct env *env, const ahp_host *host)
     return 0;
 }
 
-void env_done(struct env *env)
+void env_cancel_work(struct env *env)
 {
-    struct env_secret *secret;
     struct env_item *item;
 
     while ((item = env->items)) {
@@ -59,6 +58,13 @@ void env_done(struct env *env)
         item->done(item->item, 1);
         mem_free(item);
     }
+}
+
+void env_done(struct env *env)
+{
+    struct env_secret *secret;
+
+    env_cancel_work(env);
     while ((secret = env->secrets)) {
         env->secrets = secret->next;
         mem_free_secret(secret->value);

@@ -46,6 +46,9 @@ struct env {
 int env_init(struct env *env, const ahp_host *host);
 void env_done(struct env *env);
 
+/* Ends work that waits for its turn on the loop: done(item, 1) for each, inside this call. */
+void env_cancel_work(struct env *env);
+
 int64_t env_now_ms(const struct env *env);  /* monotonic */
 int64_t env_wall_ms(const struct env *env); /* since 1970, for what is stored */
 
@@ -61,8 +64,8 @@ void env_scrub(const struct env *env, char *text);
 
 /*
  * Runs fn(item) off the loop where the host can and will, else in a turn of its own on the loop, then
- * done(item, cancelled) on the loop. done always follows, never before env_work has returned; on
- * env_done of an instance, with cancelled = 1 for what has not run. -1: not queued.
+ * done(item, cancelled) on the loop. done always follows, never before env_work has returned; with
+ * cancelled = 1 for what env_cancel_work found waiting. -1: not queued.
  */
 int env_work(struct env *env, void *item, ahp_work_fn *fn, ahp_work_done_fn *done);
 

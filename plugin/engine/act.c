@@ -8,8 +8,11 @@
 #include "base/mem.h"
 
 #include <string.h>
+#include <utlist.h>
 
 struct acting {
+    struct acting *prev;
+    struct acting *next;
     struct engine *engine;
     void (*act)(struct acting *acting, struct job *job);
     int cancel;
@@ -19,8 +22,19 @@ struct acting {
 
 static void tell(struct acting *acting, const struct ledger_job *row, const struct err *err)
 {
+    DL_DELETE(acting->engine->actings, acting);
     acting->done(acting->ud, row, err);
     mem_free(acting);
+}
+
+void act_done(struct engine *engine)
+{
+    struct acting *acting;
+
+    while ((acting = engine->actings)) {
+        DL_DELETE(engine->actings, acting);
+        mem_free(acting);
+    }
 }
 
 static void unneeded(void *ud, const struct http_reply *reply)
@@ -208,6 +222,7 @@ static int act(struct engine *engine, const char *id, int cancel,
         mem_free(acting);
         return -1;
     }
+    DL_APPEND(engine->actings, acting);
     return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #define SCAN_SOON_MS 20
 #define SCAN_JOBS 256
+#define STOP_LOOK_MS 50
 
 static void scan_tick(void *ud);
 static void stop_tick(void *ud);
@@ -55,6 +56,7 @@ static void take_up(struct engine *engine, const struct ledger_job *row)
         env_log(engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "no memory to take up %s", row->id);
         return;
     }
+    job->taken_up = 1;
     env_log(engine->env, AHP_LOG_INFO, LOG_JOB_TAKEN, "%s taken up as %s", row->id,
             job_state_name(row->state));
     wait = row->due_ms ? row->due_ms - env_wall_ms(engine->env) : 0;
@@ -145,7 +147,7 @@ static int worth_waiting(const struct engine *engine)
     const struct job *next;
 
     HASH_ITER(hh, engine->jobs, job, next)
-        if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
+        if ((job->spending && !engine->late) || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             return 1;
     return engine->scanning || ledger_is_busy(engine->ledger);
 }
@@ -167,11 +169,13 @@ static void stop_tick(void *ud)
     engine_idle_check(engine);
     if (engine->stop_deferred || !engine->stopped)
         return;
-    if (now >= engine->stop_by_ms)
-        stop_done(engine);
-    else
-        engine->env->loop->timer_at(engine->stop_timer,
-                                    now + 50 < engine->stop_by_ms ? now + 50 : engine->stop_by_ms);
+    if (now >= engine->stop_by_ms && !engine->late) {
+        /* Answers that are still out will be asked for by the next process. What is being written
+           to disk is waited for all the same: it uses the host's threads. */
+        engine->late = 1;
+        engine_idle_check(engine);
+    }
+    engine->env->loop->timer_at(engine->stop_timer, now + STOP_LOOK_MS);
 }
 
 void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *done, void *ud)
@@ -194,6 +198,14 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env));
 }
 
+void engine_halt(struct engine *engine)
+{
+    if (!engine)
+        return;
+    engine->closing = 1;
+    engine->stopping = 1;
+}
+
 void engine_close(struct engine *engine)
 {
     const ahp_loop *loop;
@@ -203,12 +215,13 @@ void engine_close(struct engine *engine)
     if (!engine)
         return;
     loop = engine->env->loop;
-    engine->closing = 1;
-    engine->stopping = 1;
+    engine_halt(engine);
     watch_done(engine);
+    act_done(engine);
+    order_done(engine);
+    receipt_done(engine);
     HASH_ITER(hh, engine->jobs, job, next)
         job_free(job);
-    receipt_done(engine);
     schedule_done(engine);
     if (engine->stop_deferred)
         loop->defer_free(engine->stop_deferred);

@@ -27,6 +27,8 @@ int engine_start(struct engine *engine, struct err *err);
  */
 typedef void engine_stopped_fn(void *ud);
 void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *done, void *ud);
+/* Before the rest is torn down: what still calls back is not acted upon any more. NULL is ignored. */
+void engine_halt(struct engine *engine);
 void engine_close(struct engine *engine);
 
 /* Jobs and deliveries that this host could still bring to an end; -1: not known yet. */

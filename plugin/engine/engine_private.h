@@ -9,15 +9,16 @@
 #ifndef ENGINE_ENGINE_PRIVATE_H
 #define ENGINE_ENGINE_PRIVATE_H
 
+#include "base/hash.h"
 #include "engine/engine.h"
 #include "media/media.h"
 #include "media/spill.h"
 
-#include <uthash.h>
-
 struct job;
 struct account_pace;
 struct receipt_copy;
+struct acting;
+struct ordering;
 
 /* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
 #define JOB_SENT 256u
@@ -59,6 +60,7 @@ struct job {
     int dropped;       /* not ours any more: to be freed when nothing is under way */
     int word_logged;   /* an unknown state word was logged once */
     int64_t due_ms;    /* monotonic */
+    int taken_up;      /* of an earlier or other process */
     int paced;         /* due_ms is a moment reserved at its account */
     size_t heap_index; /* SIZE_MAX: not in the heap */
     struct turn *turn;
@@ -96,6 +98,9 @@ struct engine {
     int watch_passing;
     int stopping;
     int closing;
+    int late; /* the time for stopping is over */
+    struct acting *actings;
+    struct ordering *orderings;
     engine_stopped_fn *stopped;
     void *stopped_ud;
     ahp_deferred *stop_deferred;
@@ -129,6 +134,7 @@ const struct net_sink *catch_sink(struct job *job, enum http_answer answer,
                                   struct net_sink *ret_sink);
 int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
 void catch_drop(struct job *job);
+void catch_sweep(const struct job *job); /* what an earlier process left half-written */
 const char *catch_dir(const struct job *job);
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 
@@ -161,6 +167,10 @@ void receipt_done(struct engine *engine);
 
 /* act.c */
 void act_cancel(struct job *job);
+void act_done(struct engine *engine);
+
+/* order.c */
+void order_done(struct engine *engine);
 
 /* watch.c */
 void watch_changed(struct engine *engine, const struct job *job);

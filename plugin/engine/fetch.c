@@ -121,6 +121,7 @@ static void finish(struct job *job)
     struct err err = job->fetch_err;
 
     catch_drop(job);
+    catch_sweep(job);
     turn_free(job);
     if (!row->files_count) {
         if (err.kind == ERR_NONE)
@@ -160,6 +161,8 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
     struct job *job = ud;
 
     job->busy = BUSY_NOT;
+    if (job->engine->closing)
+        return; /* the file is there; the next process finds it */
     if (job->dropped) {
         struct engine *engine = job->engine;
 

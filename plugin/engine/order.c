@@ -11,16 +11,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 /* So many earlier jobs make a rule of their durations. */
 #define HISTORY_MIN 3
 
 struct ordering {
+    struct ordering *prev;
+    struct ordering *next;
     struct job *job;
     int hold;
     engine_ordered_fn *done;
     void *ud;
 };
+
+void order_done(struct engine *engine)
+{
+    struct ordering *ordering;
+
+    while ((ordering = engine->orderings)) {
+        DL_DELETE(engine->orderings, ordering);
+        mem_free(ordering);
+    }
+}
 
 static char *own_key(const struct engine_order *order)
 {
@@ -94,6 +107,7 @@ static void accepted(void *ud, enum ledger_result result, const struct ledger_jo
     struct job *job = ordering->job;
     struct engine *engine = job->engine;
 
+    DL_DELETE(engine->orderings, ordering);
     job->busy = BUSY_NOT;
     if (result != LEDGER_OK || !created || ordering->hold || job->dropped) {
         int stored = result == LEDGER_OK || result == LEDGER_TAKEN;
@@ -198,6 +212,7 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
         err_nomem(err);
         goto out;
     }
+    DL_APPEND(engine->orderings, ordering);
     ordering = NULL;
     job = NULL;
     rc = 0;

@@ -22,7 +22,7 @@
 
 #define BACKOFF_MS_MIN 2
 #define BACKOFF_MS_MAX 50
-#define LOG_PAGES_FORCE 4096 /* 16 MiB */
+#define LOG_PAGES_FORCE 1024 /* 4 MiB, where SQLite itself would do it */
 
 static void arm(struct ledger *ledger, int64_t at_ms)
 {
@@ -36,18 +36,25 @@ void batch_wake(struct ledger *ledger)
         arm(ledger, env_now_ms(ledger->env));
 }
 
-/* Takes ops out of the queue. Without ops a batch may renew the lease or move the log. */
+/* Takes ops out of the queue, or makes a batch without any: to move the log, to renew the lease. */
 static void cut(struct ledger *ledger)
 {
     struct batch *batch = ledger->batch;
 
     batch->count = 0;
-    batch->writes = batch->renew = ledger->renew_due;
     batch->takes = 0;
+    batch->busy = batch->failed = 0;
     batch->busy_tries = 0;
-    batch->checkpoint = ledger->log_pages >= ledger->checkpoint_at &&
+    /* In close SQLite does it, when this is the last connection. */
+    batch->checkpoint = !ledger->closing && ledger->log_pages >= ledger->checkpoint_at &&
                         (!ledger->queue || ledger->log_pages >= LOG_PAGES_FORCE);
-    ledger->renew_due = 0;
+    if (batch->checkpoint)
+        return;
+    /* Alone, so that another writer holds up no reader of ours for its sake. */
+    batch->writes = batch->renew = !ledger->closing && ledger->renew_due &&
+                                   env_now_ms(ledger->env) >= ledger->renew_at_ms;
+    if (batch->renew)
+        return;
     while (ledger->queue && batch->count < LIMIT_LEDGER_BATCH) {
         struct op *op = ledger->queue;
 
@@ -224,6 +231,12 @@ static int put_off(struct ledger *ledger)
     int64_t now_ms = env_now_ms(ledger->env);
     int64_t backoff_ms = BACKOFF_MS_MAX;
 
+    if (batch->renew) {
+        ledger->renew_at_ms = now_ms + BACKOFF_MS_MAX;
+        batch->busy = 0;
+        arm(ledger, ledger->queue ? now_ms : ledger->renew_at_ms);
+        return 1;
+    }
     if (batch->busy_tries == 0)
         batch->busy_since_ms = now_ms;
     if (now_ms - batch->busy_since_ms < LEDGER_BUSY_MS) {
@@ -266,6 +279,8 @@ static void done(void *item, int32_t cancelled)
     if (batch->failed)
         env_log(ledger->env, batch->err.kind == ERR_BUSY ? AHP_LOG_WARN : AHP_LOG_ERROR,
                 batch->err.kind == ERR_BUSY ? LOG_LEDGER_BUSY : LOG_LEDGER, "%s", batch->err.text);
+    if (batch->renew)
+        ledger->renew_due = 0;
     drop_ops(ledger, 1);
     if (ledger->queue || ledger->renew_due || ledger->log_pages >= ledger->checkpoint_at)
         batch_wake(ledger);
@@ -294,6 +309,8 @@ void batch_wake_turn(void *ud)
         cut(ledger);
     if (ledger->batch->ops || ledger->batch->renew || ledger->batch->checkpoint)
         submit(ledger);
+    else if (ledger->renew_due)
+        arm(ledger, ledger->renew_at_ms);
 }
 
 void batch_finish(struct ledger *ledger)

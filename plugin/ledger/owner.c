@@ -215,10 +215,11 @@ void owner_swept(struct ledger *ledger, int committed)
     struct owner *owner = &ledger->owner;
 
     for (size_t i = 0; i < owner->swept_count; i++) {
-        char *path = committed ? lock_path(ledger, owner->swept[i]) : NULL;
+        char *path;
 
         if (owner->swept_fds[i] < 0)
             continue;
+        path = committed ? lock_path(ledger, owner->swept[i]) : NULL;
         if (path)
             unlink(path);
         mem_free(path);

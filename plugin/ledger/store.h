@@ -75,7 +75,7 @@ struct batch {
     int in_flight;
     int writes;      /* needs the write lock */
     int takes;       /* looks at other owners */
-    int renew;       /* renews the lease, even without ops */
+    int renew;       /* instead of ops: renews the lease */
     int checkpoint;  /* instead of ops: moves the log into the database */
     int64_t wall_ms;
     int64_t mono_ms;
@@ -155,6 +155,7 @@ struct ledger {
     ahp_timer *renew;
     int started;
     int renew_due;
+    int64_t renew_at_ms; /* not before; when another process was writing */
     int closing;
     int64_t wall_ms; /* the clock as last seen: destroy may not ask */
 };

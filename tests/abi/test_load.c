@@ -59,7 +59,7 @@ static void refuses_entries(void **state)
     (void)state;
     refused("bad_major.so", AHP_E_VERSION, "major 2", "major 1");
     refused("bad_minor.so", AHP_E_VERSION, "1.9", "1.0");
-    refused("bad_short.so", AHP_E_VERSION, "56 bytes", "64");
+    refused("bad_short.so", AHP_E_VERSION, "48 bytes", "56");
     refused("bad_id.so", AHP_E_FAILED, "Bad Id", "[a-z0-9_-]{1,64}");
     refused("bad_slot.so", AHP_E_FAILED, "wants", "1.0");
     refused("bad_null.so", AHP_E_FAILED, AHP_ENTRY_NAME, "NULL");

@@ -290,13 +290,19 @@ static int32_t accept(const ahp_call *call)
     return AHP_OK;
 }
 
-static void accepts_too_early(void **state)
+static void accepts_too_early_and_too_late(void **state)
 {
     ahp_call call = fake_host_call(fake, "pull", NULL, NULL, NULL);
 
     (void)state;
     assert_int_equal(puppet_create(), AHP_OK);
     puppet.in_call = accept;
+    assert_int_equal(inst->call(inst->self, &call), AHP_OK);
+    expect(AHP_SHIM_PLUGIN_ACCEPTED);
+    assert_int_equal(inst->start(inst->self, NULL), AHP_OK);
+    assert_int_equal(complete(call.id), AHP_OK);
+    inst->stop(inst->self, fake->now_ms + 10);
+    call = fake_host_call(fake, "pull", NULL, NULL, NULL);
     assert_int_equal(inst->call(inst->self, &call), AHP_OK);
     expect(AHP_SHIM_PLUGIN_ACCEPTED);
 }
@@ -568,7 +574,7 @@ int main(void)
         WITH_PIPE(stops_with_all_open),
         WITH_PIPE(stops_late),
         WITH_PIPE(leaks),
-        WITH_PIPE(accepts_too_early),
+        WITH_PIPE(accepts_too_early_and_too_late),
         WITH_PIPE(cancels_wrongly),
         WITH_PIPE(short_structs),
         WITH_PIPE(missing_slot),

@@ -59,7 +59,7 @@ static void on_breach(void *ud, int32_t level, uint32_t item, const char *text)
 
     (void)level;
     (void)item;
-    (void)text; /* the shim has logged it */
+    (void)text; /* the shim has logged it; turn_loop acts on it */
     atomic_fetch_add(&app->breaches, 1);
 }
 
@@ -311,9 +311,11 @@ static int final_code(struct app *app)
 static void turn_loop(struct app *app)
 {
     while (!app->is_closed) {
-        uv_run(&app->loop, UV_RUN_ONCE);
+        if (atomic_load(&app->breaches) > 0) /* what follows a breach means nothing */
+            app_end(app, CLI_EXIT_HOST);
         if (!app->is_ending && ops_of(app)->on_turn != NULL)
             ops_of(app)->on_turn(app);
+        uv_run(&app->loop, UV_RUN_ONCE);
     }
 }
 

@@ -291,9 +291,10 @@ void term_say(struct term *t, const char *fmt, ...)
 
 void term_log(struct term *t, int32_t level, const char *text, size_t len)
 {
-    static const char *const prefixes[] = {
-        "agent-host: debug: ", "agent-host: info: ",          "agent-host: warning: ",
-        "agent-host: error: ", "agent-host: host misbehaves: ", "agent-host: plugin misbehaves: "};
+    /* accusations name the accused themselves */
+    static const char *const prefixes[] = {"agent-host: debug: ",   "agent-host: info: ",
+                                           "agent-host: warning: ", "agent-host: error: ",
+                                           "agent-host: ",          "agent-host: "};
     char clean[TEXT_BYTES_MAX * 2];
 
     if (level < AHP_LOG_DEBUG || level > AHP_LOG_PLUGIN_MISBEHAVES)

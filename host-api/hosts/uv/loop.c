@@ -112,6 +112,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             seen |= AHP_IO_OUT;
         /* the plugin may have narrowed the watch since this batch was harvested */
         seen &= watch->wanted;
+        /* only asked for when errors alone are watched; libuv adds it to every error then */
+        if (events & UV_PRIORITIZED)
+            seen |= AHP_IO_ERR;
     }
     if (seen == 0)
         return;
@@ -144,7 +147,7 @@ static void watch_apply(struct ahp_watch *watch)
         bits |= UV_READABLE;
     if (watch->wanted & AHP_IO_OUT)
         bits |= UV_WRITABLE;
-    if (bits == 0) /* errors only: UV_PRIORITIZED polls, and reports them, without asking for data */
+    if (bits == 0) /* errors only: polls without asking for data, see on_poll */
         bits = UV_PRIORITIZED;
     if (!fd_pollable(watch->fd) || uv_poll_start(&watch->poll, bits, on_poll) != 0) {
         ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_DEAD_FD,

@@ -72,8 +72,8 @@ typedef struct ahp_calls {
     uint32_t reserved; /* 0 */
 
     /*
-     * Ends a call. Legal any time after it was accepted, even inside call(). The host copies what it
-     * keeps and acts on it from its top level (R1). AHP_E_STALE: no such call is open; that is a
+     * Ends a call. Legal any time after it was accepted, even inside call(), until stopped(). The
+     * host copies what it keeps and acts on it from its top level (R1). AHP_E_STALE: no such call is open; that is a
      * plugin's mistake and changes nothing.
      */
     int32_t (*complete)(void *ctx, uint64_t call_id, const ahp_result *result);
@@ -84,7 +84,7 @@ typedef struct ahp_calls {
      */
     void (*progress)(void *ctx, uint64_t call_id, int32_t permille, const char *text, size_t len);
 
-    /* The tool list has changed: the host calls ahp_inst.tools again, later. */
+    /* The tool list has changed: the host calls ahp_inst.tools again, later. From start on. */
     void (*rescan)(void *ctx);
 } ahp_calls;
 

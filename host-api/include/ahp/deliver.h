@@ -67,6 +67,7 @@ typedef struct ahp_deliver {
 
     /*
      * Takes a delivery: 0 means that a receipt will follow, never before offer has returned (R1).
+     * Legal from start until stop.
      * AHP_E_LIMIT: too many at once, try later. AHP_E_UNSUPPORTED: this host cannot deliver.
      * AHP_E_EXISTS: this key is being delivered already; its receipt will come.
      */
