@@ -44,6 +44,9 @@ def main():
     parser.add_argument("--sim", required=True)
     parser.add_argument("--sanitize", action="store_true", help="the programs are built so")
     _, rest = parser.parse_known_args(namespace=programs)
+    for name in ("host", "plugin", "crash", "sim"):
+        if getattr(programs, name):
+            setattr(programs, name, os.path.abspath(getattr(programs, name)))
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
 
 
