@@ -1,4 +1,5 @@
-/* Whole exchanges with a raw server on the same loop: what arrives, what is answered, who ends when. */
+/* Whole exchanges with a raw server on the same loop: what arrives, what is answered, who ends
+ * when. */
 #include "net_fixture.h"
 
 #include <dirent.h>
@@ -175,7 +176,8 @@ static void senseless_requests_are_not_started(void **state)
     bad[6].url = long_url;
     bad[7].body_path = "/dev/zero";
     for (size_t i = 0; i < 8; i++) {
-        assert_int_equal(net_send(fx->net, &bad[i], &peer, NULL, fx_net_done, NULL, &call, &err), -1);
+        assert_int_equal(net_send(fx->net, &bad[i], &peer, NULL, fx_net_done, NULL, &call, &err),
+                         -1);
         assert_null(call);
         assert_true(err.kind == ERR_INVALID || err.kind == ERR_LIMIT || err.kind == ERR_IO);
     }
@@ -468,8 +470,8 @@ static void a_thousand_wait_their_turn(void **state)
     fx->server.on_request = reply_hello;
     many_left = MANY;
     for (size_t i = 0; i < MANY; i++)
-        assert_int_equal(net_send(fx->net, &request, &peer, NULL, many_done, &outcomes[i], &call, &err),
-                         0);
+        assert_int_equal(
+            net_send(fx->net, &request, &peer, NULL, many_done, &outcomes[i], &call, &err), 0);
     assert_int_equal(net_count(fx->net), MANY);
     assert_int_equal(poll_host_run(fx->host, 60000, none_left, NULL), 0);
     for (size_t i = 0; i < MANY; i++)

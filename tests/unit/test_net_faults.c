@@ -1,8 +1,8 @@
 /*
- * Every allocation of a whole exchange fails once, then all after it; then every call of the host that
- * can fail does. Each time the exchange ends exactly once or is refused, nothing leaks, and the same
- * net carries out the next exchange. libcurl's allocations are walked as well: the test gives it the
- * same failing allocator before anything else starts it.
+ * Every allocation of a whole exchange fails once, then all after it; then every call of the host
+ * that can fail does. Each time the exchange ends exactly once or is refused, nothing leaks, and
+ * the same net carries out the next exchange. libcurl's allocations are walked as well: the test
+ * gives it the same failing allocator before anything else starts it.
  */
 #include "base/mem.h"
 #include "net_fixture.h"
@@ -69,8 +69,7 @@ static int exchange(struct fixture *fx, int number)
         request.method = "POST";
         request.effect = HTTP_SPENDS;
         request.parts[0] = (struct http_part){.name = "a", .text = "b"};
-        request.parts[1] =
-            (struct http_part){.name = "f", .path = file_path, .filename = "f.txt"};
+        request.parts[1] = (struct http_part){.name = "f", .path = file_path, .filename = "f.txt"};
         request.parts_count = 2;
     } else if (number == 2) {
         request.method = "PUT";
@@ -196,7 +195,8 @@ int main(void)
     int rc;
     int fd;
 
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, free, curl_grow, curl_copy, curl_zeroed))
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, free, curl_grow, curl_copy,
+                             curl_zeroed))
         return 1;
     snprintf(file_path, sizeof(file_path), "/tmp/test_net_faults.XXXXXX");
     fd = mkstemp(file_path);
