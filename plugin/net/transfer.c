@@ -40,8 +40,10 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose, struct curl_
 
     (void)purpose;
     if (address_of(&to->addr, &address) || !is_pinned(hop, &address)) {
-        net_hop_verdict(hop, HTTP_REFUSED, "%s: an address that was not checked",
-                        hop->call->target.host);
+        /* In a repetition by libcurl the pin may be another call's by now: nothing is wrong then,
+           but what was checked for this one is gone. */
+        net_hop_verdict(hop, hop->sends ? HTTP_LOST : HTTP_REFUSED,
+                        "%s: an address that was not checked", hop->call->target.host);
         return CURL_SOCKET_BAD;
     }
     return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
@@ -127,9 +129,8 @@ static CURLcode set_connection(struct hop *hop, CURL *easy)
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     if (net->ca_file)
         SET(CURLOPT_CAINFO, net->ca_file);
-    if (net->is_ca_file)
-        SET(CURLOPT_CAPATH,
-            NULL); /* libcurl keeps parsed authorities only if one file has them all */
+    if (net->is_ca_file) /* libcurl keeps what it has parsed only if one file has them all */
+        SET(CURLOPT_CAPATH, NULL);
     SET(CURLOPT_PROXY, hop->proxy ? hop->proxy->url : ""); /* "": nor from the environment */
     SET(CURLOPT_NOPROXY, "");
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
