@@ -43,6 +43,7 @@
 #define LIMIT_CALLS 4096       /* open at once */
 #define LIMIT_FLOW_BYTES 65536 /* an adapter's saved state */
 #define LIMIT_RETRIES 8        /* of one request that may be repeated */
+#define LIMIT_SUBMITS 4        /* retries of a submit that certainly was not carried out */
 #define LIMIT_DELIVERY_TRIES 8
 #define LIMIT_LIST 100         /* rows of one listing */
 

@@ -60,8 +60,9 @@ static void texts(void **state)
         const char *body;
         const char *length;
     } cases[] = {
-        {"POST", "{\"a\":1}", "7"}, {"PUT", "x", "1"},  {"PATCH", "yy", "2"}, {"POST", NULL, "0"},
-        {"PUT", "", "0"},           {"DELETE", NULL, "(none)"}, {"GET", NULL, "(none)"}, {"DELETE", "z", "1"},
+        {"POST", "{\"a\":1}", "7"}, {"PUT", "x", "1"},    {"PATCH", "yy", "2"},
+        {"POST", NULL, "0"},        {"PUT", "", "0"},     {"DELETE", NULL, "(none)"},
+        {"GET", NULL, "(none)"},    {"DELETE", "z", "1"},
     };
     struct fixture *fx = *state;
     struct ending ending;
