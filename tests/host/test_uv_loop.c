@@ -155,7 +155,8 @@ static void test_watch_closed_before_free(void **state)
 
 static int reused_fd;
 
-/* Every other watch is freed, its fd closed, and the number given to an empty pipe, watched anew. */
+/* Every other watch is freed, its fd closed, and the number given to an empty pipe, watched anew.
+ */
 static void reuse_numbers(struct source *first)
 {
     int i;
@@ -176,9 +177,9 @@ static void reuse_numbers(struct source *first)
             s->fds[0] = number;
         }
         reused_fd = number;
-        assert_int_equal(s->p->loop->watch_new(s->p->host->ctx, number, AHP_IO_IN, &s->watch,
-                                               on_source, s),
-                         AHP_OK);
+        assert_int_equal(
+            s->p->loop->watch_new(s->p->host->ctx, number, AHP_IO_IN, &s->watch, on_source, s),
+            AHP_OK);
     }
 }
 
@@ -236,9 +237,8 @@ static void test_watch_error_is_level_triggered(void **state)
     nonblocking_pipe(s->fds);
     s->calls = 0;
     s->seen = 0;
-    assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_OUT, &s->watch, on_source,
-                                        s),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_OUT, &s->watch, on_source, s), AHP_OK);
     close(s->fds[0]); /* a pipe without a reader: EPOLLERR */
     bench_turns(*state, 3);
     assert_true(s->seen & AHP_IO_ERR);
@@ -257,9 +257,8 @@ static void test_watch_errors_only(void **state)
     nonblocking_pipe(s->fds);
     s->calls = 0;
     s->seen = 0;
-    assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_ERR, &s->watch, on_source,
-                                        s),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_ERR, &s->watch, on_source, s), AHP_OK);
     bench_turns(*state, 2);
     assert_int_equal(s->calls, 0);
     close(s->fds[0]);
@@ -412,9 +411,8 @@ static void test_timer_always_due_starves_nobody(void **state)
     nonblocking_pipe(s->fds);
     s->p = p;
     assert_int_equal(write(s->fds[1], "x", 1), 1);
-    assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[0], AHP_IO_IN, &s->watch, on_source,
-                                        s),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, s->fds[0], AHP_IO_IN, &s->watch, on_source, s), AHP_OK);
     in_timer = set_again;
     set(&clocks[0], 0);
     before = clocks[0].calls;
@@ -526,9 +524,8 @@ static struct probe *open_deferrals(struct bench *b, int count)
     for (i = 0; i < count; i++) {
         deferrals[i].p = p;
         deferrals[i].number = i;
-        assert_int_equal(p->loop->defer(p->host->ctx, &deferrals[i].handle, on_deferred,
-                                        &deferrals[i]),
-                         AHP_OK);
+        assert_int_equal(
+            p->loop->defer(p->host->ctx, &deferrals[i].handle, on_deferred, &deferrals[i]), AHP_OK);
     }
     assert_int_equal(ran_count, 0);
     return p;
@@ -611,9 +608,9 @@ static void test_destroy_leaves_things_behind(void **state)
     order_count = 0;
     in_first = NULL;
     memset(sources, 0, sizeof(sources));
-    assert_int_equal(p->loop->watch_new(p->host->ctx, fds[0], AHP_IO_OUT, &watch, on_source,
-                                        &sources[0]),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, fds[0], AHP_IO_OUT, &watch, on_source, &sources[0]),
+        AHP_OK);
     assert_int_equal(p->loop->timer_new(p->host->ctx, &timer, on_clock, &clocks[0]), AHP_OK);
     assert_int_equal(p->loop->timer_at(timer, p->loop->now_ms(p->host->ctx) + 1000000), AHP_OK);
     assert_int_equal(ahp_uv_close(p->h, 1000, (ahp_uv_closed_fn *)NULL, NULL), AHP_E_INVALID);

@@ -138,8 +138,12 @@ static void say_option(char *line, size_t size, const char *name, const char *va
 void app_say_resume(struct app *app, const char *job)
 {
     const struct options *o = app->options;
-    char line[1536] = "agent-host";
+    char line[1536] = "";
 
+    char *program = text_quote(o->program);
+
+    snprintf(line, sizeof(line), "%s", program != NULL ? program : "agent-host");
+    free(program);
     say_option(line, sizeof(line), "--plugin", o->plugin);
     say_option(line, sizeof(line), "--config", o->config);
     say_option(line, sizeof(line), "--state", o->state);
@@ -282,12 +286,11 @@ static void print_stats(struct app *app)
                   "start_ms", (double)s->ns_start / 1e6, "destroy_ms", (double)s->ns_destroy / 1e6,
                   "calls", "accepted", (json_int_t)s->calls_accepted, "refused",
                   (json_int_t)s->calls_refused, "ended", (json_int_t)s->calls_ended, "deliveries",
-                  "offers", (json_int_t)s->offers, "receipts", (json_int_t)s->receipts,
-                  "delivered", (int)c.delivered, "repeats", (int)c.repeats, "refused",
-                  (int)c.refused, "failed", (int)c.failed, "work_run", (json_int_t)s->work_run,
-                  "watches_peak", (int)s->watches_peak, "timers_peak", (int)s->timers_peak,
-                  "breaches", (int)atomic_load(&app->breaches), "rss_peak_kib",
-                  (json_int_t)usage.ru_maxrss);
+                  "offers", (json_int_t)s->offers, "receipts", (json_int_t)s->receipts, "delivered",
+                  (int)c.delivered, "repeats", (int)c.repeats, "refused", (int)c.refused, "failed",
+                  (int)c.failed, "work_run", (json_int_t)s->work_run, "watches_peak",
+                  (int)s->watches_peak, "timers_peak", (int)s->timers_peak, "breaches",
+                  (int)atomic_load(&app->breaches), "rss_peak_kib", (json_int_t)usage.ru_maxrss);
     text = o != NULL ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     if (text != NULL)
         fprintf(stderr, "%s\n", text);
