@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "probe.h"
@@ -224,6 +225,42 @@ static void test_watch_paused_in_batch(void **state)
         assert_int_equal(p->loop->watch_mod(sources[i].watch, AHP_IO_IN), AHP_OK);
     bench_turns(*state, 1);
     assert_int_equal(order_count, 3 + PIPES);
+    close_sources(p);
+    finish(p);
+}
+
+static void only_out(struct source *first)
+{
+    int i;
+
+    for (i = 0; i < PIPES; i++) {
+        sources[i].seen = 0;
+        assert_int_equal(first->p->loop->watch_mod(sources[i].watch, AHP_IO_OUT), AHP_OK);
+    }
+}
+
+/* What was harvested before a watch was narrowed must not come through. */
+static void test_watch_narrowed_in_batch(void **state)
+{
+    struct probe *p = open_sources(*state);
+    int i;
+
+    close_sources(p);
+    for (i = 0; i < PIPES; i++) {
+        struct source *s = &sources[i];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->fds),
+                         0);
+        assert_int_equal(write(s->fds[1], "x", 1), 1);
+        assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[0], AHP_IO_IN | AHP_IO_OUT,
+                                            &s->watch, on_source, s),
+                         AHP_OK);
+    }
+    in_first = only_out;
+    bench_turns(*state, 2);
+    assert_int_equal(order_count, 2 * PIPES);
+    for (i = 0; i < PIPES; i++)
+        assert_int_equal(sources[i].seen, AHP_IO_OUT);
     close_sources(p);
     finish(p);
 }
@@ -632,6 +669,7 @@ int main(void)
         CASE(test_watch_closed_before_free),
         CASE(test_fd_number_reused_in_batch),
         CASE(test_watch_paused_in_batch),
+        CASE(test_watch_narrowed_in_batch),
         CASE(test_watch_error_is_level_triggered),
         CASE(test_watch_errors_only),
         CASE(test_watch_refusals),
