@@ -722,17 +722,27 @@ static void work_cancelled(void **state)
     expect_nothing();
 }
 
+static uint32_t fn_runs;
+
+static void count_fn(void)
+{
+    fn_runs++;
+}
+
 static void work_missing(void **state)
 {
     (void)state;
+    fn_runs = 0;
     fake->work.run = run_kept;
     puppet_running();
+    puppet.in_work = count_fn;
     run_now();
     puppet_destroy();
     expect(AHP_SHIM_HOST_WORK_MISSING);
     fn_elsewhere(); /* too late: not passed on */
     kept_done(kept_ud, 0);
     assert_int_equal(puppet.callbacks, 0);
+    assert_int_equal(fn_runs, 0);
 }
 
 static void all_seen(void **state)
