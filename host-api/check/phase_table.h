@@ -4,10 +4,10 @@
  * the table in doc/abi.md. A new function of the ABI is a new row here.
  *
  * A row: FN(tag, interface, name, side, thread, phases).
- *   side    HOST: the host offers it, the plugin calls. PLUGIN: the plugin offers it, the host calls,
- *           and only while the plugin is not running (R1).
- *   thread  LOOP or ANY (R2).
- *   phases  AHP_IN_ bits in which the call is legal.
+ * - side: HOST: the host offers it, the plugin calls. PLUGIN: the plugin offers it, the host calls,
+ *   and only while the plugin is not running (R1).
+ * - thread: LOOP or ANY (R2).
+ * - phases: AHP_IN_ bits in which the call is legal.
  */
 #ifndef AHP_PHASE_TABLE_H
 #define AHP_PHASE_TABLE_H
@@ -40,7 +40,7 @@ enum ahp_phase { AHP_PHASES(AHP_PHASE_ENUM) };
     FN(CREATE, "entry", "create", PLUGIN, LOOP, AHP_IN_CREATE)                                     \
     FN(TOOLS, "inst", "tools", PLUGIN, LOOP, AHP_IN_READABLE)                                      \
     FN(START, "inst", "start", PLUGIN, LOOP, AHP_IN_CREATED)                                       \
-    FN(CALL, "inst", "call", PLUGIN, LOOP, AHP_IN_READABLE)                                        \
+    FN(CALL, "inst", "call", PLUGIN, LOOP, AHP_IN_READABLE | AHP_IN_STOPPED)                       \
     FN(CANCEL, "inst", "cancel", PLUGIN, LOOP, AHP_IN_CALLBACKS)                                   \
     FN(RECEIPT, "inst", "receipt", PLUGIN, LOOP, AHP_IN_CALLBACKS)                                 \
     FN(STOP, "inst", "stop", PLUGIN, LOOP, AHP_IN_RUNNING)                                         \

@@ -20,7 +20,10 @@ struct guarded {
     size_t page_bytes;
 };
 
-/* A copy of the first `keep` bytes, right before the page that cannot be touched. */
+/*
+ * A copy of the first `keep` bytes, right before the page that cannot be touched. Structs keep
+ * their alignment of 8: the loops below go in such steps.
+ */
 static void *guarded_new(struct guarded *guarded, const void *bytes, size_t keep)
 {
     char *at;
@@ -88,7 +91,7 @@ static void shim_refuses_a_short_host(void **state)
     ahp_host *host;
 
     (void)state;
-    for (uint32_t size = 4; size < sizeof(ahp_host); size += 4) {
+    for (uint32_t size = 8; size < sizeof(ahp_host); size += 8) {
         fake->host.size = size;
         host = guarded_new(&guarded, &fake->host, size);
         assert_int_equal(
@@ -105,7 +108,7 @@ static void short_entries_are_refused(void **state)
     ahp_entry *entry;
 
     (void)state;
-    for (uint32_t size = 4; size < sizeof(ahp_entry); size += 4) {
+    for (uint32_t size = 8; size < sizeof(ahp_entry); size += 8) {
         puppet.entry.size = size;
         entry = guarded_new(&guarded, &puppet.entry, size);
         assert_int_equal(ahp_entry_check(entry, NULL, &err), AHP_E_VERSION);
@@ -139,7 +142,7 @@ static void short_instances_are_refused(void **state)
     (void)state;
     puppet.in_create = create_short;
     puppet.in_destroy = count_destroy;
-    for (uint32_t size = 4; size < sizeof(ahp_inst); size += 4) {
+    for (uint32_t size = 8; size < sizeof(ahp_inst); size += 8) {
         destroyed = 0;
         puppet.inst.size = size;
         short_inst = guarded_new(&guarded, &puppet.inst, size);
@@ -160,7 +163,7 @@ static void short_arguments_are_refused(void **state)
 
     (void)state;
     puppet_running();
-    for (uint32_t size = 4; size < offsetof(ahp_call, locale) + sizeof(ahp_text); size += 4) {
+    for (uint32_t size = 8; size < offsetof(ahp_call, locale) + sizeof(ahp_text); size += 8) {
         call.size = size;
         assert_int_equal(inst->call(inst->self, guarded_new(&guarded, &call, size)), AHP_E_INVALID);
         expect(AHP_SHIM_HOST_STRUCT);
@@ -171,7 +174,7 @@ static void short_arguments_are_refused(void **state)
     call.args.len = 7;
     assert_int_equal(inst->call(inst->self, guarded_new(&guarded, &call, sizeof(call))), AHP_OK);
     guarded_free(&guarded);
-    for (uint32_t size = 4; size < offsetof(ahp_result, reserved); size += 4) {
+    for (uint32_t size = 8; size < offsetof(ahp_result, reserved); size += 8) {
         made.size = size;
         assert_int_equal(puppet.calls->complete(puppet.host->ctx, call.id,
                                                 guarded_new(&guarded, &made, size)),

@@ -71,7 +71,7 @@ static void behaves(void **state)
     expect_nothing();
 }
 
-/* --- R2, phases --------------------------------------------------------------------------------- */
+/* --- R2, phases ------------------------------------------------------------------------------- */
 
 static void log_and_defer(void)
 {
@@ -194,7 +194,7 @@ static void calls_host_in_destroy(void **state)
     expect(AHP_SHIM_PLUGIN_PHASE);
 }
 
-/* --- R3 ----------------------------------------------------------------------------------------- */
+/* --- R3 --------------------------------------------------------------------------------------- */
 
 static int32_t refuse(const ahp_call *call)
 {
@@ -290,13 +290,19 @@ static int32_t accept(const ahp_call *call)
     return AHP_OK;
 }
 
-static void accepts_too_early(void **state)
+static void accepts_too_early_and_too_late(void **state)
 {
     ahp_call call = fake_host_call(fake, "pull", NULL, NULL, NULL);
 
     (void)state;
     assert_int_equal(puppet_create(), AHP_OK);
     puppet.in_call = accept;
+    assert_int_equal(inst->call(inst->self, &call), AHP_OK);
+    expect(AHP_SHIM_PLUGIN_ACCEPTED);
+    assert_int_equal(inst->start(inst->self, NULL), AHP_OK);
+    assert_int_equal(complete(call.id), AHP_OK);
+    inst->stop(inst->self, fake->now_ms + 10);
+    call = fake_host_call(fake, "pull", NULL, NULL, NULL);
     assert_int_equal(inst->call(inst->self, &call), AHP_OK);
     expect(AHP_SHIM_PLUGIN_ACCEPTED);
 }
@@ -318,7 +324,7 @@ static void cancels_wrongly(void **state)
     expect(AHP_SHIM_PLUGIN_CANCEL);
 }
 
-/* --- R4, arguments ------------------------------------------------------------------------------ */
+/* --- R4, arguments ---------------------------------------------------------------------------- */
 
 static void short_structs(void **state)
 {
@@ -432,7 +438,7 @@ static void bad_log(void **state)
     expect(AHP_SHIM_PLUGIN_LOG);
 }
 
-/* --- handles ------------------------------------------------------------------------------------ */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 static void uses_after_free(void **state)
 {
@@ -473,7 +479,7 @@ static void watches_twice(void **state)
     puppet.loop->watch_free(puppet.watch);
 }
 
-/* --- tools, deliveries -------------------------------------------------------------------------- */
+/* --- tools, deliveries ------------------------------------------------------------------------ */
 
 static void bad_tools(void **state)
 {
@@ -568,7 +574,7 @@ int main(void)
         WITH_PIPE(stops_with_all_open),
         WITH_PIPE(stops_late),
         WITH_PIPE(leaks),
-        WITH_PIPE(accepts_too_early),
+        WITH_PIPE(accepts_too_early_and_too_late),
         WITH_PIPE(cancels_wrongly),
         WITH_PIPE(short_structs),
         WITH_PIPE(missing_slot),
