@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GRACE_MS (LEASE_RENEW_MS + 2000)
+#define GRACE_MS   (LEASE_RENEW_MS + 2000)
 #define LOCK_TRIES 8
 #define STRAYS_MAX 256 /* names looked at in one go */
 
@@ -98,8 +98,8 @@ int owner_init(struct ledger *ledger, struct err *err)
             return err_set(err, ERR_IO, "cannot make %.200s: %s", owner->lock_path,
                            strerror(errno));
         /* Between open and flock somebody may have taken it for a stray. */
-        if (flock(owner->lock_fd, LOCK_EX | LOCK_NB) == 0 &&
-            fstat(owner->lock_fd, &status) == 0 && status.st_nlink > 0)
+        if (flock(owner->lock_fd, LOCK_EX | LOCK_NB) == 0 && fstat(owner->lock_fd, &status) == 0 &&
+            status.st_nlink > 0)
             return 0;
         if (errno == ENOLCK || errno == EOPNOTSUPP || errno == EINVAL)
             return err_set(err, ERR_IO, "cannot lock %.200s: %s; use a folder on a local disk",

@@ -79,12 +79,13 @@ static void a_job_comes_back_as_it_was(void **state)
     job.advice = (char *)"wait";
     job.cost = 0.5;
     job.currency = (char *)"USD";
-    job.files = (struct ledger_file[]){{"img_2", 2, (char *)"/b.png", (char *)"image/png", NULL, 4, 5, 0, 77},
-                                       {"img_1", 1, (char *)"/a.png", (char *)"image/png",
-                                        (char *)"https://x/a", 4, 5, 9000, UINT64_C(5000000000)}};
+    job.files = (struct ledger_file[]){
+        {"img_2", 2, (char *)"/b.png", (char *)"image/png", NULL, 4, 5, 0, 77},
+        {"img_1", 1, (char *)"/a.png", (char *)"image/png", (char *)"https://x/a", 4, 5, 9000,
+         UINT64_C(5000000000)}};
     job.files_count = 2;
-    job.deliveries = (struct ledger_delivery[]){{(char *)"job_1:r", DELIVERY_OFFERED, 1, 2, 99,
-                                                 (char *)"done", (char *)"m1", (char *)"e"}};
+    job.deliveries = (struct ledger_delivery[]){
+        {(char *)"job_1:r", DELIVERY_OFFERED, 1, 2, 99, (char *)"done", (char *)"m1", (char *)"e"}};
     job.deliveries_count = 1;
     assert_int_equal(do_record(&f->host, f->ledger, &job, 0, NULL), LEDGER_OK);
     find(f, &(struct ledger_query){.id = "job_1", .limit = 1}, &found);
@@ -126,15 +127,12 @@ static void a_job_comes_back_as_it_was(void **state)
     answer_done(&accepted);
 }
 
-static enum ledger_result accept_key(struct fixture *f, const char *id, const char *key, int by_host,
-                                     struct answer *answer)
+static enum ledger_result accept_key(struct fixture *f, const char *id, const char *key,
+                                     int by_host, struct answer *answer)
 {
     struct ledger_job job = job_make(id);
-    struct ledger_accept accept = {.job = &job,
-                                   .take = 1,
-                                   .dedup_key = key,
-                                   .dedup_host = by_host,
-                                   .now_ms = f->host.wall_ms};
+    struct ledger_accept accept = {
+        .job = &job, .take = 1, .dedup_key = key, .dedup_host = by_host, .now_ms = f->host.wall_ms};
 
     job.created_ms = f->host.wall_ms;
     answer_done(answer);
@@ -325,8 +323,7 @@ static void a_failing_op_fails_alone(void **state)
     assert_int_equal(ledger_accept(f->ledger, &accept, on_accept, &a[1]), 0);
     two.tries = 7;
     assert_int_equal(ledger_record(f->ledger, &two, 0, on_record, &a[2]), 0);
-    assert_int_equal(
-        ledger_find(f->ledger, &(struct ledger_query){.limit = 9}, on_find, &a[3]), 0);
+    assert_int_equal(ledger_find(f->ledger, &(struct ledger_query){.limit = 9}, on_find, &a[3]), 0);
     for (int i = 0; i < 4; i++)
         assert_int_equal(a[i].called, 0); /* never before the call has returned */
     assert_true(ledger_is_busy(f->ledger));
