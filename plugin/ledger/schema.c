@@ -72,10 +72,7 @@ static const char *const migrations[] = {
     "  currency TEXT,\n"
     "  request TEXT NOT NULL,         -- JSON\n"
     "  plan TEXT,                     -- JSON\n"
-    "  flow TEXT,                     -- JSON\n"
-    "  for_host INTEGER GENERATED ALWAYS AS (  -- 1: only its own host can go on with it\n"
-    "    state NOT IN ('planned','uploading','submitting','working','fetching')\n"
-    "    AND (state <> 'ready' OR (flags & 1))) VIRTUAL\n"
+    "  flow TEXT                      -- JSON\n"
     ") STRICT;\n"
 
     "CREATE TABLE files (\n"
@@ -106,7 +103,8 @@ static const char *const migrations[] = {
     ") STRICT;\n"
 
     "CREATE INDEX deliveries_job ON deliveries(job);\n"
-    "CREATE INDEX jobs_open ON jobs(owner, for_host, due_ms, host) WHERE open = 1;\n"
+    "-- All that the search for free jobs looks at, so that it reads no rows.\n"
+    "CREATE INDEX jobs_open ON jobs(owner, due_ms, state, flags, host, open, id) WHERE open = 1;\n"
     "CREATE INDEX jobs_conversation ON jobs(conversation, created_ms);\n"
     "CREATE INDEX jobs_created ON jobs(created_ms);\n"
     "CREATE INDEX jobs_dedup ON jobs(dedup_key, created_ms) WHERE dedup_key IS NOT NULL;\n"

@@ -398,6 +398,52 @@ static void close_stores_what_is_queued(void **state)
     }
 }
 
+/* The host ends the work first, and then the instance. */
+static void a_cancelled_batch_is_stored_by_close(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_job job = job_make("job_1");
+    struct ledger_accept accept = {.job = &job, .take = 1};
+    struct answer a = {0};
+
+    f->host.env.work = NULL;
+    assert_int_equal(ledger_accept(f->ledger, &accept, on_accept, &a), 0);
+    host_turn(&f->host);
+    env_done(&f->host.env);
+    assert_int_equal(a.called, 0);
+    ledger_close(f->ledger);
+    assert_int_equal(a.called, 0);
+    f->ledger = open_started(&f->host, f->folder);
+    assert_int_equal(do_claim(&f->host, f->ledger, "job_1", NULL, NULL), LEDGER_OK);
+}
+
+/* With large rows a look at every open job would read the whole file, every two seconds. */
+static void looking_for_jobs_reads_no_rows(void **state)
+{
+    struct fixture *f = *state;
+    enum stmt stmts[] = {STMT_SCAN, STMT_UNFINISHED};
+
+    for (size_t i = 0; i < 2; i++) {
+        char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s",
+                                    sqlite3_sql(f->ledger->stmts[stmts[i]]));
+        sqlite3_stmt *plan;
+        int steps = 0;
+
+        assert_int_equal(sqlite3_prepare_v2(f->ledger->db, sql, -1, &plan, NULL), SQLITE_OK);
+        while (sqlite3_step(plan) == SQLITE_ROW) {
+            const char *step = (const char *)sqlite3_column_text(plan, 3);
+
+            if (strstr(step, " jobs ")) {
+                assert_non_null(strstr(step, "USING COVERING INDEX jobs_open"));
+                steps++;
+            }
+        }
+        assert_true(steps > 0);
+        sqlite3_finalize(plan);
+        sqlite3_free(sql);
+    }
+}
+
 static void operations_wait_for_the_start(void **state)
 {
     struct fixture *f = *state;
@@ -485,6 +531,8 @@ int main(void)
         T(a_failing_op_fails_alone),
         T(what_one_turn_gathers_is_one_commit),
         T(close_stores_what_is_queued),
+        T(a_cancelled_batch_is_stored_by_close),
+        T(looking_for_jobs_reads_no_rows),
         T(operations_wait_for_the_start),
         T(works_without_workers),
         T(files_are_private),
