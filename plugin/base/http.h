@@ -56,6 +56,11 @@ struct http_request {
     const char *body_path;
     struct http_part parts[LIMIT_PARTS];
     size_t parts_count;
+    /*
+     * 1: the parts are no form; the body is their bytes one after another, a text as it is and a file
+     * as "data:MIME;base64,...". So local files travel inside JSON without being held in memory.
+     */
+    int parts_joined;
 
     int64_t timeout_ms;     /* for the whole exchange; 0: only a stall ends it */
     uint64_t file_bytes_max; /* of HTTP_ANSWER_FILE */

@@ -155,3 +155,14 @@ void catch_drop(struct job *job)
         job->catch.broken[i] = 0;
     }
 }
+
+void catch_sweep(const struct job *job)
+{
+    char *stem = job->taken_up ? catch_stem(job, 0) : NULL;
+
+    if (!stem)
+        return;
+    stem[strlen(stem) - 1] = '\0'; /* the number goes: "<prefix>-<job>-" */
+    media_parts_sweep(catch_dir(job), stem);
+    mem_free(stem);
+}

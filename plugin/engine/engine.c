@@ -56,6 +56,7 @@ static void take_up(struct engine *engine, const struct ledger_job *row)
         env_log(engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "no memory to take up %s", row->id);
         return;
     }
+    job->taken_up = 1;
     env_log(engine->env, AHP_LOG_INFO, LOG_JOB_TAKEN, "%s taken up as %s", row->id,
             job_state_name(row->state));
     wait = row->due_ms ? row->due_ms - env_wall_ms(engine->env) : 0;

@@ -9,11 +9,10 @@
 #ifndef ENGINE_ENGINE_PRIVATE_H
 #define ENGINE_ENGINE_PRIVATE_H
 
+#include "base/hash.h"
 #include "engine/engine.h"
 #include "media/media.h"
 #include "media/spill.h"
-
-#include <uthash.h>
 
 struct job;
 struct account_pace;
@@ -61,6 +60,7 @@ struct job {
     int dropped;       /* not ours any more: to be freed when nothing is under way */
     int word_logged;   /* an unknown state word was logged once */
     int64_t due_ms;    /* monotonic */
+    int taken_up;      /* of an earlier or other process */
     int paced;         /* due_ms is a moment reserved at its account */
     size_t heap_index; /* SIZE_MAX: not in the heap */
     struct turn *turn;
@@ -134,6 +134,7 @@ const struct net_sink *catch_sink(struct job *job, enum http_answer answer,
                                   struct net_sink *ret_sink);
 int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
 void catch_drop(struct job *job);
+void catch_sweep(const struct job *job); /* what an earlier process left half-written */
 const char *catch_dir(const struct job *job);
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 

@@ -121,6 +121,7 @@ static void finish(struct job *job)
     struct err err = job->fetch_err;
 
     catch_drop(job);
+    catch_sweep(job);
     turn_free(job);
     if (!row->files_count) {
         if (err.kind == ERR_NONE)

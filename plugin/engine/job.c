@@ -89,6 +89,11 @@ struct job *job_new(struct engine *engine, const struct ledger_job *row)
         return NULL;
     }
     HASH_ADD_KEYPTR(hh, engine->jobs, job->row->id, strlen(job->row->id), job);
+    if (!HASH_TOOK(job)) {
+        ledger_job_free(job->row);
+        mem_free(job);
+        return NULL;
+    }
     return job;
 }
 
@@ -255,6 +260,7 @@ void job_end(struct job *job, enum job_state state, const struct err *err)
     net_cancel(job->call);
     job->call = NULL;
     catch_drop(job);
+    catch_sweep(job);
     turn_free(job);
     job_set_state(job, state);
     row->error_kind = err->kind;

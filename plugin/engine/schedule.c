@@ -136,6 +136,11 @@ static int64_t pace(struct engine *engine, const char *account, int64_t now_ms)
             return now_ms;
         }
         HASH_ADD_KEYPTR(hh, engine->paces, found->account, strlen(found->account), found);
+        if (!HASH_TOOK(found)) {
+            mem_free(found->account);
+            mem_free(found);
+            return now_ms;
+        }
     }
     at = found->next_ms > (double)now_ms ? found->next_ms : (double)now_ms;
     found->next_ms = at + 1000.0 / PACE_PER_SECOND;

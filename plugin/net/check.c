@@ -2,12 +2,14 @@
  * check.c - the ends that time sets, all on the host's clock: no connection within LIMIT_CONNECT_MS
  * (name lookup, TCP and TLS together), the request's own timeout, and a stall. While the server thinks
  * (everything is sent, no byte of an answer is here) only a request without a timeout of its own can
- * stall: making a picture may take minutes without a byte. Activity is sampled when a stall could be
- * due, not noted with each byte.
+ * stall: making a picture may take minutes without a byte. Activity is sampled every SAMPLE_MS, not
+ * noted with each byte, so a stall ends a transfer after LIMIT_STALL_MS and at most SAMPLE_MS more.
  */
 #include "net/inner.h"
 
 #include <utlist.h>
+
+#define SAMPLE_MS (LIMIT_STALL_MS / 6)
 
 void check_start(struct hop *hop)
 {
@@ -62,9 +64,7 @@ static int64_t check(struct hop *hop, int64_t now_ms)
         overdue(hop, "the transfer stood still for too long");
         return 0;
     }
-    if (by_ms > hop->moved_ms + LIMIT_STALL_MS)
-        by_ms = hop->moved_ms + LIMIT_STALL_MS;
-    return by_ms;
+    return by_ms < now_ms + SAMPLE_MS ? by_ms : now_ms + SAMPLE_MS;
 }
 
 void check_all(struct net *net)

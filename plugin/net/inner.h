@@ -12,19 +12,13 @@
 #define NET_INNER_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "net/net.h"
 #include "net/policy.h"
 
 #include <ares.h>
 #include <curl/curl.h>
-
-/* uthash ends the process when it gets no memory unless told otherwise. */
-#define HASH_NONFATAL_OOM 1
-#define uthash_malloc(size) mem_alloc(size)
-#define uthash_free(block, size) mem_free(block)
-#include <uthash.h>
-#define HASH_TOOK(item) ((item)->hh.tbl != NULL) /* after HASH_ADD: it had the memory */
 
 #define NET_NEVER INT64_MAX
 #define NET_TEXT_BYTES_OTHER (64u * 1024u) /* kept of an answer that is not 2xx */

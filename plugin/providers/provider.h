@@ -77,7 +77,7 @@ struct provider_step {
     enum provider_step_kind kind;
     enum provider_phase phase;    /* with SEND */
     struct http_request request;  /* with SEND */
-    int64_t not_before_ms;        /* with WAIT: the provider asked for a pause so long; 0: none */
+    int64_t not_before_ms;        /* with WAIT, or FAIL and retry: the pause asked for; 0: none */
     int32_t progress;             /* permille, -1: not known */
     struct provider_result results[LIMIT_FILES];
     size_t results_count;
@@ -86,7 +86,7 @@ struct provider_step {
     double cost;                  /* what it really took, < 0: not told */
     const char *currency;
     struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */
-    int retry;                    /* with FAIL: the same request may work later (busy, 5xx, 429) */
+    int retry;                    /* with FAIL: the same may work later; next without a reply repeats it */
 };
 
 /* One turn of the conversation with a provider. */

@@ -1,0 +1,67 @@
+/* json.c - reading JSON that may be of any shape. Nothing here allocates but openai_word. */
+#include "providers/openai/openai.h"
+
+#include <string.h>
+#include <strings.h>
+
+const char *openai_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+int64_t openai_int(const json_t *object, const char *key, int64_t otherwise)
+{
+    const json_t *value = json_object_get(object, key);
+
+    if (json_is_integer(value))
+        return json_integer_value(value);
+    if (json_is_real(value) && json_real_value(value) >= -9e15 && json_real_value(value) <= 9e15)
+        return (int64_t)json_real_value(value);
+    return otherwise;
+}
+
+int openai_list_has(const json_t *list, const char *text)
+{
+    size_t index;
+    json_t *item;
+
+    json_array_foreach((json_t *)list, index, item)
+        if (json_is_string(item) && strcasecmp(json_string_value(item), text) == 0)
+            return 1;
+    return 0;
+}
+
+const char *openai_find(const char *text, size_t len, const char *word)
+{
+    size_t word_len = strlen(word);
+
+    for (size_t i = 0; word_len && i + word_len <= len; i++)
+        if (strncasecmp(text + i, word, word_len) == 0)
+            return text + i;
+    return NULL;
+}
+
+int openai_list_within(const json_t *list, const char *text)
+{
+    size_t len = strlen(text);
+    size_t index;
+    json_t *item;
+
+    json_array_foreach((json_t *)list, index, item)
+        if (json_is_string(item) && openai_find(text, len, json_string_value(item)))
+            return 1;
+    return 0;
+}
+
+char *openai_word(struct arena *arena, const json_t *value)
+{
+    if (json_is_string(value))
+        return arena_text(arena, json_string_value(value));
+    if (json_is_integer(value))
+        return arena_format(arena, "%lld", (long long)json_integer_value(value));
+    if (json_is_real(value))
+        return arena_format(arena, "%.17g", json_real_value(value));
+    return NULL;
+}

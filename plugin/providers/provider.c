@@ -1,0 +1,26 @@
+/* provider.c - which adapters there are, and the end of a plan. */
+#include "providers/provider.h"
+
+#include <string.h>
+
+static const struct provider *const providers[] = {
+    &provider_openai,
+};
+
+const struct provider *provider_by_name(const char *name)
+{
+    for (size_t i = 0; name && i < sizeof(providers) / sizeof(*providers); i++)
+        if (strcmp(providers[i]->name, name) == 0)
+            return providers[i];
+    return NULL;
+}
+
+void provider_plan_done(struct provider_plan *plan)
+{
+    if (!plan)
+        return;
+    json_decref(plan->request);
+    json_decref(plan->changed);
+    plan->request = NULL;
+    plan->changed = NULL;
+}
