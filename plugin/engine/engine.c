@@ -98,7 +98,7 @@ static void scan_tick(void *ud)
         .host = engine->env->host->name,
         .can_deliver = (engine->env->deliver->flags & AHP_DELIVER_READY) != 0,
         .now_ms = env_wall_ms(engine->env),
-        .jobs_max = held >= LIMIT_JOBS ? 0 : SCAN_JOBS,
+        .jobs_max = held >= LIMIT_JOBS || engine->passing ? 0 : SCAN_JOBS,
     };
 
     if (engine->scanning || engine->stopping)
@@ -108,6 +108,11 @@ static void scan_tick(void *ud)
         engine->scanning = 0;
         engine->env->loop->timer_at(engine->scan_timer, env_now_ms(engine->env) + LEASE_SCAN_MS);
     }
+}
+
+void engine_pass(struct engine *engine)
+{
+    engine->passing = 1;
 }
 
 void engine_scan_soon(struct engine *engine)

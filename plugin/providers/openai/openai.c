@@ -8,7 +8,8 @@
  *     any --refused, failed--> fail
  *
  * `flow.at` names the state in which the flow was saved, which is before its request is sent. So a
- * process that starts anew in `submit` cannot know whether the request was carried out: `unknown`.
+ * process that starts anew in `submit` cannot know whether the request was carried out: `unknown`,
+ * unless it is told (by `resumed` being 0) that nothing was sent: then it begins again.
  * In `poll` it asks again. `done`, `fail` and `unknown` are ends; next() repeats them for ever.
  * After a FAIL that may be retried the flow stands where the same request comes next: `start`, when
  * it is certain that nothing was carried out, or `wait`.
@@ -510,7 +511,7 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
         poll_answered(&machine);
     } else if (turn->reply) {
         submit_answered(&machine);
-    } else if (strcmp(at, "submit") == 0) {
+    } else if (strcmp(at, "submit") == 0 && turn->resumed) {
         err_set(&ret_step->error, ERR_LOST,
                 "the program ended while the request was under way; it may have been carried out");
         end(&machine, STEP_UNKNOWN);
