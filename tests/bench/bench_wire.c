@@ -125,7 +125,7 @@ static void report(const struct run *run, int64_t ns)
 
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"seconds\":%.6f,\"bytes\":%" PRIu64 ",\"peak_kib\":%ld,\"cpu_seconds\":%.6f}\n",
-           (double)ns / 1e9, run->bytes, usage.ru_maxrss,
+           (double)ns / 1e9, run->bytes, raw_peak_kib(),
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }

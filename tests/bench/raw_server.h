@@ -19,6 +19,8 @@ int raw_server_start(void);
 /* CLOCK_MONOTONIC in ns when the newest connection's first byte had arrived; 0 before the first. */
 int64_t raw_server_first_byte_ns(void);
 
+/* For the programs of the bench: a clock, and the process's greatest resident size so far. */
 int64_t raw_now_ns(void);
+long raw_peak_kib(void);
 
 #endif
