@@ -53,8 +53,8 @@ static int take_path(char **ret_path, const json_t *given, const char *name, con
 
 static int known_members(const json_t *given, struct err *err)
 {
-    static const char *const known[] = {"config_file", "state_dir", "workspace", "locale",
-                                        "settings"};
+    static const char *const known[] = {"config_file", "state_dir", "workspace",
+                                        "locale",      "resume",    "settings"};
     const char *key;
     json_t *value;
 
@@ -66,7 +66,7 @@ static int known_members(const json_t *given, struct err *err)
         if (i == sizeof(known) / sizeof(*known))
             return err_field(err, key,
                              "the plugin's configuration has an unknown member \"%s\"; allowed "
-                             "are config_file, state_dir, workspace, locale, settings",
+                             "are config_file, state_dir, workspace, locale, resume, settings",
                              key);
     }
     return 0;
@@ -160,6 +160,11 @@ int config_open(struct env *env, const ahp_text *text, struct config **ret_confi
     }
     if (known_members(config->given, err) || find_places(config, config->given, err))
         goto fail;
+    if (json_object_get(config->given, "resume") &&
+        !json_is_boolean(json_object_get(config->given, "resume"))) {
+        err_field(err, "resume", "resume must be true or false");
+        goto fail;
+    }
     if (json_object_get(config->given, "settings") &&
         !json_is_object(json_object_get(config->given, "settings"))) {
         err_field(err, "settings", "settings must be a JSON object");
@@ -316,6 +321,11 @@ const char *config_videos_dir(const struct config *config)
 const char *config_locale(const struct config *config)
 {
     return config->locale;
+}
+
+int config_resume(const struct config *config)
+{
+    return !json_is_false(json_object_get(config->given, "resume"));
 }
 
 const char *const *config_roots(const struct config *config, size_t *ret_count)

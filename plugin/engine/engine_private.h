@@ -179,6 +179,8 @@ void watch_done(struct engine *engine);
 
 /* engine.c */
 void engine_scan_soon(struct engine *engine);
+/* A job of an earlier or other process whose lease is ours now: goes on where its row says. */
+void engine_take_up(struct engine *engine, const struct ledger_job *row);
 void engine_idle_check(struct engine *engine);
 
 #endif

@@ -10,8 +10,8 @@
  * fails is undone alone (ops.c).
  *
  * The write-ahead log is moved into the database when there is nothing else to do, or when it has
- * grown past LOG_PAGES_FORCE, as a batch of its own: done by SQLite inside a commit it would hold up
- * whoever committed.
+ * grown past LOG_PAGES_FORCE, as a batch of its own: done by SQLite inside a commit it would hold
+ * up whoever committed.
  */
 #include "base/crash.h"
 #include "base/mem.h"
@@ -20,9 +20,9 @@
 #include <string.h>
 #include <utlist.h>
 
-#define BACKOFF_MS_MIN 2
-#define BACKOFF_MS_MAX 50
-#define LOG_PAGES_FORCE 4096 /* 16 MiB */
+#define BACKOFF_MS_MIN  2
+#define BACKOFF_MS_MAX  50
+#define LOG_PAGES_FORCE 1024 /* 4 MiB, where SQLite itself would do it */
 
 static void arm(struct ledger *ledger, int64_t at_ms)
 {
@@ -36,18 +36,25 @@ void batch_wake(struct ledger *ledger)
         arm(ledger, env_now_ms(ledger->env));
 }
 
-/* Takes ops out of the queue. Without ops a batch may renew the lease or move the log. */
+/* Takes ops out of the queue, or makes a batch without any: to move the log, to renew the lease. */
 static void cut(struct ledger *ledger)
 {
     struct batch *batch = ledger->batch;
 
     batch->count = 0;
-    batch->writes = batch->renew = ledger->renew_due;
     batch->takes = 0;
+    batch->busy = batch->failed = 0;
     batch->busy_tries = 0;
-    batch->checkpoint = ledger->log_pages >= ledger->checkpoint_at &&
+    /* In close SQLite does it, when this is the last connection. */
+    batch->checkpoint = !ledger->closing && ledger->log_pages >= ledger->checkpoint_at &&
                         (!ledger->queue || ledger->log_pages >= LOG_PAGES_FORCE);
-    ledger->renew_due = 0;
+    if (batch->checkpoint)
+        return;
+    /* Alone, so that another writer holds up no reader of ours for its sake. */
+    batch->writes = batch->renew =
+        !ledger->closing && ledger->renew_due && env_now_ms(ledger->env) >= ledger->renew_at_ms;
+    if (batch->renew)
+        return;
     while (ledger->queue && batch->count < LIMIT_LEDGER_BATCH) {
         struct op *op = ledger->queue;
 
@@ -84,7 +91,7 @@ static int run_ops(struct ledger *ledger, struct err *err)
 
     DL_FOREACH(ledger->batch->ops, op) {
         op_run(ledger, op);
-        /* Busy hits all alike; and out of space, for one, SQLite has undone everything by itself. */
+        /* Busy hits all alike; and when space runs out SQLite has undone everything by itself. */
         if (op->result == LEDGER_FAILED &&
             (op->err.kind == ERR_BUSY || sqlite3_get_autocommit(ledger->db))) {
             *err = op->err;
@@ -103,8 +110,7 @@ static int transaction(struct ledger *ledger, struct err *err)
     if (store_run(ledger, batch->writes ? STMT_BEGIN_WRITE : STMT_BEGIN, err))
         return -1;
     /* In close the lease is about to end, and the clock may not be asked. */
-    if (batch->writes && !ledger->closing &&
-        owner_touch(ledger, batch->wall_ms, batch->renew, err))
+    if (batch->writes && !ledger->closing && owner_touch(ledger, batch->wall_ms, batch->renew, err))
         goto undo;
     if (batch->takes && owner_sweep(ledger, batch->wall_ms, batch->mono_ms, err))
         goto undo;
@@ -224,6 +230,12 @@ static int put_off(struct ledger *ledger)
     int64_t now_ms = env_now_ms(ledger->env);
     int64_t backoff_ms = BACKOFF_MS_MAX;
 
+    if (batch->renew) {
+        ledger->renew_at_ms = now_ms + BACKOFF_MS_MAX;
+        batch->busy = 0;
+        arm(ledger, ledger->queue ? now_ms : ledger->renew_at_ms);
+        return 1;
+    }
     if (batch->busy_tries == 0)
         batch->busy_since_ms = now_ms;
     if (now_ms - batch->busy_since_ms < LEDGER_BUSY_MS) {
@@ -266,6 +278,8 @@ static void done(void *item, int32_t cancelled)
     if (batch->failed)
         env_log(ledger->env, batch->err.kind == ERR_BUSY ? AHP_LOG_WARN : AHP_LOG_ERROR,
                 batch->err.kind == ERR_BUSY ? LOG_LEDGER_BUSY : LOG_LEDGER, "%s", batch->err.text);
+    if (batch->renew)
+        ledger->renew_due = 0;
     drop_ops(ledger, 1);
     if (ledger->queue || ledger->renew_due || ledger->log_pages >= ledger->checkpoint_at)
         batch_wake(ledger);
@@ -294,6 +308,8 @@ void batch_wake_turn(void *ud)
         cut(ledger);
     if (ledger->batch->ops || ledger->batch->renew || ledger->batch->checkpoint)
         submit(ledger);
+    else if (ledger->renew_due)
+        arm(ledger, ledger->renew_at_ms);
 }
 
 void batch_finish(struct ledger *ledger)

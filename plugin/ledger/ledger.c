@@ -59,7 +59,10 @@ int ledger_start(struct ledger *ledger, struct err *err)
         return err_nomem(err);
     ledger->started = 1;
     ledger->owner.started_ms = env_wall_ms(ledger->env);
-    renew_turn(ledger);
+    /* The first write puts the owner's row there; from then on it has to be kept. */
+    loop->timer_at(ledger->renew, env_now_ms(ledger->env) + LEASE_RENEW_MS);
+    if (ledger->queue)
+        batch_wake(ledger);
     return 0;
 }
 
@@ -245,8 +248,7 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
     op->only_open = query->only_open;
     op->limit = query->limit < LIMIT_LIST ? query->limit : LIMIT_LIST;
     if (op_text(&op->id, query->id) || op_text(&op->file, query->file) ||
-        op_text(&op->conversation, query->conversation) ||
-        op_text(&op->job_kind, query->kind)) {
+        op_text(&op->conversation, query->conversation) || op_text(&op->job_kind, query->kind)) {
         op_free(op);
         return -1;
     }

@@ -1,8 +1,9 @@
 /*
  * input.c - a local file that a user names: where it really is, whether it may be read, what it is.
- * A path is judged by what it resolves to, never by how it is spelled, and compared with the resolved
- * roots component by component. Outside the roots every answer is the same refusal, so that nobody
- * learns which files exist there.
+ * A path is judged by what it resolves to, never by how it is spelled, and compared with the
+ * resolved roots component by component. Outside the roots every answer is the same refusal, so
+ * that nobody learns which files exist there. Messages end with the path, since a long one cuts
+ * off what follows.
  */
 #include "media/media.h"
 
@@ -174,7 +175,7 @@ static int not_there(const char *path, const char *full, int error, const char *
         return refused(path, roots, roots_count, err);
     if (error == ENOENT || error == ENOTDIR)
         return err_set(err, ERR_NOT_FOUND, "there is no file %s", path);
-    return err_set(err, ERR_IO, "%s cannot be found: %s", path, strerror(error));
+    return err_set(err, ERR_IO, "cannot be found (%s): %s", strerror(error), path);
 }
 
 static int look_at(int fd, const char *path, struct media_input *input, struct err *err)
@@ -183,19 +184,19 @@ static int look_at(int fd, const char *path, struct media_input *input, struct e
     struct stat st;
 
     if (fstat(fd, &st) != 0)
-        return err_set(err, ERR_IO, "%s cannot be looked at: %s", path, strerror(errno));
+        return err_set(err, ERR_IO, "cannot be looked at (%s): %s", strerror(errno), path);
     if (S_ISDIR(st.st_mode))
-        return err_set(err, ERR_INVALID, "%s is a folder, not a file", path);
+        return err_set(err, ERR_INVALID, "this is a folder, not a file: %s", path);
     if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_INVALID, "%s is no regular file", path);
+        return err_set(err, ERR_INVALID, "this is no regular file: %s", path);
     if (st.st_size == 0)
-        return err_set(err, ERR_INVALID, "%s is empty", path);
+        return err_set(err, ERR_INVALID, "this file is empty: %s", path);
     if (st.st_size > (off_t)LIMIT_INPUT_BYTES)
-        return err_set(err, ERR_INVALID, "%s is larger than %u MiB, the most that is sent", path,
-                       LIMIT_INPUT_BYTES >> 20);
+        return err_set(err, ERR_INVALID, "this file is larger than %u MiB, the most that is sent: "
+                       "%s", LIMIT_INPUT_BYTES >> 20, path);
     if (media_probe(fd, &input->facts, &why))
-        return err_set(err, why.kind == ERR_ANSWER ? ERR_INVALID : why.kind, "%s: %s", path,
-                       why.text);
+        return err_set(err, why.kind == ERR_ANSWER ? ERR_INVALID : why.kind, "%s: %s",
+                       why.text, path);
     return 0;
 }
 
@@ -218,8 +219,8 @@ int media_input_open(const char *path, const char *const *roots, size_t roots_co
     /* O_NONBLOCK: a named pipe must not make us wait for its writer. */
     fd = open(input.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
-        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s cannot be opened: %s",
-                       path, strerror(errno));
+        return err_set(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "cannot be opened (%s): %s",
+                       strerror(errno), path);
     rc = look_at(fd, path, &input, err);
     close(fd);
     if (rc)

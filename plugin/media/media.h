@@ -41,10 +41,10 @@ struct media_facts {
 int media_sniff(const void *data, size_t len, struct media_facts *ret_facts);
 
 /*
- * The same for an open file, with dimensions (as displayed) and duration where its headers tell them:
- * bounded reads, no decoding. An mp4 or webm with sound alone is audio. Needs neither loop nor memory.
- * ERR_ANSWER: not a media file, headers that make no sense, or a file that ends before its own
- * headers say so. ERR_IO.
+ * The same for an open file, with dimensions (as displayed) and duration where its headers tell
+ * them: bounded reads, no decoding. An mp4 or webm with sound alone is audio. Needs neither loop
+ * nor memory. ERR_ANSWER: not a media file, headers that make no sense, or a file that ends before
+ * its own headers say so. ERR_IO.
  */
 int media_probe(int fd, struct media_facts *ret_facts, struct err *err);
 
@@ -55,12 +55,12 @@ struct media_input {
 };
 
 /*
- * Resolves `path` (relative: to roots[0]; "~/" to $HOME; a file:// URL of this machine), demands that
- * it lies inside one of the roots, that it is a regular file of at most LIMIT_INPUT_BYTES, and probes
- * it. Roots are resolved too; one that does not exist allows nothing. ERR_REFUSED names the roots and
- * is the answer for everything outside of them, there or not; ERR_NOT_FOUND; ERR_INVALID (with an
- * empty field: the caller knows which argument it was) for a folder, an empty, too large or unknown
- * file; ERR_IO.
+ * Resolves `path` (relative: to roots[0]; "~/" to $HOME; a file:// URL of this machine), demands
+ * that it lies inside one of the roots, that it is a regular file of at most LIMIT_INPUT_BYTES,
+ * and probes it. Roots are resolved too; one that does not exist allows nothing. ERR_REFUSED names
+ * the roots and is the answer for everything outside of them, there or not; ERR_NOT_FOUND;
+ * ERR_INVALID (with an empty field: the caller knows which argument it was) for a folder, an
+ * empty, too large or unknown file; ERR_IO.
  */
 int media_input_open(const char *path, const char *const *roots, size_t roots_count,
                      struct media_input *ret_input, struct err *err);
@@ -70,9 +70,9 @@ struct media_part;
 
 /*
  * Creates "<dir>/<stem>.part" (folders are made, 0755; an old .part of that name is replaced, and
- * whoever still writes that one can no longer publish it). `stem` is "<prefix>-<job>-<n>": no slash,
- * no leading dot, at most MEDIA_STEM_MAX bytes, else ERR_INTERNAL. ERR_IO with the path and the
- * system's words, ERR_LIMIT for a path past LIMIT_PATH, ERR_NOMEM.
+ * whoever still writes that one can no longer publish it). `stem` is "<prefix>-<job>-<n>": no
+ * slash, no leading dot, at most MEDIA_STEM_MAX bytes, else ERR_INTERNAL. ERR_IO with the path and
+ * the system's words, ERR_LIMIT for a path past LIMIT_PATH, ERR_NOMEM.
  */
 #define MEDIA_STEM_MAX 200
 int media_part_open(const char *dir, const char *stem, uint64_t bytes_max,
@@ -98,14 +98,14 @@ typedef void media_published_fn(void *ud, const struct media_facts *facts, const
 
 /*
  * Ends the file: probes it, demands `kind` (MEDIA_UNKNOWN: any), syncs it and renames it to
- * "<dir>/<stem>.<extension>", replacing a file of that name; the folder is synced too. The slow part
- * runs through env_work; done follows, never inline, exactly once: facts and path with err NULL, or
- * err with facts and path NULL. The part belongs to this call from here on; when it fails the .part
- * is removed. ERR_ANSWER: not media, broken or of another kind; ERR_IO; ERR_BUSY: somebody else has
- * begun the same file anew; ERR_CANCELLED: the instance ended first.
+ * "<dir>/<stem>.<extension>", replacing a file of that name; the folder is synced too. The slow
+ * part runs through env_work; done follows, never inline, exactly once: facts and path with err
+ * NULL, or err with facts and path NULL. The part belongs to this call from here on; when it fails
+ * the .part is removed. ERR_ANSWER: not media, broken or of another kind; ERR_IO; ERR_BUSY:
+ * somebody else has begun the same file anew; ERR_CANCELLED: the instance ended first.
  *
- * -1 when nothing can be queued (no memory): done does not follow, and the part is still the caller's
- * to abandon.
+ * -1 when nothing can be queued (no memory): done does not follow, and the part is still the
+ * caller's to abandon.
  */
 int media_part_publish_take(struct media_part *part, struct env *env, enum media_kind kind,
                             media_published_fn *done, void *ud, struct err *err)
@@ -114,7 +114,7 @@ int media_part_publish_take(struct media_part *part, struct env *env, enum media
 /* Gives up: the .part is removed. NULL is ignored. */
 void media_part_abandon(struct media_part *part);
 
-/* Removes "<stem>*.part" files that a killed process left in dir. Not for a live process's files. */
+/* Removes the "<stem>*.part" files that a killed process left in dir. */
 void media_parts_sweep(const char *dir, const char *stem);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * part.c - files that are being written: "<stem>.part" first, the final name only once the bytes are
- * checked and durable. A part holds its folder open, so that a folder that is moved or replaced
- * meanwhile changes nothing. The name is ours only while it leads to the inode that we opened:
- * another process that begins the same file anew takes the name, and then neither publishing nor
- * abandoning touches it.
+ * part.c - files that are being written: "<stem>.part" first, the final name only once the bytes
+ * are checked and durable. A part holds its folder open, so that a folder that is moved or
+ * replaced meanwhile changes nothing. The name is ours only while it leads to the inode that we
+ * opened: another process that begins the same file anew takes the name, and then neither
+ * publishing nor abandoning touches it.
  *
- * publish_work may run on another thread: it touches its part only, takes no memory and logs nothing.
+ * publish_work may run on another thread: it touches its part only, takes no memory and logs
+ * nothing.
  */
 #include "media/media.h"
 
@@ -47,20 +48,20 @@ struct media_part {
     struct err err; /* also of a failed write */
 };
 
-/* The system's words, with advice where there is some. */
+/* The system's words, with advice where there is some. A long path may cut off what follows it. */
 static int io_error(struct err *err, int error, const char *doing, const char *dir,
                     const char *name)
 {
     const char *slash = *name ? "/" : "";
 
     if (error == ENOSPC || error == EDQUOT)
-        return err_set(err, ERR_IO, "the disk is full: cannot %s %s%s%s (%s). Free some space or "
-                       "choose another folder, then ask again", doing, dir, slash, name,
-                       strerror(error));
+        return err_set(err, ERR_IO, "the disk is full (%s). Free some space or choose another "
+                       "folder, then ask again. Cannot %s %s%s%s", strerror(error), doing, dir,
+                       slash, name);
     if (error == EACCES || error == EPERM || error == EROFS)
-        return err_set(err, ERR_IO, "cannot %s %s%s%s: %s. Make the folder writable or choose "
-                       "another one", doing, dir, slash, name, strerror(error));
-    return err_set(err, ERR_IO, "cannot %s %s%s%s: %s", doing, dir, slash, name, strerror(error));
+        return err_set(err, ERR_IO, "%s: cannot %s %s%s%s. Make the folder writable or choose "
+                       "another one", strerror(error), doing, dir, slash, name);
+    return err_set(err, ERR_IO, "%s: cannot %s %s%s%s", strerror(error), doing, dir, slash, name);
 }
 
 static int kind_is_wrong(const struct media_part *part)

@@ -1,8 +1,8 @@
 /*
  * probe.c - facts about an open file: its type from the first bytes, then the headers' reader for
- * that type. Here are the reader and the simple formats; boxes (probe_box.c) and EBML (probe_ebml.c)
- * have files of their own. Nothing is decoded. Where a format says how long the file must be, a
- * shorter file is an error: it was cut off on its way.
+ * that type. Here are the reader and the simple formats; boxes (probe_box.c) and EBML
+ * (probe_ebml.c) have files of their own. Nothing is decoded. Where a format says how long the
+ * file must be, a shorter file is an error: it was cut off on its way.
  *
  * Called off the loop too (publishing): no host call, no allocation, no log.
  */

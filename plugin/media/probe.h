@@ -35,7 +35,7 @@ enum media_type {
 int sniff_type(const void *data, size_t len, enum media_type *ret_type);
 void type_fill(enum media_type type, struct media_facts *facts);
 
-/* A 256 MiB PNG in pieces of 8 KiB, its writers' habit, has 32768 chunks; each is one system call. */
+/* A 256 MiB PNG in chunks of 8 KiB, its writers' habit, takes 32768; each is a system call. */
 #define PROBE_FILLS 131072u
 /* Rows of a fragment's sample table are looked at one by one. */
 #define PROBE_READS 4194304u
@@ -90,7 +90,7 @@ static inline uint32_t get_le32(const unsigned char *p)
     return (uint32_t)p[3] << 24 | get_le24(p);
 }
 
-/* Each fills in what it finds. They may correct the type, such as a video file without a picture. */
+/* Each fills in what it finds, and may correct the type: a video file without a picture. */
 int probe_still(struct reader *reader, enum media_type type, struct media_facts *facts);
 int probe_wav(struct reader *reader, struct media_facts *facts);
 int probe_boxes(struct reader *reader, enum media_type type, struct media_facts *facts);

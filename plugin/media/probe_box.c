@@ -1,8 +1,8 @@
 /*
  * probe_box.c - ISO base media files (MP4, MOV, M4A, AVIF, HEIC): dimensions and duration, wherever
  * in the file they stand. Boxes are walked by their sizes; every level that is looked into has a
- * function of its own, so that depth is fixed and nothing recurses. A box may not reach past the one
- * it is in.
+ * function of its own, so that depth is fixed and nothing recurses. A box may not reach past the
+ * one it is in.
  *
  * Sources: ISO/IEC 14496-12 (boxes, fragments), ISO/IEC 23008-12 (ispe), Apple's QuickTime File
  * Format (files without ftyp, the track matrix). Width and height are those of display: of tkhd,
@@ -35,6 +35,7 @@ struct track {
 struct movie {
     struct reader *r;
     int has_moov;
+    int has_mdat;
     int has_audio;
     int has_video;
     uint32_t scale;
@@ -402,20 +403,33 @@ static int read_meta(struct movie *m, const struct box *box)
     return each_box(m, box->at + 4, box->end, in_meta); /* after version and flags */
 }
 
+static int is_printable(const struct box *box)
+{
+    for (size_t i = 0; i < sizeof(box->name); i++)
+        if (box->name[i] < 0x20 || box->name[i] > 0x7E)
+            return 0;
+    return 1;
+}
+
 static int walk(struct movie *m, int still)
 {
-    struct box box;
+    struct box box = {0};
     uint64_t at = 0;
 
     while (m->r->size - at >= 8) {
         int rc = box_get(m->r, at, m->r->size, &box);
 
+        /* What some tools append to a complete file is no box and does no harm. */
+        if (m->has_mdat && (m->has_moov || still) && !is_printable(&box))
+            break;
         if (rc)
             return rc;
         if (is(&box, "moov")) {
             rc = read_moov(m, &box);
         } else if (still && is(&box, "meta")) {
             rc = read_meta(m, &box);
+        } else if (is(&box, "mdat")) {
+            m->has_mdat = 1;
         } else if (is(&box, "moof")) {
             m->moofs[m->moofs_count % LAST_FRAGMENTS * 2] = box.at;
             m->moofs[m->moofs_count % LAST_FRAGMENTS * 2 + 1] = box.end;
@@ -436,12 +450,14 @@ int probe_boxes(struct reader *r, enum media_type type, struct media_facts *fact
 
     if (rc)
         return rc;
+    if (!m.has_mdat || (!still && !m.has_moov))
+        return PROBE_SHORT; /* cut off between two boxes */
     if (still) {
         facts->width = m.still_width ? m.still_width : m.main.width;
         facts->height = m.still_width ? m.still_height : m.main.height;
         return 0;
     }
-    if (!m.has_moov || (!m.has_video && !m.has_audio))
+    if (!m.has_video && !m.has_audio)
         return PROBE_BROKEN;
     m.ms = to_ms(m.duration, m.scale);
     if (to_ms(m.duration_all, m.scale) > m.ms)

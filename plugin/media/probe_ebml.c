@@ -1,7 +1,7 @@
 /*
- * probe_ebml.c - WebM and Matroska: duration and the sides of the first picture track, from Info and
- * Tracks of the segment. Those stand before the first cluster in nearly every file; clusters of known
- * size are stepped over, one of unknown size (a live recording) ends the search.
+ * probe_ebml.c - WebM and Matroska: duration and the sides of the first picture track, from Info
+ * and Tracks of the segment. Those stand before the first cluster in nearly every file; clusters
+ * of known size are stepped over, one of unknown size (a live recording) ends the search.
  *
  * Sources: RFC 8794 (EBML), RFC 9559 (Matroska; the element numbers below are its section 5).
  */

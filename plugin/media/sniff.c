@@ -1,7 +1,7 @@
 /*
- * sniff.c - what kind of file some bytes are, from their beginning alone. A table of signatures, each
- * with a function that has the last word where the signature is weak or shared. Names the type, never
- * a dimension; probe.c reads those.
+ * sniff.c - what kind of file some bytes are, from their beginning alone. A table of signatures,
+ * each with a function that has the last word where the signature is weak or shared. Names the
+ * type, never a dimension; probe.c reads those.
  *
  * Sources of the signatures: RFC 2083 (PNG), ITU-T T.81 (JPEG), the GIF89a and WebP container
  * specifications, ISO/IEC 14496-12 and 23008-12 (ftyp brands, as registered at mp4ra.org), RFC 8794

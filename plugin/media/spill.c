@@ -25,12 +25,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A line break continues a run only after so many letters: longer than words, shorter than lines. */
+/* A line break continues a run only after so many letters: more than words, less than lines. */
 #define LINE_LETTERS_MIN 32
 #define GAP_BYTES_MAX 64
 /* "\u002f" */
 #define ESCAPE_BYTES 6
-/* The longest candidate as it stands in the text: all letters escaped, all gaps at their longest. */
+/* The longest candidate as it stands in the text: all letters escaped, all gaps full. */
 #define CANDIDATE_BYTES_MAX                                                                        \
     (LIMIT_SPILL_RUN * ESCAPE_BYTES + (LIMIT_SPILL_RUN / LINE_LETTERS_MIN + 1) * GAP_BYTES_MAX)
 /* A multiple of 3, so that pieces do not depend on how the text was cut. */

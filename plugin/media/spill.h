@@ -1,9 +1,9 @@
 /*
- * spill.h - takes the base64 out of a text that streams by. A run of at least LIMIT_SPILL_RUN base64
- * letters (in a JSON string, a data URL, HTML, Markdown or bare) is decoded into a sink and stands
- * in the text as SPILL_MARK and its number: `{"b64_json":"clawmedia-blob:0"}`. What is left is small
- * and goes to an ordinary parser. Memory: the kept text, one run's start of LIMIT_SPILL_RUN letters
- * and one piece of about 64 KiB on its way to the sink.
+ * spill.h - takes the base64 out of a text that streams by. A run of at least LIMIT_SPILL_RUN
+ * base64 letters (in a JSON string, a data URL, HTML, Markdown or bare) is decoded into a sink and
+ * stands in the text as SPILL_MARK and its number: `{"b64_json":"clawmedia-blob:0"}`. What is left
+ * is small and goes to an ordinary parser. Memory: the kept text, one run's start of
+ * LIMIT_SPILL_RUN letters and one piece of about 64 KiB on its way to the sink.
  *
  * Letters are those of RFC 4648 section 4; the url-safe alphabet is not taken. Inside a run JSON
  * escapes count as what they stand for ("\/", "\u002f", "\u002b", "\u003d"). One line break, raw or
@@ -12,8 +12,8 @@
  * between a run and the quote that follows it is dropped, all other bytes are kept as they came.
  *
  * Padding is demanded, '=' only at the end. A run whose length or padding is wrong is reported as
- * incomplete to the sink; the text keeps its mark. However the text is cut into pieces, the sink sees
- * the same calls with the same bytes.
+ * incomplete to the sink; the text keeps its mark. However the text is cut into pieces, the sink
+ * sees the same calls with the same bytes.
  */
 #ifndef MEDIA_SPILL_H
 #define MEDIA_SPILL_H
@@ -27,9 +27,10 @@
 struct spill;
 
 /*
- * Where decoded bytes go. Each returns 0, or -1 to stop it all with *err filled. open and close come
- * in pairs, except that nothing more is called once a function of the spill has failed, nor by
- * spill_free: what is open then, its owner ends. Pieces are of about 64 KiB, the last one shorter.
+ * Where decoded bytes go. Each returns 0, or -1 to stop it all with *err filled. open and close
+ * come in pairs, except that nothing more is called once a function of the spill has failed, nor
+ * by spill_free: what is open then, its owner ends. Pieces are of about 64 KiB, the last one
+ * shorter.
  */
 struct spill_sink {
     int (*open)(void *ud, unsigned number, struct err *err);

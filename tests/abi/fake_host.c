@@ -24,13 +24,10 @@ static void *grown(void *array, uint32_t count, size_t size)
 
 static char *copied(const char *text, size_t len)
 {
-    char *copy = malloc(len + 1);
+    char *copy = strndup(len == 0 ? "" : text, len);
 
     if (copy == NULL)
         abort();
-    if (len > 0)
-        memcpy(copy, text, len);
-    copy[len] = '\0';
     return copy;
 }
 

@@ -1,6 +1,6 @@
 /*
- * test_instances.c - the example plugin, loaded as a host loads it, under the shim: several instances
- * in one process, of one file and of two.
+ * test_instances.c - the example plugin, loaded as a host loads it, under the shim: several
+ * instances in one process, of one file and of two.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,6 +119,27 @@ static void refuses_and_cancels(void **state)
     side_end(&side); /* the open call is shut down first */
 }
 
+/* The fake host's own loop, with the shim as second judge. */
+static void fake_loop_is_sound(void **state)
+{
+    struct side side;
+    ahp_call call;
+
+    (void)state;
+    side_start(&side, ABI_EXAMINER);
+    call = fake_host_call(side.fake, "examine_loop", "{}", NULL, NULL);
+    assert_int_equal(side.inst->call(side.inst->self, &call), AHP_OK);
+    side.call_id = call.id;
+    side.fake->real_wait_ms = 1;
+    assert_true(fake_host_run(side.fake, 1000, is_answered, &side));
+    assert_string_equal(fake_host_end(side.fake, side.call_id)->json, "{\"ok\":true}");
+    /* Step 6 asks for a second watch of one fd on purpose. */
+    assert_int_equal(side.breaches, 1);
+    assert_int_equal(fake_host_log_items(side.fake, AHP_SHIM_PLUGIN_WATCH_TWICE), 1);
+    side.breaches = 0;
+    side_end(&side);
+}
+
 static void host_without_timers(void **state)
 {
     struct fake_host *fake = fake_host_new();
@@ -143,6 +164,7 @@ int main(void)
         cmocka_unit_test(of_one_file),
         cmocka_unit_test(of_two_files),
         cmocka_unit_test(refuses_and_cancels),
+        cmocka_unit_test(fake_loop_is_sound),
         cmocka_unit_test(host_without_timers),
     };
 

@@ -1,6 +1,6 @@
 /*
- * cmd_call.c - "call": one tool call, its progress on standard error, its result as one line of JSON
- * on standard output.
+ * cmd_call.c - "call": one tool call, its progress on standard error, its result as one line of
+ * JSON on standard output.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -78,6 +78,12 @@ static void on_result(void *ud, uint64_t call_id, const ahp_result *result)
     (void)call_id;
     app->call_id = 0;
     term_live_end(app->term);
+    /* a call that the host itself broke off: why has been said, and there is nothing to show */
+    if (result->status == AHP_RESULT_SHUTDOWN && app->signal == 0 && result->json.len == 0 &&
+        result->job_id.len == 0) {
+        app_end(app, code);
+        return;
+    }
     say_outcome(app, result);
     switch (result_print(result)) {
     case 0:
@@ -91,7 +97,7 @@ static void on_result(void *ud, uint64_t call_id, const ahp_result *result)
         code = CLI_EXIT_HOST;
         break;
     }
-    if (app->is_ending) /* by a signal: what the answer says is better than "interrupted" */
+    if (app->signal != 0) /* what the answer says is better than "interrupted" */
         app->exit_code = code;
     app_end(app, code);
 }

@@ -65,16 +65,19 @@ static int32_t host_log_on(void *ctx, int32_t level)
 void ahp_uv_log(struct ahp_uv *h, int32_t level, uint32_t item, const char *fmt, ...)
 {
     char line[LOG_LINE_BYTES_MAX];
+    size_t len = 0;
     va_list ap;
     int n;
 
+    if (level == AHP_LOG_PLUGIN_MISBEHAVES) /* as the shim words it */
+        len = (size_t)snprintf(line, sizeof(line), "the plugin misbehaves: ");
     va_start(ap, fmt);
-    n = vsnprintf(line, sizeof(line), fmt, ap);
+    n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
     va_end(ap);
     if (n < 0)
         return;
-    h->owner.log(h->owner.ud, level, item, line,
-                 (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
+    len += (size_t)n;
+    h->owner.log(h->owner.ud, level, item, line, len < sizeof(line) ? len : sizeof(line) - 1);
 }
 
 void ahp_uv_handle_added(struct ahp_uv *h, uv_handle_t *handle)

@@ -8,8 +8,7 @@
  *     any --refused, failed--> fail
  *
  * `flow.at` names the state in which the flow was saved, which is before its request is sent. So a
- * process that starts anew in `submit` cannot know whether the request was carried out: `unknown`,
- * unless it is told (by `resumed` being 0) that nothing was sent: then it begins again.
+ * process that is told it `resumed` in `submit` cannot know whether it was carried out: `unknown`.
  * In `poll` it asks again. `done`, `fail` and `unknown` are ends; next() repeats them for ever.
  * After a FAIL that may be retried the flow stands where the same request comes next: `start`, when
  * it is certain that nothing was carried out, or `wait`.
