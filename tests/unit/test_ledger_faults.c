@@ -448,7 +448,8 @@ static void ten_thousand_jobs(void **state)
     } while (a.jobs_count == LIMIT_LEDGER_SCAN);
     answer_done(&a);
     assert_int_equal(taken, 10000);
-    print_message("longest turn while 10000 are taken, %d a scan: %.0f us\n", LIMIT_LEDGER_SCAN, host.longest_us);
+    print_message("longest turn while 10000 are taken, %d a scan: %.0f us\n", LIMIT_LEDGER_SCAN,
+                  host.longest_us);
     ledger_close(other);
     host_done(&host);
 }
