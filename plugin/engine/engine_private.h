@@ -91,6 +91,7 @@ struct engine {
     int64_t stop_by_ms;
     int scanning;
     int scan_again;
+    int passing; /* ends soon: takes up nothing */
     int64_t unfinished;
     struct engine_watch *watches;
     ahp_timer *watch_timer;

@@ -172,6 +172,8 @@ int body_apply(struct hop *hop)
     const struct http_request *request = hop->call->request;
     const char *method = request->method;
 
+    if (request->parts_count && request->parts_joined)
+        return joined_apply(hop) ? -1 : 0;
     if (request->parts_count)
         return apply_parts(hop, hop->easy) ? -1 : 0;
     if (request->body_path)

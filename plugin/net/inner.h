@@ -110,6 +110,8 @@ struct hop {
     struct buf text;
     uint64_t bytes_received;
     uint64_t bytes_sent;
+    uint64_t joined_at; /* of a joined body: what was read of it */
+    uint64_t joined_bytes;
 };
 
 struct body_file {
@@ -257,6 +259,9 @@ void request_wipe(struct curl_slist *list);
 int body_open(struct net_call *call, struct err *err);
 void body_close(struct net_call *call);
 int body_apply(struct hop *hop);
+
+/* joined.c */
+CURLcode joined_apply(struct hop *hop);
 
 /* transfer.c: one easy handle. */
 int transfer_new(struct hop *hop);

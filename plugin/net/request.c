@@ -41,7 +41,8 @@ static int check_body(const struct http_request *request, struct err *err)
     for (size_t i = 0; i < request->parts_count; i++) {
         const struct http_part *part = &request->parts[i];
 
-        if (!part->name || !part->text == !part->path || (part->path && !part->filename))
+        if (!part->name || !part->text == !part->path ||
+            (part->path && !part->filename && !request->parts_joined))
             return err_field(err, "parts",
                              "a part has a name and a text, or a path and a filename");
     }
