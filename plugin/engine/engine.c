@@ -97,11 +97,7 @@ static void scan_tick(void *ud)
         .host = engine->env->host->name,
         .can_deliver = (engine->env->deliver->flags & AHP_DELIVER_READY) != 0,
         .now_ms = env_wall_ms(engine->env),
-<<<<<<< HEAD
-        .jobs_max = held >= LIMIT_JOBS || engine->passing ? 0 : SCAN_JOBS,
-=======
         .jobs_max = held >= LIMIT_JOBS || !config_resume(engine->config) ? 0 : SCAN_JOBS,
->>>>>>> main
     };
 
     if (engine->scanning || engine->stopping)
