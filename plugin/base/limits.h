@@ -49,7 +49,7 @@
 
 /* The ledger. */
 #define LIMIT_LEDGER_OPS 65536 /* queued at once */
-#define LIMIT_LEDGER_BATCH 128 /* in one transaction, which may run on the loop */
+#define LIMIT_LEDGER_BATCH 64 /* in one transaction, which may run on the loop */
 #define LIMIT_LEDGER_SCAN 256  /* jobs taken by one scan; a full answer means: scan again */
 
 /* Times, ms. */
