@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SCAN_SOON_MS 20
-#define SCAN_JOBS 256
+#define SCAN_JOBS LIMIT_LEDGER_SCAN
 #define STOP_LOOK_MS 50
 
 static void scan_tick(void *ud);

@@ -433,7 +433,7 @@ static void ten_thousand_jobs(void **state)
     print_message("one record, with its sync: %.0f us\n", now_us() - from);
     answer_done(&a);
     from = now_us();
-    assert_int_equal(do_scan(&f->host, f->ledger, "gateway", 1, 256, &a), LEDGER_OK);
+    assert_int_equal(do_scan(&f->host, f->ledger, "gateway", 1, LIMIT_LEDGER_SCAN, &a), LEDGER_OK);
     print_message("scan with nothing to take, 10000 open: %.0f us\n", now_us() - from);
     assert_int_equal(a.jobs_count, 0);
     assert_int_equal(a.unfinished, 10000);
@@ -443,12 +443,13 @@ static void ten_thousand_jobs(void **state)
     other = open_started(&host, f->folder);
     do {
         answer_done(&a);
-        assert_int_equal(do_scan(&host, other, "gateway", 1, 256, &a), LEDGER_OK);
+        assert_int_equal(do_scan(&host, other, "gateway", 1, LIMIT_LEDGER_SCAN, &a), LEDGER_OK);
         taken += (int64_t)a.jobs_count;
-    } while (a.jobs_count == 256);
+    } while (a.jobs_count == LIMIT_LEDGER_SCAN);
     answer_done(&a);
     assert_int_equal(taken, 10000);
-    print_message("longest turn while 10000 are taken, 256 a scan: %.0f us\n", host.longest_us);
+    print_message("longest turn while 10000 are taken, %d a scan: %.0f us\n", LIMIT_LEDGER_SCAN,
+                  host.longest_us);
     ledger_close(other);
     host_done(&host);
 }

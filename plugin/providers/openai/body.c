@@ -40,13 +40,13 @@ static int too_deep(const char *text, size_t len)
 /* NULL for no JSON; *ret_nomem tells the one case where it could not be seen. */
 static json_t *parse(const char *text, size_t len, int *ret_nomem)
 {
-    json_error_t error;
+    json_error_t error = {0};
     json_t *json = json_loadb(text, len, JSON_ALLOW_NUL, &error);
 
     /* Numbers past 64 bits are no reason to lose an answer. */
     if (!json && json_error_code(&error) == json_error_numeric_overflow)
         json = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-    if (!json && json_error_code(&error) == json_error_out_of_memory)
+    if (!json && openai_is_nomem(&error))
         *ret_nomem = 1;
     return json;
 }

@@ -17,6 +17,14 @@ struct words {
     const char *param;
 };
 
+static void fill_blanks(struct words *words)
+{
+    words->code = words->code ? words->code : "";
+    words->type = words->type ? words->type : "";
+    words->text = words->text ? words->text : "";
+    words->param = words->param ? words->param : "";
+}
+
 /* Bytes of the character at `text`, 0 for what is no UTF-8. */
 static size_t utf8_len(const unsigned char *text, size_t len)
 {
@@ -139,10 +147,10 @@ static int find_plain(struct arena *arena, const json_t *object, int wide, struc
 
     for (size_t i = 0; i < count; i++)
         if (read_error(arena, json_object_get(object, keys[i]), words)) {
+            fill_blanks(words);
             if (!*words->code && json_is_string(code))
                 words->code = openai_word(arena, code);
-            if (!words->code)
-                words->code = "";
+            fill_blanks(words);
             return 1;
         }
     if (openai_int(base, "status_code", 0) != 0)
@@ -244,14 +252,6 @@ static enum err_kind kind_of_status(int status)
     default:
         return status >= 500 ? ERR_UNAVAILABLE : status >= 400 ? ERR_INVALID : ERR_ANSWER;
     }
-}
-
-static void fill_blanks(struct words *words)
-{
-    words->code = words->code ? words->code : "";
-    words->type = words->type ? words->type : "";
-    words->text = words->text ? words->text : "";
-    words->param = words->param ? words->param : "";
 }
 
 /* Without tags: an error page of some proxy, its title at least. */
