@@ -109,11 +109,6 @@ static void scan_tick(void *ud)
     }
 }
 
-void engine_pass(struct engine *engine)
-{
-    engine->passing = 1;
-}
-
 void engine_scan_soon(struct engine *engine)
 {
     if (engine->scanning)
