@@ -49,8 +49,8 @@
 
 /* The ledger. */
 #define LIMIT_LEDGER_OPS 65536 /* queued at once */
-#define LIMIT_LEDGER_BATCH 128 /* in one transaction, which may run on the loop */
-#define LIMIT_LEDGER_SCAN 64   /* jobs taken by one scan; a full answer means: scan again */
+#define LIMIT_LEDGER_BATCH 64 /* in one transaction; what follows from it runs in one turn */
+#define LIMIT_LEDGER_SCAN 64  /* jobs taken by one scan; a full answer means: scan again */
 
 /* Times, ms. */
 #define LEASE_MS 30000           /* a process that is silent for so long has lost its jobs */

@@ -97,11 +97,7 @@ static void scan_tick(void *ud)
         .host = engine->env->host->name,
         .can_deliver = (engine->env->deliver->flags & AHP_DELIVER_READY) != 0,
         .now_ms = env_wall_ms(engine->env),
-<<<<<<< HEAD
-        .jobs_max = held >= LIMIT_JOBS || engine->passing ? 0 : SCAN_JOBS,
-=======
         .jobs_max = held >= LIMIT_JOBS || !config_resume(engine->config) ? 0 : SCAN_JOBS,
->>>>>>> main
     };
 
     if (engine->scanning || engine->stopping)
@@ -111,11 +107,6 @@ static void scan_tick(void *ud)
         engine->scanning = 0;
         engine->env->loop->timer_at(engine->scan_timer, env_now_ms(engine->env) + LEASE_SCAN_MS);
     }
-}
-
-void engine_pass(struct engine *engine)
-{
-    engine->passing = 1;
 }
 
 void engine_scan_soon(struct engine *engine)

@@ -31,12 +31,6 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
 void engine_halt(struct engine *engine);
 void engine_close(struct engine *engine);
 
-/*
- * This process ends with the answer it was started for: from here on it takes up no job that others
- * left. What it began for itself goes on.
- */
-void engine_pass(struct engine *engine);
-
 /* Jobs and deliveries that this host could still bring to an end; -1: not known yet. */
 int64_t engine_unfinished(const struct engine *engine);
 

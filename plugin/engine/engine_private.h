@@ -91,7 +91,6 @@ struct engine {
     int64_t stop_by_ms;
     int scanning;
     int scan_again;
-    int passing; /* ends soon: takes up nothing */
     int64_t unfinished;
     struct engine_watch *watches;
     ahp_timer *watch_timer;
@@ -134,6 +133,7 @@ void job_send(struct job *job, const struct http_request *request, net_done_fn *
 const struct net_sink *catch_sink(struct job *job, enum http_answer answer,
                                   struct net_sink *ret_sink);
 int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
+void catch_read(struct job *job); /* the answer's text was read: its buffers go, the files stay */
 void catch_drop(struct job *job);
 void catch_sweep(const struct job *job); /* what an earlier process left half-written */
 const char *catch_dir(const struct job *job);

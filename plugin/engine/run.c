@@ -295,6 +295,7 @@ static void answered(void *ud, const struct http_reply *reply)
         whole.error = err.text;
     }
     turn_and_do(job, &whole);
+    catch_read(job);
     if (!job->turn || job->turn->step.kind != STEP_DONE)
         engine_idle_check(job->engine);
 }

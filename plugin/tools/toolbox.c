@@ -308,17 +308,6 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
                         err);
 }
 
-/*
- * A process of one call would end in the middle of what it takes up: a request that spends would be
- * cut off and its job be `unknown`. Only one that waits for a job of earlier processes has to.
- */
-static int takes_up_nothing(const struct call *call)
-{
-    const char *action = json_string_value(json_object_get(call->args, "action"));
-
-    return (call->flags & AHP_CALL_ONE_SHOT) && !(action && strcmp(action, "wait") == 0);
-}
-
 int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
 {
     struct call *call;
@@ -339,8 +328,6 @@ int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
     call = call_new(box, all_tools[index], from);
     if (!call)
         return AHP_E_NOMEM;
-    if (takes_up_nothing(call))
-        engine_pass(box->engine);
     if (check_args(call, from, index, &err))
         call_fail(call, &err);
     else

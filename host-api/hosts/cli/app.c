@@ -263,23 +263,6 @@ static void close_loop_handles(struct app *app)
     uv_run(&app->loop, UV_RUN_DEFAULT);
 }
 
-<<<<<<< HEAD
-/* Not getrusage: its peak also counts what the process was before it became this program. */
-static long rss_peak_kib(void)
-{
-    FILE *f = fopen("/proc/self/status", "re");
-    struct rusage usage = {0};
-    char line[256];
-    long kib = 0;
-
-    while (f != NULL && kib == 0 && fgets(line, sizeof(line), f) != NULL)
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kib = strtol(line + 6, NULL, 10);
-    if (f != NULL)
-        fclose(f);
-    if (kib == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
-        kib = usage.ru_maxrss;
-=======
 /* Not getrusage: its maximum is handed on by exec, so it would be that of whoever started us. */
 static long rss_peak_kib(void)
 {
@@ -292,7 +275,6 @@ static long rss_peak_kib(void)
             break;
     if (f != NULL)
         fclose(f);
->>>>>>> main
     return kib;
 }
 
@@ -315,20 +297,11 @@ static void print_stats(struct app *app)
                   "start_ms", (double)s->ns_start / 1e6, "destroy_ms", (double)s->ns_destroy / 1e6,
                   "calls", "accepted", (json_int_t)s->calls_accepted, "refused",
                   (json_int_t)s->calls_refused, "ended", (json_int_t)s->calls_ended, "deliveries",
-<<<<<<< HEAD
-                  "offers", (json_int_t)s->offers, "receipts", (json_int_t)s->receipts,
-                  "delivered", (int)c.delivered, "repeats", (int)c.repeats, "refused",
-                  (int)c.refused, "failed", (int)c.failed, "work_run", (json_int_t)s->work_run,
-                  "watches_peak", (int)s->watches_peak, "timers_peak", (int)s->timers_peak,
-                  "breaches", (int)atomic_load(&app->breaches), "rss_peak_kib",
-                  (json_int_t)rss_peak_kib());
-=======
                   "offers", (json_int_t)s->offers, "receipts", (json_int_t)s->receipts, "delivered",
                   (int)c.delivered, "repeats", (int)c.repeats, "refused", (int)c.refused, "failed",
                   (int)c.failed, "work_run", (json_int_t)s->work_run, "watches_peak",
                   (int)s->watches_peak, "timers_peak", (int)s->timers_peak, "breaches",
                   (int)atomic_load(&app->breaches), "rss_peak_kib", (json_int_t)rss_peak_kib());
->>>>>>> main
     text = o != NULL ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     if (text != NULL)
         fprintf(stderr, "%s\n", text);
