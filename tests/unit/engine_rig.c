@@ -16,8 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const ahp_entry *ahp_entry_1(void);
-
 #define ROUNDS_MAX 60000
 
 static void *sure(void *block)
@@ -269,6 +267,8 @@ static void on_breach(void *ud, int32_t level, uint32_t item, const char *text)
     (void)level;
     side->breaches++;
     print_error("breach %u: %s\n", (unsigned)item, text);
+    if (getenv("RIG_ABORT"))
+        abort();
 }
 
 void side_create(struct side *side, const char *state)

@@ -21,6 +21,8 @@
 
 #define RIG_KEY "sk-rig-0123456789abcdef"
 
+const ahp_entry *ahp_entry_1(void);
+
 struct rig;
 
 struct side {
