@@ -298,6 +298,9 @@ enum openai_body openai_body_parse(const struct http_reply *reply, json_t **ret_
         json_decref(json);
         return BODY_NOMEM;
     }
+    /* What should have been an object is no text for people: a poll must not trust it. */
+    if (!json && *text == '{')
+        *ret_partial = 1;
     *ret_json = json;
     return json ? BODY_JSON : BODY_TEXT;
 }
