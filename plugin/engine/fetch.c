@@ -248,7 +248,7 @@ static void downloaded(void *ud, const struct http_reply *reply)
 
     job->call = NULL;
     job->busy = BUSY_NOT;
-    if (reply->outcome == HTTP_CANCELLED)
+    if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return;
     if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0])
         publish(job, &job->catch.parts[0]);

@@ -288,7 +288,7 @@ static void answered(void *ud, const struct http_reply *reply)
     job->call = NULL;
     job->busy = BUSY_NOT;
     job->spending = 0;
-    if (reply->outcome == HTTP_CANCELLED)
+    if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return; /* the net is closing; the ledger knows what was under way */
     if (catch_finish(job, &whole, &err)) {
         whole.outcome = HTTP_SINK;
