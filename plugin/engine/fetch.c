@@ -170,6 +170,11 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
         engine_idle_check(engine);
         return;
     }
+    if (!facts && err->kind == ERR_CANCELLED) {
+        schedule_in(job, 1000); /* the host dropped the work; what was written is adopted */
+        engine_idle_check(job->engine);
+        return;
+    }
     if (facts)
         crash_point("published", job->row->id);
     if (!facts) {

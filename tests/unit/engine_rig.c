@@ -1,6 +1,7 @@
 /* engine_rig.c - see engine_rig.h. */
 #include "engine_rig.h"
 
+#include "fake_loop.h"
 #include "sim/sim_media.h"
 
 #include <ahp/jobs.h>
@@ -318,8 +319,22 @@ void side_stop(struct side *side)
     assert_int_equal(rig_run(side->rig, has_stopped, side), 0);
 }
 
+/* A host brings all work to its end before destroy; what has not begun it may cancel. */
+static void cancel_work(struct fake_host *fake)
+{
+    struct fake_work *work;
+
+    while ((work = fake->impl->work)) {
+        DL_DELETE(fake->impl->work, work);
+        fake->work_live--;
+        work->done(work->item, 1);
+        free(work);
+    }
+}
+
 void side_destroy(struct side *side)
 {
+    cancel_work(side->fake);
     side->inst->destroy(side->inst->self);
     side->inst = NULL;
     assert_int_equal(side->fake->watches_live, 0);
