@@ -1,8 +1,8 @@
 /*
  * bench_wire.c - the plugin's net/ and media/ on a real loop, without engine and ledger: what one
  * transfer costs. One exchange a run, so that the memory figure is that exchange's own; prints one
- * line of JSON: the time until the last byte was written, as the curl command counts it, and until the
- * disk has it, which publishing a file waits for. It is not published: nothing here is a picture.
+ * line of JSON: the time until the last byte was written, as the curl command counts it, and until
+ * the disk has it, which publishing a file waits for. It is not published: nothing here is a picture.
  *
  *   bench_wire download URL DIR
  *   bench_wire upload URL FILE
@@ -107,7 +107,9 @@ static void ended(void *ud, const struct http_reply *reply)
 
     run->done = 1;
     if (reply->outcome != HTTP_ANSWERED || reply->status != 200)
-        fail(run, reply->outcome == HTTP_SINK ? run->err.text : reply->error ? reply->error : "status");
+        fail(run, reply->outcome == HTTP_SINK ? run->err.text
+                  : reply->error              ? reply->error
+                                              : "not status 200");
     else if (run->spill && (spill_finish(run->spill, &text, &len, &blobs, &run->err) || blobs != 1))
         fail(run, "there was no base64 in the answer");
     if (run->bytes == 0)
@@ -146,7 +148,8 @@ static void report(const struct run *run, int64_t from)
            raw_peak_kib());
 }
 
-static int exchange(struct run *run, const struct http_request *request, const struct net_sink *sink)
+static int exchange(struct run *run, const struct http_request *request,
+                    const struct net_sink *sink)
 {
     struct poll_host *host = poll_host_new();
     const char *origins[1];
@@ -180,6 +183,8 @@ static int exchange(struct run *run, const struct http_request *request, const s
 
 static int decode(struct run *run, size_t megabytes)
 {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     struct spill_sink sink = {blob_open, blob_write, blob_close, run};
     size_t len = 1u << 20;
     char *letters = malloc(len);
@@ -191,7 +196,7 @@ static int decode(struct run *run, size_t megabytes)
     if (!letters || spill_new(&sink, LIMIT_TEXT_BYTES, &run->spill))
         return fail(run, "no memory");
     for (size_t i = 0; i < len; i++)
-        letters[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(i * 37) & 63];
+        letters[i] = alphabet[(i * 37) & 63];
     from = raw_now_ns();
     for (size_t i = 0; i < megabytes && !run->failed; i++)
         if (spill_feed(run->spill, letters, len, &run->err))
