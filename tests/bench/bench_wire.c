@@ -2,7 +2,7 @@
  * bench_wire.c - the plugin's net/ and media/ on a real loop, without engine and ledger: what one
  * transfer costs. One exchange a run, so that the memory figure is that exchange's own; prints one
  * line of JSON: the time until the last byte was written, as the curl command counts it, and until
- * the disk has it, which publishing a file waits for. It is not published: nothing here is a picture.
+ * the disk has it, which publishing a file waits for. Nothing is published: it is no picture.
  *
  *   bench_wire download URL DIR
  *   bench_wire upload URL FILE
