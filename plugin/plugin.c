@@ -110,8 +110,10 @@ static int32_t inst_receipt(void *self, const struct ahp_receipt *receipt)
 /* Everything that uses the loop goes before the host is told. */
 static void let_go(struct instance *it)
 {
-    engine_close(it->engine);
+    /* The net ends its exchanges without asking the host for anything; the engine hears of it. */
+    engine_halt(it->engine);
     net_close(it->net);
+    engine_close(it->engine);
     ledger_close(it->ledger);
     it->engine = NULL;
     it->net = NULL;
@@ -145,8 +147,9 @@ static void inst_destroy(void *self)
 
     engine_halt(it->engine);
     env_cancel_work(&it->env);
-    let_go(it);
+    /* Calls hold watches of the engine, so they go before it. */
     toolbox_close(it->box);
+    let_go(it);
     config_close(it->config);
     env_done(&it->env);
     mem_free(it);

@@ -9,9 +9,10 @@
  * thread, a wrong phase, a struct that is too short, any entry under the plugin's own stack but a
  * callback): the caller then gets the code that the contract names. Everything else is passed on.
  *
- * Borrowed arguments (R5) are passed as copies that are overwritten and freed when the call returns,
- * so a pointer that was kept shows up under the address sanitizer. Extensions that the shim does not
- * know are hidden from both sides, since their functions would get a wrapper's handle.
+ * Borrowed arguments (R5) are passed as copies that are overwritten and freed when the call
+ * returns, so a pointer that was kept shows up under the address sanitizer. Extensions that the
+ * shim does not know are hidden from both sides, since their functions would get a wrapper's
+ * handle.
  *
  * What it cannot see: use of an instance or of its ahp_host after destroy (the sanitizer can), and
  * handles that never were handles.
@@ -80,7 +81,7 @@ extern "C" {
 #define AHP_SHIM_PLUGIN_LEAK_WATCHES 217    /* destroy left watches */
 #define AHP_SHIM_PLUGIN_LEAK_TIMERS 218     /* destroy left timers */
 #define AHP_SHIM_PLUGIN_LEAK_DEFERRED 219   /* destroy left deferred calls */
-#define AHP_SHIM_PLUGIN_TOOL 220            /* a tool without name, title, summary, schema; or twice */
+#define AHP_SHIM_PLUGIN_TOOL 220            /* a tool lacks name, title, summary or schema */
 #define AHP_SHIM_PLUGIN_TOOLS_CHANGED 221   /* another tool list without rescan */
 #define AHP_SHIM_PLUGIN_ACCEPTED 222        /* accepted a call before start or after stop */
 #define AHP_SHIM_PLUGIN_CANCEL 223          /* cancel's answer does not fit the call's state */
@@ -99,8 +100,8 @@ typedef void ahp_shim_report_fn(void *ud, int32_t level, uint32_t item, const ch
  * As entry->create, with the shim in between: the plugin gets a wrapped host, the caller gets a
  * wrapped instance. Everything create() may return; AHP_E_VERSION also for an entry, a host or an
  * instance that is shorter than 1.0 or lacks a slot, AHP_E_UNSUPPORTED for a plugin that needs an
- * extension which the shim does not know. The calling thread is from here on the loop's. `host` must
- * stay until destroy has returned. `report` may be NULL: then breaches are only logged.
+ * extension which the shim does not know. The calling thread is from here on the loop's. `host`
+ * must stay until destroy has returned. `report` may be NULL: then breaches are only logged.
  */
 int32_t ahp_shim_create(const ahp_entry *entry, const ahp_host *host, const ahp_text *config,
                         ahp_inst **ret_inst, ahp_err *ret_err, ahp_shim_report_fn *report,

@@ -4,10 +4,10 @@
  * the table in doc/abi.md. A new function of the ABI is a new row here.
  *
  * A row: FN(tag, interface, name, side, thread, phases).
- *   side    HOST: the host offers it, the plugin calls. PLUGIN: the plugin offers it, the host calls,
- *           and only while the plugin is not running (R1).
- *   thread  LOOP or ANY (R2).
- *   phases  AHP_IN_ bits in which the call is legal.
+ * - side: HOST: the host offers it, the plugin calls. PLUGIN: the plugin offers it, the host calls,
+ *   and only while the plugin is not running (R1).
+ * - thread: LOOP or ANY (R2).
+ * - phases: AHP_IN_ bits in which the call is legal.
  */
 #ifndef AHP_PHASE_TABLE_H
 #define AHP_PHASE_TABLE_H

@@ -1,9 +1,9 @@
 /*
  * shim.h - inside the checking shim: its state and what its files call of each other.
  *
- * One `struct shim` an instance. It is what the plugin sees as ahp_host.ctx and what the host sees as
- * ahp_inst.self. The state belongs to the loop's thread; what may be called from any thread reads
- * only members that never change after create.
+ * One `struct shim` an instance. It is what the plugin sees as ahp_host.ctx and what the host sees
+ * as ahp_inst.self. The state belongs to the loop's thread; what may be called from any thread
+ * reads only members that never change after create.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -42,7 +42,7 @@
 
 enum shim_kind { SHIM_WATCH, SHIM_TIMER, SHIM_DEFERRED, SHIM_WORK, SHIM_KIND_COUNT };
 
-/* What the plugin holds as ahp_watch, ahp_timer or ahp_deferred, and the item of a piece of work. */
+/* What the plugin holds as ahp_watch, ahp_timer or ahp_deferred; and the item of work. */
 struct shim_handle {
     uint32_t magic;
     uint32_t kind;
@@ -124,7 +124,7 @@ struct shim {
     uint32_t tools_known;
 };
 
-/* --- shim_core.c: accusing, entering and leaving ------------------------------------------------ */
+/* --- shim_core.c: accusing, entering and leaving ---------------------------------------------- */
 
 /* Logs and reports a breach; the item tells whose. [any] */
 #if defined(__GNUC__)
@@ -151,7 +151,7 @@ int32_t shim_on_loop(const struct shim *shim);
 /* The host's clock, watched: it must not run backwards. */
 int64_t shim_now_ms(struct shim *shim);
 
-/* --- shim_lend.c: arguments, checked and lent --------------------------------------------------- */
+/* --- shim_lend.c: arguments, checked and lent ------------------------------------------------- */
 
 /* Copies that live for one call. Start from {NULL, 0}. */
 struct shim_loan {
@@ -191,7 +191,7 @@ int32_t shim_check_slots(const struct shim *shim, uint32_t item, const char *wha
                          const void *table, size_t first, size_t last);
 int32_t shim_utf8_is_valid(const char *text, size_t len);
 
-/* --- shim_handles.c ----------------------------------------------------------------------------- */
+/* --- shim_handles.c --------------------------------------------------------------------------- */
 
 /* A live handle, counted; NULL without memory. */
 struct shim_handle *shim_handle_new(struct shim *shim, enum shim_kind kind, void *ud);
@@ -202,7 +202,7 @@ struct shim_handle *shim_handle_use(void *handle, enum shim_kind kind, enum ahp_
 /* Reports what lives on after destroy, gives it back to the host, frees all memory of handles. */
 void shim_handles_done(struct shim *shim);
 
-/* --- the wrappers ------------------------------------------------------------------------------- */
+/* --- the wrappers ----------------------------------------------------------------------------- */
 
 void shim_inst_init(struct shim *shim);      /* shim_inst.c */
 void shim_host_init(struct shim *shim);      /* shim_host.c */

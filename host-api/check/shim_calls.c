@@ -1,6 +1,7 @@
 /*
  * shim_calls.c - tool calls: begin, cancel, progress and the one end that each accepted call has
- * (R3). Ended calls are remembered for a while, so that a second end can be told from an unknown id.
+ * (R3). Ended calls are remembered for a while, so that a second end can be told from an unknown
+ * id.
  */
 #include <stdlib.h>
 
@@ -58,7 +59,7 @@ void shim_calls_done(struct shim *shim)
     }
 }
 
-/* --- host to plugin ----------------------------------------------------------------------------- */
+/* --- host to plugin --------------------------------------------------------------------------- */
 
 static int call_is_sound(const struct shim_subject *about, const ahp_call *call)
 {
@@ -105,7 +106,8 @@ int32_t shim_inst_call(void *self, const ahp_call *call)
 
     if (!shim_on_loop(shim))
         return shim_enter(shim, AHP_FN_CALL);
-    if (call == NULL || !shim_check_size(&about, "ahp_call", call->size, SIZE_1_0(ahp_call, locale)))
+    if (call == NULL ||
+        !shim_check_size(&about, "ahp_call", call->size, SIZE_1_0(ahp_call, locale)))
         return AHP_E_INVALID;
     id = call->id;
     if (id == 0 || call_find(shim, id) != NULL) {
@@ -162,7 +164,7 @@ int32_t shim_inst_cancel(void *self, uint64_t call_id)
     return rc;
 }
 
-/* --- plugin to host ----------------------------------------------------------------------------- */
+/* --- plugin to host --------------------------------------------------------------------------- */
 
 static int result_is_sound(const struct shim_subject *about, const ahp_result *result)
 {

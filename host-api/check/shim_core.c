@@ -1,6 +1,6 @@
 /*
- * shim_core.c - the shim's life, how it accuses, and the two gates: the host entering the plugin and
- * the plugin calling the host. Which call is legal when comes from phase_table.h alone.
+ * shim_core.c - the shim's life, how it accuses, and the two gates: the host entering the plugin
+ * and the plugin calling the host. Which call is legal when comes from phase_table.h alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,7 +152,7 @@ void shim_free(struct shim *shim)
     free(shim);
 }
 
-/* --- create ------------------------------------------------------------------------------------- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 static int32_t check_sides(const struct shim *shim, ahp_err *ret_err)
 {
@@ -165,8 +165,9 @@ static int32_t check_sides(const struct shim *shim, ahp_err *ret_err)
         return ahp_err_fill(ret_err, AHP_E_VERSION, "the entry has %u bytes, ABI 1.0 has %zu",
                             (unsigned)entry->size, SIZE_1_0(ahp_entry, create));
     if (!shim_check_size(&by_host, "ahp_host", host->size, SIZE_1_0(ahp_host, stopped)))
-        return ahp_err_fill(ret_err, AHP_E_VERSION, "the host's table has %u bytes, ABI 1.0 has %zu",
-                            (unsigned)host->size, SIZE_1_0(ahp_host, stopped));
+        return ahp_err_fill(ret_err, AHP_E_VERSION,
+                            "the host's table has %u bytes, ABI 1.0 has %zu", (unsigned)host->size,
+                            SIZE_1_0(ahp_host, stopped));
     if (!shim_check_slots(shim, AHP_SHIM_HOST_SLOT, "ahp_host", host, offsetof(ahp_host, ext),
                           offsetof(ahp_host, stopped)) ||
         host->name == NULL || host->version == NULL)
@@ -175,7 +176,8 @@ static int32_t check_sides(const struct shim *shim, ahp_err *ret_err)
         shim_accuse(shim, AHP_SHIM_HOST_NEEDS, "created a plugin that needs ABI %u.%u on %u.%u",
                     (unsigned)entry->major, (unsigned)entry->minor_needed, (unsigned)AHP_MAJOR,
                     (unsigned)host->minor);
-        return ahp_err_fill(ret_err, AHP_E_VERSION, "the plugin needs ABI %u.%u, the host has %u.%u",
+        return ahp_err_fill(ret_err, AHP_E_VERSION,
+                            "the plugin needs ABI %u.%u, the host has %u.%u",
                             (unsigned)entry->major, (unsigned)entry->minor_needed,
                             (unsigned)AHP_MAJOR, (unsigned)host->minor);
     }
@@ -191,7 +193,8 @@ static int32_t check_needs(struct shim *shim, ahp_err *ret_err)
 {
     for (const char *const *id = shim->entry->needs; *id != NULL; id++) {
         if (shim->host->ext(shim->host->ctx, *id) == NULL) {
-            shim_accuse(shim, AHP_SHIM_HOST_NEEDS, "created a plugin that needs %s without it", *id);
+            shim_accuse(shim, AHP_SHIM_HOST_NEEDS, "created a plugin that needs %s without it",
+                        *id);
             return ahp_err_fill(ret_err, AHP_E_VERSION,
                                 "the plugin needs extension \"%s\", host \"%s\" has it not", *id,
                                 shim->host->name);

@@ -65,7 +65,7 @@ static int key_is_valid(const ahp_text *key)
     return 1;
 }
 
-/* --- offer -------------------------------------------------------------------------------------- */
+/* --- offer ------------------------------------------------------------------------------------ */
 
 static int delivery_is_sound(const struct shim_subject *about, const ahp_delivery *delivery)
 {
@@ -141,7 +141,7 @@ out:
     return rc;
 }
 
-/* --- receipt ------------------------------------------------------------------------------------ */
+/* --- receipt ---------------------------------------------------------------------------------- */
 
 static int receipt_is_sound(const struct shim_subject *about, const ahp_receipt *receipt)
 {

@@ -1,6 +1,6 @@
 /*
- * shim_handles.c - the handles a plugin gets: one wrapper each, alive until its end, then remembered
- * for a while so that a later use by either side can be told from a first.
+ * shim_handles.c - the handles a plugin gets: one wrapper each, alive until its end, then
+ * remembered for a while so that a later use by either side can be told from a first.
  */
 #include <stdlib.h>
 #include <string.h>

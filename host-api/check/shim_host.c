@@ -64,8 +64,8 @@ static int32_t check_on_loop(void *ctx)
     int32_t rc = shim->check->on_loop(shim->host->ctx);
 
     if (rc != shim_on_loop(shim))
-        shim_accuse(shim, AHP_SHIM_HOST_RESULT, "on_loop: returned %d %s the loop's thread", (int)rc,
-                    shim_on_loop(shim) ? "on" : "off");
+        shim_accuse(shim, AHP_SHIM_HOST_RESULT, "on_loop: returned %d %s the loop's thread",
+                    (int)rc, shim_on_loop(shim) ? "on" : "off");
     return rc;
 }
 
@@ -93,7 +93,7 @@ static void host_stopped(void *ctx)
     shim_host_end(shim, before);
 }
 
-/* --- extensions --------------------------------------------------------------------------------- */
+/* --- extensions ------------------------------------------------------------------------------- */
 
 static int known_find(const char *id)
 {

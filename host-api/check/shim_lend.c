@@ -2,8 +2,8 @@
  * shim_lend.c - looks at arguments and lends copies of them.
  *
  * Each copy is a heap block of exactly the argument's size, without a NUL behind it, and is
- * overwritten and freed when the call returns: a kept pointer (R5) or a read past a text's end shows
- * up at once under the address sanitizer, and as rubbish without it.
+ * overwritten and freed when the call returns: a kept pointer (R5) or a read past a text's end
+ * shows up at once under the address sanitizer, and as rubbish without it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * shim_loop.c - "ahp.loop/1" with the shim in between: every handle is wrapped, every callback comes
- * through here.
+ * shim_loop.c - "ahp.loop/1" with the shim in between: every handle is wrapped, every callback
+ * comes through here.
  */
 #include "shim.h"
 
@@ -50,7 +50,7 @@ static int64_t wall_ms(void *ctx)
     return now;
 }
 
-/* --- watches ------------------------------------------------------------------------------------ */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 static void on_watch(void *ud, uint32_t events)
 {
@@ -58,8 +58,8 @@ static void on_watch(void *ud, uint32_t events)
     struct shim *shim = handle->shim;
 
     if (!handle->live) {
-        shim_accuse(shim, AHP_SHIM_HOST_AFTER_FREE, "the callback of a watch that was freed (fd %d)",
-                    (int)handle->fd);
+        shim_accuse(shim, AHP_SHIM_HOST_AFTER_FREE,
+                    "the callback of a watch that was freed (fd %d)", (int)handle->fd);
         return;
     }
     if ((events & ~EVENTS_ALL) != 0)
@@ -154,7 +154,7 @@ static void watch_free(ahp_watch *watch)
     shim_host_end(handle->shim, before);
 }
 
-/* --- timers ------------------------------------------------------------------------------------- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void on_timer(void *ud)
 {
@@ -267,7 +267,7 @@ static void timer_free(ahp_timer *timer)
     shim_host_end(handle->shim, before);
 }
 
-/* --- deferred calls ----------------------------------------------------------------------------- */
+/* --- deferred calls --------------------------------------------------------------------------- */
 
 static void on_deferred(void *ud)
 {

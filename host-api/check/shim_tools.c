@@ -27,7 +27,8 @@ static uint64_t hash_string(uint64_t hash, const char *string)
     return (hash ^ 0xffu) * FNV_PRIME;
 }
 
-static int tool_is_sound(const struct shim_subject *about, const ahp_tool *const *tools, uint32_t at)
+static int tool_is_sound(const struct shim_subject *about, const ahp_tool *const *tools,
+                         uint32_t at)
 {
     const struct shim *shim = about->shim;
     const ahp_tool *tool = tools[at];

@@ -24,7 +24,8 @@ static void on_fn(void *item)
     }
     if (shim->depth > 0)
         shim_accuse(shim, AHP_SHIM_HOST_WORK_INLINE, "an ahp_work_fn ran inside %s (R1)",
-                    shim->host_fn == AHP_FN_COUNT ? "the plugin" : ahp_fn_table[shim->host_fn].name);
+                    shim->host_fn == AHP_FN_COUNT ? "the plugin"
+                                                  : ahp_fn_table[shim->host_fn].name);
     shim->in_work++;
     handle->fn.work(handle->ud);
     shim->in_work--;

@@ -4,8 +4,8 @@
  *     smallest_host PLUGIN.so TOOL JSON
  *
  * Its loop is poll(2) over arrays of fixed size. Nothing is called back from inside a host function
- * (R1): complete() only notes the result, and main acts on it from the top level. A freed slot is not
- * used again before the turn is over, so a batch at hand never meets a newer handle.
+ * (R1): complete() only notes the result, and main acts on it from the top level. A freed slot is
+ * not used again before the turn is over, so a batch at hand never meets a newer handle.
  */
 #include <poll.h>
 #include <signal.h>
@@ -24,9 +24,26 @@
 
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_DEAD /* free after this turn */ };
 
-struct ahp_watch { enum slot_state state; int32_t fd; uint32_t events; ahp_watch_fn *cb; void *ud; };
-struct ahp_timer { enum slot_state state; int armed, is_due; int64_t at_ms; ahp_timer_fn *cb; void *ud; };
-struct ahp_deferred { enum slot_state state; int is_old; ahp_timer_fn *cb; void *ud; };
+struct ahp_watch {
+    enum slot_state state;
+    int32_t fd;
+    uint32_t events;
+    ahp_watch_fn *cb;
+    void *ud;
+};
+struct ahp_timer {
+    enum slot_state state;
+    int armed, is_due;
+    int64_t at_ms;
+    ahp_timer_fn *cb;
+    void *ud;
+};
+struct ahp_deferred {
+    enum slot_state state;
+    int is_old;
+    ahp_timer_fn *cb;
+    void *ud;
+};
 
 static ahp_watch watches[SLOTS_MAX];
 static ahp_timer timers[SLOTS_MAX];
@@ -41,8 +58,16 @@ static int64_t clock_ms(clockid_t clock)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static int64_t now_ms(void *ctx) { (void)ctx; return clock_ms(CLOCK_MONOTONIC); }
-static int64_t wall_ms(void *ctx) { (void)ctx; return clock_ms(CLOCK_REALTIME); }
+static int64_t now_ms(void *ctx)
+{
+    (void)ctx;
+    return clock_ms(CLOCK_MONOTONIC);
+}
+static int64_t wall_ms(void *ctx)
+{
+    (void)ctx;
+    return clock_ms(CLOCK_REALTIME);
+}
 
 static int32_t watch_new(void *ctx, int32_t fd, uint32_t events, ahp_watch **ret_watch,
                          ahp_watch_fn *cb, void *ud)
@@ -63,8 +88,16 @@ static int32_t watch_new(void *ctx, int32_t fd, uint32_t events, ahp_watch **ret
     return AHP_OK;
 }
 
-static int32_t watch_mod(ahp_watch *watch, uint32_t events) { watch->events = events; return AHP_OK; }
-static void watch_free(ahp_watch *watch) { if (watch != NULL) watch->state = SLOT_DEAD; }
+static int32_t watch_mod(ahp_watch *watch, uint32_t events)
+{
+    watch->events = events;
+    return AHP_OK;
+}
+static void watch_free(ahp_watch *watch)
+{
+    if (watch != NULL)
+        watch->state = SLOT_DEAD;
+}
 
 static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, void *ud)
 {
@@ -87,8 +120,15 @@ static int32_t timer_at(ahp_timer *timer, int64_t deadline_ms)
     return AHP_OK;
 }
 
-static void timer_off(ahp_timer *timer) { timer->armed = 0; }
-static void timer_free(ahp_timer *timer) { if (timer != NULL) timer->state = SLOT_DEAD; }
+static void timer_off(ahp_timer *timer)
+{
+    timer->armed = 0;
+}
+static void timer_free(ahp_timer *timer)
+{
+    if (timer != NULL)
+        timer->state = SLOT_DEAD;
+}
 
 static int32_t defer(void *ctx, ahp_deferred **ret_deferred, ahp_timer_fn *cb, void *ud)
 {
@@ -103,7 +143,11 @@ static int32_t defer(void *ctx, ahp_deferred **ret_deferred, ahp_timer_fn *cb, v
     return AHP_E_LIMIT;
 }
 
-static void defer_free(ahp_deferred *deferred) { if (deferred != NULL) deferred->state = SLOT_DEAD; }
+static void defer_free(ahp_deferred *deferred)
+{
+    if (deferred != NULL)
+        deferred->state = SLOT_DEAD;
+}
 
 static void turn(void)
 {
@@ -173,7 +217,10 @@ static void progress(void *ctx, uint64_t id, int32_t permille, const char *text,
     fprintf(stderr, "%.*s\n", (int)len, text);
 }
 
-static void rescan(void *ctx) { (void)ctx; }
+static void rescan(void *ctx)
+{
+    (void)ctx;
+}
 
 static int32_t offer(void *ctx, const ahp_delivery *delivery)
 {
@@ -189,13 +236,22 @@ static void host_log(void *ctx, int32_t level, uint32_t item, const char *text, 
         fprintf(stderr, "[%u] %.*s\n", (unsigned)item, (int)len, text);
 }
 
-static int32_t log_on(void *ctx, int32_t level) { (void)ctx; return level >= AHP_LOG_WARN; }
-static void stopped(void *ctx) { (void)ctx; is_stopped = 1; }
+static int32_t log_on(void *ctx, int32_t level)
+{
+    (void)ctx;
+    return level >= AHP_LOG_WARN;
+}
+static void stopped(void *ctx)
+{
+    (void)ctx;
+    is_stopped = 1;
+}
 
 static const void *ext(void *ctx, const char *id)
 {
-    static const ahp_loop loop = {sizeof(loop), 0, now_ms, wall_ms, watch_new, watch_mod, watch_free,
-                                  timer_new, timer_at, timer_off, timer_free, defer, defer_free};
+    static const ahp_loop loop = {sizeof(loop), 0,          now_ms,    wall_ms,  watch_new,
+                                  watch_mod,    watch_free, timer_new, timer_at, timer_off,
+                                  timer_free,   defer,      defer_free};
     static const ahp_calls calls = {sizeof(calls), 0, complete, progress, rescan};
     static const ahp_deliver deliver = {sizeof(deliver), 0, 0, 0, offer};
 
@@ -208,11 +264,16 @@ static const void *ext(void *ctx, const char *id)
 
 int main(int argc, char **argv)
 {
-    static const ahp_host host = {.size = sizeof(host), .minor = AHP_MINOR, .name = "smallest-host",
-                                  .version = "1.0", .ext = ext, .log = host_log, .log_on = log_on,
+    static const ahp_host host = {.size = sizeof(host),
+                                  .minor = AHP_MINOR,
+                                  .name = "smallest-host",
+                                  .version = "1.0",
+                                  .ext = ext,
+                                  .log = host_log,
+                                  .log_on = log_on,
                                   .stopped = stopped};
-    ahp_call call = {.size = sizeof(call), .id = 1,
-                     .flags = AHP_CALL_NO_LATE_DELIVERY | AHP_CALL_ONE_SHOT};
+    ahp_call call = {
+        .size = sizeof(call), .id = 1, .flags = AHP_CALL_NO_LATE_DELIVERY | AHP_CALL_ONE_SHOT};
     ahp_err err = {.size = sizeof(err)};
     const ahp_entry *entry = NULL;
     ahp_inst *inst = NULL;
@@ -223,7 +284,8 @@ int main(int argc, char **argv)
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    if (ahp_load(argv[1], &entry, &err) != AHP_OK || ahp_entry_check(entry, &host, &err) != AHP_OK ||
+    if (ahp_load(argv[1], &entry, &err) != AHP_OK ||
+        ahp_entry_check(entry, &host, &err) != AHP_OK ||
         entry->create(&host, NULL, &inst, &err) != AHP_OK) {
         fprintf(stderr, "smallest_host: %s\n", err.text);
         return 3;

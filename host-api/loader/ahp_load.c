@@ -1,11 +1,12 @@
 /*
  * ahp_load.c - loads a plugin's file through libltdl, once, for the life of the process.
  *
- * libltdl 2.4.7 has habits this file works around, all measured: it says "file not found" for a file
- * that exists but does not link; it binds lazily, so a missing function shows only when it is called;
- * two spellings of one path give two handles; its error text is process-wide and may be stale. So
- * the path is resolved first, the file is known by device and inode, and one dlopen(RTLD_NOW) goes
- * before: it binds every symbol while a failure can still be told, in the linker's own words.
+ * libltdl 2.4.7 has habits this file works around, all measured: it says "file not found" for a
+ * file that exists but does not link; it binds lazily, so a missing function shows only when it is
+ * called; two spellings of one path give two handles; its error text is process-wide and may be
+ * stale. So the path is resolved first, the file is known by device and inode, and one
+ * dlopen(RTLD_NOW) goes before: it binds every symbol while a failure can still be told, in the
+ * linker's own words.
  *
  * The table of loaded files is this process's memory of what is resident, hence static. It only
  * grows, up to MODULES_MAX; nothing is ever unloaded.
@@ -35,8 +36,8 @@ static uint32_t modules_count;
 static int ltdl_ready;
 
 /*
- * A path whose file was replaced since it was loaded counts as loaded: libltdl would hand out the old
- * handle anyway, and an update needs a new process.
+ * A path whose file was replaced since it was loaded counts as loaded: libltdl would hand out the
+ * old handle anyway, and an update needs a new process.
  */
 static const struct module *module_find(const char *path, const struct stat *st)
 {

@@ -1,9 +1,9 @@
 /*
  * ahp_load.h - finds, loads and checks a plugin for a host; a library that hosts link.
  *
- * Loading goes through libltdl with the "local" and "resident" advice: the plugin's symbols stay its
- * own, and it is never unloaded. libltdl keeps process-wide state and is not thread-safe: call these
- * functions from one thread.
+ * Loading goes through libltdl with the "local" and "resident" advice: the plugin's symbols stay
+ * its own, and it is never unloaded. libltdl keeps process-wide state and is not thread-safe: call
+ * these functions from one thread.
  */
 #ifndef AHP_LOAD_H
 #define AHP_LOAD_H
@@ -20,8 +20,8 @@ extern "C" {
  * file again, also under another spelling of its path, gives the same entry. The entry is valid for
  * the life of the process. ret_err gets the true reason: the dynamic linker's own words for a file
  * that exists but does not load, both values for a version that does not fit. A file that has
- * replaced one which was loaded under the same path counts as that one: an update needs a new process.
- * AHP_E_NOT_FOUND: no such file; AHP_E_VERSION: the entry does not fit, or there is none;
+ * replaced one which was loaded under the same path counts as that one: an update needs a new
+ * process. AHP_E_NOT_FOUND: no such file; AHP_E_VERSION: the entry does not fit, or there is none;
  * AHP_E_LIMIT: 64 files are loaded; AHP_E_INVALID: no path; AHP_E_FAILED: it does not load.
  */
 int32_t ahp_load(const char *path, const ahp_entry **ret_entry, ahp_err *ret_err);
@@ -29,8 +29,8 @@ int32_t ahp_load(const char *path, const ahp_entry **ret_entry, ahp_err *ret_err
 /*
  * The check of ahp_load alone, for entries that were linked in, and the extensions: every id in
  * entry->needs must be one that host->ext answers. `host` may be NULL: then needs is not looked at.
- * AHP_E_VERSION, and ret_err names what was needed and what there is; AHP_E_FAILED: the entry is NULL
- * or holds what no entry may hold.
+ * AHP_E_VERSION, and ret_err names what was needed and what there is; AHP_E_FAILED: the entry is
+ * NULL or holds what no entry may hold.
  */
 int32_t ahp_entry_check(const ahp_entry *entry, const ahp_host *host, ahp_err *ret_err);
 

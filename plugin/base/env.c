@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,10 @@
 /* Shorter ones would blank out ordinary words. */
 #define SECRET_BYTES_MIN 6
 #define LOG_LINE_BYTES 1024
+/* Lines are scrubbed before they are cut, so that half a secret at the cut is found as well. */
+#define LOG_BUILD_BYTES 8192
+/* Keys that begin with "sk-" have at least so many letters after it. */
+#define SK_LETTERS_MIN 16
 
 struct env_secret {
     struct env_secret *next;
@@ -85,6 +90,7 @@ int64_t env_wall_ms(const struct env *env)
 int env_secret_add(struct env *env, const char *value)
 {
     struct env_secret *secret;
+    struct env_secret **at;
 
     if (!value || strlen(value) < SECRET_BYTES_MIN)
         return 0;
@@ -100,7 +106,12 @@ int env_secret_add(struct env *env, const char *value)
         return -1;
     }
     secret->len = strlen(value);
-    LL_PREPEND(env->secrets, secret);
+    /* Longest first: one that begins with another must not be left with its tail showing. */
+    at = &env->secrets;
+    while (*at && (*at)->len > secret->len)
+        at = &(*at)->next;
+    secret->next = *at;
+    *at = secret;
     return 0;
 }
 
@@ -114,17 +125,37 @@ static char *blank(char *at, size_t len)
     return at + stars;
 }
 
-/* A key that no configuration named, such as one that a provider echoes. */
-static void scrub_shape(char *text, const char *lead, size_t keep)
+static int is_word(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_';
+}
+
+/* Keys that no configuration named, such as one that a provider echoes. */
+static void scrub_bearer(char *text)
 {
     char *at = text;
 
-    while ((at = strstr(at, lead))) {
-        char *from = at + keep;
+    while ((at = strstr(at, "Bearer "))) {
+        char *from = at + 7;
         size_t len = strspn(from, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
                                   "-_.+/=");
 
         at = len >= 8 ? blank(from, len) : from;
+    }
+}
+
+/* Not inside of a word, and no slash: "desk-pictures/..." is a path that people need whole. */
+static void scrub_sk(char *text)
+{
+    char *at = text;
+
+    while ((at = strstr(at, "sk-"))) {
+        char *from = at + 3;
+        size_t len = 0;
+
+        while (is_word(from[len]) || from[len] == '-')
+            len++;
+        at = len >= SK_LETTERS_MIN && (at == text || !is_word(at[-1])) ? blank(from, len) : from;
     }
 }
 
@@ -138,13 +169,13 @@ void env_scrub(const struct env *env, char *text)
         while ((at = strstr(at, secret->value)))
             at = blank(at, secret->len);
     }
-    scrub_shape(text, "Bearer ", 7);
-    scrub_shape(text, "sk-", 3);
+    scrub_bearer(text);
+    scrub_sk(text);
 }
 
 void env_log(const struct env *env, int32_t level, enum log_item item, const char *format, ...)
 {
-    char line[LOG_LINE_BYTES];
+    char line[LOG_BUILD_BYTES];
     va_list args;
     int len;
 
@@ -156,6 +187,8 @@ void env_log(const struct env *env, int32_t level, enum log_item item, const cha
     if (len < 0)
         return;
     env_scrub(env, line);
+    line[LOG_LINE_BYTES - 1] = '\0';
+    utf8_mend(line);
     for (char *at = line; *at; at++)
         if ((unsigned char)*at < 0x20)
             *at = ' ';

@@ -1,6 +1,8 @@
 /* err.c - see err.h. */
 #include "base/err.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,34 +29,19 @@ static const char *const names[ERR_KINDS] = {
     [ERR_INTERNAL] = "internal",
 };
 
-/* A cut in the middle of a character would make the text invalid JSON. */
-static void cut_clean(char *text)
-{
-    size_t len = strlen(text);
-    size_t back = 0;
-
-    while (back < len && back < 4 && ((unsigned char)text[len - 1 - back] & 0xC0) == 0x80)
-        back++;
-    if (back < len) {
-        unsigned char lead = (unsigned char)text[len - 1 - back];
-        size_t need = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
-
-        if (back < need)
-            text[len - 1 - back] = '\0';
-    }
-}
-
 static void fill(struct err *err, enum err_kind kind, const char *field, const char *format,
                  va_list args)
 {
     char text[LIMIT_ERR_TEXT];
 
     /* Through a buffer of its own: an argument may be err->text itself. */
-    if (vsnprintf(text, sizeof(text), format, args) >= (int)sizeof(text))
-        cut_clean(text);
+    vsnprintf(text, sizeof(text), format, args);
+    /* Cut here or by a precision in the format, and often quoting others: it must stay text. */
+    utf8_mend(text);
     memset(err, 0, sizeof(*err));
     err->kind = kind;
     snprintf(err->field, sizeof(err->field), "%s", field);
+    utf8_mend(err->field);
     memcpy(err->text, text, sizeof(text));
 }
 

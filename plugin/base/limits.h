@@ -43,13 +43,14 @@
 #define LIMIT_CALLS 4096       /* open at once */
 #define LIMIT_FLOW_BYTES 65536 /* an adapter's saved state */
 #define LIMIT_RETRIES 8        /* of one request that may be repeated */
+#define LIMIT_SUBMITS 4        /* retries of a submit that certainly was not carried out */
 #define LIMIT_DELIVERY_TRIES 8
 #define LIMIT_LIST 100         /* rows of one listing */
 
 /* The ledger. */
 #define LIMIT_LEDGER_OPS 65536 /* queued at once */
-#define LIMIT_LEDGER_BATCH 128 /* in one transaction, which may run on the loop */
-#define LIMIT_LEDGER_SCAN 256  /* jobs taken by one scan; a full answer means: scan again */
+#define LIMIT_LEDGER_BATCH 64 /* in one transaction; what follows from it runs in one turn */
+#define LIMIT_LEDGER_SCAN 64  /* jobs taken by one scan; a full answer means: scan again */
 
 /* Times, ms. */
 #define LEASE_MS 30000           /* a process that is silent for so long has lost its jobs */

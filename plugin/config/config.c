@@ -13,8 +13,8 @@
 
 static int known_members(const json_t *given, struct err *err)
 {
-    static const char *const known[] = {"config_file", "state_dir", "workspace", "locale",
-                                        "settings"};
+    static const char *const known[] = {"config_file", "state_dir", "workspace",
+                                        "locale",      "resume",    "settings"};
     const char *key;
     json_t *value;
 
@@ -26,7 +26,7 @@ static int known_members(const json_t *given, struct err *err)
         if (i == sizeof(known) / sizeof(*known))
             return err_field(err, key,
                              "the plugin's configuration has an unknown member \"%s\"; allowed "
-                             "are config_file, state_dir, workspace, locale, settings",
+                             "are config_file, state_dir, workspace, locale, resume, settings",
                              key);
     }
     return 0;
@@ -53,6 +53,9 @@ static int take_given(struct config *config, const ahp_text *text, struct err *e
     config->locale = mem_text(json_string_value(locale));
     if (locale && !config->locale)
         return err_nomem(err);
+    if (json_object_get(config->given, "resume") &&
+        !json_is_boolean(json_object_get(config->given, "resume")))
+        return err_field(err, "resume", "resume must be true or false");
     settings = json_object_get(config->given, "settings");
     if (settings && !json_is_object(settings))
         return err_field(err, "settings", "settings must be a JSON object");
@@ -155,6 +158,11 @@ const char *config_videos_dir(const struct config *config)
 const char *config_locale(const struct config *config)
 {
     return config->locale;
+}
+
+int config_resume(const struct config *config)
+{
+    return !json_is_false(json_object_get(config->given, "resume"));
 }
 
 const char *const *config_roots(const struct config *config, size_t *ret_count)

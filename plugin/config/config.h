@@ -76,6 +76,12 @@ const char *config_images_dir(const struct config *config);
 const char *config_videos_dir(const struct config *config);
 const char *config_locale(const struct config *config); /* or NULL */
 
+/*
+ * Should this process take up jobs that others left? Not one that ends with its answer: it would
+ * begin what it cannot see through.
+ */
+int config_resume(const struct config *config);
+
 /* Folders that local inputs may come from, the workspace first. */
 const char *const *config_roots(const struct config *config, size_t *ret_count);
 

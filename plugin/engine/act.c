@@ -235,3 +235,20 @@ int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *don
 {
     return act(engine, id, 0, redeliver_job, done, ud);
 }
+
+static void taken(void *ud, enum ledger_result result, const struct ledger_job *row,
+                  const struct err *err)
+{
+    struct engine *engine = ud;
+
+    (void)err;
+    if (result != LEDGER_OK || engine->stopping || job_by_id(engine, row->id))
+        return;
+    engine_take_up(engine, row);
+}
+
+void engine_take(struct engine *engine, const char *id)
+{
+    if (!job_by_id(engine, id) && ledger_claim(engine->ledger, id, NULL, taken, engine))
+        env_log(engine->env, AHP_LOG_INFO, LOG_JOB_TAKEN, "%s was not taken up: no memory", id);
+}

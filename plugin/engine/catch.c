@@ -145,10 +145,15 @@ int catch_finish(struct job *job, struct http_reply *reply, struct err *err)
     return spill_finish(job->catch.spill, &reply->text, &reply->text_len, &reply->blobs, err);
 }
 
-void catch_drop(struct job *job)
+void catch_read(struct job *job)
 {
     spill_free(job->catch.spill);
     job->catch.spill = NULL;
+}
+
+void catch_drop(struct job *job)
+{
+    catch_read(job);
     for (size_t i = 0; i < LIMIT_BLOBS; i++) {
         media_part_abandon(job->catch.parts[i]);
         job->catch.parts[i] = NULL;

@@ -172,6 +172,13 @@ static void offer_now(struct job *job)
 
     if (!delivery || delivery->state != DELIVERY_OFFERED)
         return;
+    if (job->engine->stopping) {
+        /* Announced, but offers are not taken any more: the next process must not think it was. */
+        delivery->state = DELIVERY_PENDING;
+        delivery->attempts--;
+        job_record(job, 1, NULL);
+        return;
+    }
     crash_point("offer", delivery->key);
     rc = offer(job, delivery);
     crash_point("offered", delivery->key);

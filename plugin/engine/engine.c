@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SCAN_SOON_MS 20
-#define SCAN_JOBS 256
+#define SCAN_JOBS LIMIT_LEDGER_SCAN
 #define STOP_LOOK_MS 50
 
 static void scan_tick(void *ud);
@@ -43,8 +43,7 @@ int engine_start(struct engine *engine, struct err *err)
     return 0;
 }
 
-/* A job of an earlier or other process: goes on where its row says. */
-static void take_up(struct engine *engine, const struct ledger_job *row)
+void engine_take_up(struct engine *engine, const struct ledger_job *row)
 {
     struct job *job = job_by_id(engine, row->id);
     int64_t wait;
@@ -80,7 +79,7 @@ static void scanned(void *ud, enum ledger_result result, const struct ledger_job
         env_log(engine->env, AHP_LOG_WARN, LOG_LEDGER, "looking for jobs failed: %s", err->text);
     } else {
         for (size_t i = 0; i < jobs_count; i++)
-            take_up(engine, jobs[i]);
+            engine_take_up(engine, jobs[i]);
         engine->unfinished = unfinished;
     }
     engine->env->loop->timer_at(engine->scan_timer,
@@ -98,7 +97,7 @@ static void scan_tick(void *ud)
         .host = engine->env->host->name,
         .can_deliver = (engine->env->deliver->flags & AHP_DELIVER_READY) != 0,
         .now_ms = env_wall_ms(engine->env),
-        .jobs_max = held >= LIMIT_JOBS ? 0 : SCAN_JOBS,
+        .jobs_max = held >= LIMIT_JOBS || !config_resume(engine->config) ? 0 : SCAN_JOBS,
     };
 
     if (engine->scanning || engine->stopping)

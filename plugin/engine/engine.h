@@ -82,6 +82,9 @@ typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struc
 int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 
+/* Somebody waits for this job: it goes on here unless another process is at it. */
+void engine_take(struct engine *engine, const char *id);
+
 /* ahp_inst.receipt. */
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
 

@@ -133,6 +133,7 @@ void job_send(struct job *job, const struct http_request *request, net_done_fn *
 const struct net_sink *catch_sink(struct job *job, enum http_answer answer,
                                   struct net_sink *ret_sink);
 int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
+void catch_read(struct job *job); /* the answer's text was read: its buffers go, the files stay */
 void catch_drop(struct job *job);
 void catch_sweep(const struct job *job); /* what an earlier process left half-written */
 const char *catch_dir(const struct job *job);
@@ -178,6 +179,8 @@ void watch_done(struct engine *engine);
 
 /* engine.c */
 void engine_scan_soon(struct engine *engine);
+/* A job of an earlier or other process whose lease is ours now: goes on where its row says. */
+void engine_take_up(struct engine *engine, const struct ledger_job *row);
 void engine_idle_check(struct engine *engine);
 
 #endif

@@ -170,6 +170,11 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
         engine_idle_check(engine);
         return;
     }
+    if (!facts && err->kind == ERR_CANCELLED) {
+        schedule_in(job, 1000); /* the host dropped the work; what was written is adopted */
+        engine_idle_check(job->engine);
+        return;
+    }
     if (facts)
         crash_point("published", job->row->id);
     if (!facts) {
@@ -248,7 +253,7 @@ static void downloaded(void *ud, const struct http_reply *reply)
 
     job->call = NULL;
     job->busy = BUSY_NOT;
-    if (reply->outcome == HTTP_CANCELLED)
+    if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return;
     if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0])
         publish(job, &job->catch.parts[0]);

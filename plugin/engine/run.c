@@ -168,7 +168,7 @@ static void step_done(struct job *job)
 
 /*
  * A failure that may pass. What the provider has accepted is asked for until its deadline; what was
- * not accepted is tried LIMIT_RETRIES times.
+ * not accepted is tried LIMIT_SUBMITS times more: somebody is waiting to hear.
  */
 static int step_retry(struct job *job, const struct http_reply *reply)
 {
@@ -177,7 +177,7 @@ static int step_retry(struct job *job, const struct http_reply *reply)
     int64_t wait = schedule_backoff_ms(row->tries);
 
     if (row->state == JOB_WORKING ? row->deadline_ms && now >= row->deadline_ms
-                                  : row->tries >= LIMIT_RETRIES)
+                                  : row->tries >= LIMIT_SUBMITS)
         return 0;
     if (reply && reply->retry_after_ms > 0)
         wait = reply->retry_after_ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS
@@ -288,13 +288,14 @@ static void answered(void *ud, const struct http_reply *reply)
     job->call = NULL;
     job->busy = BUSY_NOT;
     job->spending = 0;
-    if (reply->outcome == HTTP_CANCELLED)
+    if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return; /* the net is closing; the ledger knows what was under way */
     if (catch_finish(job, &whole, &err)) {
         whole.outcome = HTTP_SINK;
         whole.error = err.text;
     }
     turn_and_do(job, &whole);
+    catch_read(job);
     if (!job->turn || job->turn->step.kind != STEP_DONE)
         engine_idle_check(job->engine);
 }

@@ -10,8 +10,8 @@
  * fails is undone alone (ops.c).
  *
  * The write-ahead log is moved into the database when there is nothing else to do, or when it has
- * grown past LOG_PAGES_FORCE, as a batch of its own: done by SQLite inside a commit it would hold up
- * whoever committed.
+ * grown past LOG_PAGES_FORCE, as a batch of its own: done by SQLite inside a commit it would hold
+ * up whoever committed.
  */
 #include "base/crash.h"
 #include "base/mem.h"
@@ -20,8 +20,8 @@
 #include <string.h>
 #include <utlist.h>
 
-#define BACKOFF_MS_MIN 2
-#define BACKOFF_MS_MAX 50
+#define BACKOFF_MS_MIN  2
+#define BACKOFF_MS_MAX  50
 #define LOG_PAGES_FORCE 1024 /* 4 MiB, where SQLite itself would do it */
 
 static void arm(struct ledger *ledger, int64_t at_ms)
@@ -51,8 +51,8 @@ static void cut(struct ledger *ledger)
     if (batch->checkpoint)
         return;
     /* Alone, so that another writer holds up no reader of ours for its sake. */
-    batch->writes = batch->renew = !ledger->closing && ledger->renew_due &&
-                                   env_now_ms(ledger->env) >= ledger->renew_at_ms;
+    batch->writes = batch->renew =
+        !ledger->closing && ledger->renew_due && env_now_ms(ledger->env) >= ledger->renew_at_ms;
     if (batch->renew)
         return;
     while (ledger->queue && batch->count < LIMIT_LEDGER_BATCH) {
@@ -91,7 +91,7 @@ static int run_ops(struct ledger *ledger, struct err *err)
 
     DL_FOREACH(ledger->batch->ops, op) {
         op_run(ledger, op);
-        /* Busy hits all alike; and out of space, for one, SQLite has undone everything by itself. */
+        /* Busy hits all alike; and when space runs out SQLite has undone everything by itself. */
         if (op->result == LEDGER_FAILED &&
             (op->err.kind == ERR_BUSY || sqlite3_get_autocommit(ledger->db))) {
             *err = op->err;
@@ -110,8 +110,7 @@ static int transaction(struct ledger *ledger, struct err *err)
     if (store_run(ledger, batch->writes ? STMT_BEGIN_WRITE : STMT_BEGIN, err))
         return -1;
     /* In close the lease is about to end, and the clock may not be asked. */
-    if (batch->writes && !ledger->closing &&
-        owner_touch(ledger, batch->wall_ms, batch->renew, err))
+    if (batch->writes && !ledger->closing && owner_touch(ledger, batch->wall_ms, batch->renew, err))
         goto undo;
     if (batch->takes && owner_sweep(ledger, batch->wall_ms, batch->mono_ms, err))
         goto undo;

@@ -248,8 +248,7 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
     op->only_open = query->only_open;
     op->limit = query->limit < LIMIT_LIST ? query->limit : LIMIT_LIST;
     if (op_text(&op->id, query->id) || op_text(&op->file, query->file) ||
-        op_text(&op->conversation, query->conversation) ||
-        op_text(&op->job_kind, query->kind)) {
+        op_text(&op->conversation, query->conversation) || op_text(&op->job_kind, query->kind)) {
         op_free(op);
         return -1;
     }

@@ -1,7 +1,7 @@
 /*
  * ledger.h - the store of jobs: what makes a paid job survive a crash. The engine speaks to it in
- * whole operations; this header knows no SQL, so that another store can stand behind it (sqlite.c is
- * the embedded one).
+ * whole operations; this header knows no SQL, so that another store can stand behind it (the other
+ * files of this folder are the embedded one, on SQLite; store.h says how they hang together).
  *
  * Every operation is asynchronous: it copies its arguments and returns; its callback runs later on
  * the loop, never before the call has returned, when the outcome is durable. Operations of one
@@ -10,8 +10,14 @@
  *
  * Several processes, and several instances in a process, may open one ledger. A job is worked on
  * only under a lease. The ledger renews its owner's lease by itself; an owner that died (its lock
- * file is free) or was silent for LEASE_MS loses its jobs to whoever takes them, and its own records
- * then answer LEDGER_LOST.
+ * file is free) loses its jobs at once to whoever takes them. One that lives but was silent loses
+ * them too, when its LEASE_MS are over and whoever comes has seen it stay silent for a renewal's
+ * time more: after a suspend everybody's lease looks over, and nobody shall lose a job by that. Its own
+ * records then answer LEDGER_LOST; jobs that nobody has taken meanwhile are still its own.
+ *
+ * When another process is writing, operations wait for it without holding up the loop, for
+ * LEDGER_BUSY_MS, then fail with ERR_BUSY. An operation that fails is undone alone; what fails for
+ * all (no space, a broken disk) fails every operation of its transaction.
  */
 #ifndef LEDGER_LEDGER_H
 #define LEDGER_LEDGER_H
@@ -25,7 +31,7 @@
 
 struct ledger;
 
-/* Where a job is. Stored by name; the order is the order in time. Which pairs are allowed: engine/job.c. */
+/* Where a job is. Stored by name; in the order of time. Which pairs are allowed: engine/job.c. */
 enum job_state {
     JOB_PLANNED,
     JOB_UPLOADING,
@@ -135,6 +141,7 @@ struct ledger_job {
     size_t deliveries_count;
 };
 
+/* Every text and list of a copy is a block of its own from mem.h: a holder may replace one. */
 int ledger_job_copy(const struct ledger_job *job, struct ledger_job **ret_job);
 void ledger_job_free(struct ledger_job *job);
 
@@ -154,12 +161,16 @@ enum ledger_result {
  */
 int ledger_open(struct env *env, const char *dir, struct ledger **ret_ledger, struct err *err);
 
-/* From here on the lease is renewed and operations run. Before it operations queue. */
+/*
+ * From here on the lease is renewed and operations run. Before it operations queue. ERR_NOMEM: the
+ * host gave no timers; the ledger can only be closed.
+ */
 int ledger_start(struct ledger *ledger, struct err *err);
 
 /*
- * Runs what is queued to its end in this call, without callbacks, gives its leases back and frees
- * all. NULL is ignored.
+ * Stores what accepts, records and cancels are still queued, without callbacks, gives its leases
+ * back and frees all. Blocks for file access, and for another writer up to 2 s in all: only from
+ * destroy, never from a callback of this ledger. NULL is ignored.
  */
 void ledger_close(struct ledger *ledger);
 
@@ -177,15 +188,22 @@ struct ledger_accept {
     const struct ledger_job *job; /* with its id; state PLANNED, or SUBMITTING with flow set */
     int take;                     /* 1: this process works on it from now */
     const char *dedup_key;        /* NULL: none, always a new job */
-    int dedup_host;               /* 1: the host's key, valid as long as the job is known; 0: our own, see below */
+    int dedup_host; /* 1: the host's key, valid as long as the job is known; 0: our own */
     int64_t now_ms;
 };
 
 /*
+ * The functions below return 0, and the callback follows; or -1 (no memory, or LIMIT_LEDGER_OPS are
+ * queued), and none does. In a callback `err` is NULL unless the result is LEDGER_FAILED; `job`,
+ * jobs and err live for the callback.
+ */
+
+/*
  * Stores a new job, unless one with the same dedup_key is known: with our own key one that is not
- * ended or that began within DEDUP_WINDOW_MS, and that did not end as failed, cancelled or expired. `job` is the
- * stored one, with files and deliveries; created tells which. resubmit_of is unique: LEDGER_TAKEN and
- * the earlier repeat when that job was repeated already.
+ * ended or that began within DEDUP_WINDOW_MS, and that did not end as failed, cancelled or expired.
+ * `job` is the stored one, with files and deliveries; created tells which. resubmit_of is unique:
+ * LEDGER_TAKEN and the earlier repeat when that job was repeated already, and the repeat did not
+ * fail. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
  */
 typedef void ledger_accept_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
                               int created, const struct ledger_history *history,
@@ -196,7 +214,9 @@ int ledger_accept(struct ledger *ledger, const struct ledger_accept *accept, led
 /*
  * Stores the whole present state of a job that this process holds: its row, files not stored yet
  * (by number) and its deliveries (by key), in one transaction. `flags` tells what the store knows
- * by now (LEDGER_JOB_CANCEL). `release` gives the lease back with it.
+ * by now (LEDGER_JOB_CANCEL), which a record never takes away. `release` gives the lease back with
+ * it. id, created_ms, dedup_key and resubmit_of stay as they were accepted, and so does a file that
+ * is stored already.
  */
 typedef void ledger_record_fn(void *ud, enum ledger_result result, uint32_t flags,
                               const struct err *err);
@@ -204,31 +224,39 @@ int ledger_record(struct ledger *ledger, const struct ledger_job *job, int relea
                   ledger_record_fn *done, void *ud);
 
 struct ledger_scan {
-    const char *host; /* jobs past FETCHING are taken only if they came through this host … */
-    int can_deliver;  /* … and it can deliver now */
+    /*
+     * Jobs past FETCHING are taken only if they came through this host, or through none, and it can
+     * deliver now. READY without LEDGER_JOB_DELIVERS has nothing to deliver: anyone takes it.
+     */
+    const char *host;
+    int can_deliver;
     int64_t now_ms;
-    size_t jobs_max;
+    size_t jobs_max; /* up to LIMIT_LEDGER_SCAN; when so many come there may be more: scan again */
 };
 
 /*
- * Takes leases of open jobs that nobody alive holds, oldest due first, and counts what is left to do: open
- * jobs that `host` could work on or that a living process is working on, this one included.
+ * Takes leases of open jobs that nobody alive holds, oldest due first, and counts what is left to
+ * do: open jobs that `host` could work on or that a living process, this one included, works on.
  */
-typedef void ledger_scan_fn(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
-                            size_t jobs_count, int64_t unfinished, const struct err *err);
+typedef void ledger_scan_fn(void *ud, enum ledger_result result,
+                            const struct ledger_job *const *jobs, size_t jobs_count,
+                            int64_t unfinished, const struct err *err);
 int ledger_scan(struct ledger *ledger, const struct ledger_scan *scan, ledger_scan_fn *done,
                 void *ud);
 
 /*
  * Takes the lease of one job, by its id or by the key of one of its deliveries, open or not.
- * LEDGER_NOT_FOUND, LEDGER_TAKEN (job is what is stored). OK also when this process holds it already.
+ * LEDGER_NOT_FOUND, LEDGER_TAKEN (job is what is stored). OK also when this process holds it.
  */
 typedef void ledger_claim_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
                              const struct err *err);
 int ledger_claim(struct ledger *ledger, const char *id, const char *delivery_key,
                  ledger_claim_fn *done, void *ud);
 
-/* Asks whoever holds the job to end it: sets LEDGER_JOB_CANCEL. LEDGER_NOT_FOUND. */
+/*
+ * Asks whoever holds the job to end it: sets LEDGER_JOB_CANCEL, unless it has ended. LEDGER_OK with
+ * the job, LEDGER_NOT_FOUND. The holder learns it from its next record or claim.
+ */
 int ledger_cancel(struct ledger *ledger, const char *id, ledger_claim_fn *done, void *ud);
 
 struct ledger_query {

@@ -261,7 +261,7 @@ static int count_unfinished(struct ledger *ledger, struct op *op)
 
 static enum ledger_result run_scan(struct ledger *ledger, struct op *op)
 {
-    char (*ids)[LIMIT_ID] = mem_alloc(op->limit * sizeof(ids[0]));
+    char(*ids)[LIMIT_ID] = mem_alloc(op->limit * sizeof(ids[0]));
     enum ledger_result result = LEDGER_FAILED;
     sqlite3_stmt *stmt;
     size_t count = 0;
@@ -288,8 +288,7 @@ static enum ledger_result run_scan(struct ledger *ledger, struct op *op)
     if (rc < 0)
         goto out;
     for (size_t i = 0; i < count; i++)
-        if (take_job(ledger, op, ids[i]) ||
-            answer_job_by(ledger, op, STMT_JOB_BY_ID, ids[i]) < 0)
+        if (take_job(ledger, op, ids[i]) || answer_job_by(ledger, op, STMT_JOB_BY_ID, ids[i]) < 0)
             goto out;
     if (count_unfinished(ledger, op) == 0)
         result = LEDGER_OK;

@@ -7,7 +7,8 @@
  *
  * The lock ends with the process, at once and whatever it died of; so a free lock is a sure sign.
  * It is flock(), bound to the open file and not to the process, so that two instances in one
- * process are two owners. A process that lives but has been silent for longer than its lease, by
+ * process are two owners. (A child that was forked and runs no other program keeps its parent's lock
+ * alive; then only silence tells.) A process that lives but has been silent for longer than its lease, by
  * the wall clock, loses it too, but only after somebody has watched it stay silent for GRACE_MS of
  * his own time: after a suspend, or when the clock is set, all leases look over at once, and the
  * living must get a chance to renew.
@@ -23,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GRACE_MS (LEASE_RENEW_MS + 2000)
+#define GRACE_MS   (LEASE_RENEW_MS + 2000)
 #define LOCK_TRIES 8
 #define STRAYS_MAX 256 /* names looked at in one go */
 
@@ -98,8 +99,8 @@ int owner_init(struct ledger *ledger, struct err *err)
             return err_set(err, ERR_IO, "cannot make %.200s: %s", owner->lock_path,
                            strerror(errno));
         /* Between open and flock somebody may have taken it for a stray. */
-        if (flock(owner->lock_fd, LOCK_EX | LOCK_NB) == 0 &&
-            fstat(owner->lock_fd, &status) == 0 && status.st_nlink > 0)
+        if (flock(owner->lock_fd, LOCK_EX | LOCK_NB) == 0 && fstat(owner->lock_fd, &status) == 0 &&
+            status.st_nlink > 0)
             return 0;
         if (errno == ENOLCK || errno == EOPNOTSUPP || errno == EINVAL)
             return err_set(err, ERR_IO, "cannot lock %.200s: %s; use a folder on a local disk",

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+/* clang-format off */
 #define JOB(name, type) {#name, FIELD_##type, 0, offsetof(struct ledger_job, name), 0}
 #define JOB_ONCE(name, type) {#name, FIELD_##type, 1, offsetof(struct ledger_job, name), 0}
 
@@ -63,9 +64,14 @@ static const struct field delivery_fields[] = {
 #define FILE_ONCE(name, type) {#name, FIELD_##type, 1, offsetof(struct ledger_file, name), 0}
 
 static const struct field file_fields[] = {
-    FILE_ONCE(handle, ID),          FILE_ONCE(number, UINT32), FILE_ONCE(path, TEXT),
-    FILE_ONCE(mime, TEXT),          FILE_ONCE(url, TEXT),      FILE_ONCE(width, UINT32),
-    FILE_ONCE(height, UINT32),      FILE_ONCE(bytes, UINT64),
+    FILE_ONCE(handle, ID),
+    FILE_ONCE(number, UINT32),
+    FILE_ONCE(path, TEXT),
+    FILE_ONCE(mime, TEXT),
+    FILE_ONCE(url, TEXT),
+    FILE_ONCE(width, UINT32),
+    FILE_ONCE(height, UINT32),
+    FILE_ONCE(bytes, UINT64),
     FILE_ONCE(duration_ms, INT64),
 };
 
@@ -76,6 +82,8 @@ const struct table table_files = {"files", sizeof(struct ledger_file), COUNT(fil
                                   file_fields};
 const struct table table_deliveries = {"deliveries", sizeof(struct ledger_delivery),
                                        COUNT(delivery_fields), delivery_fields};
+
+/* clang-format on */
 
 char *row_select_sql(const struct table *table, const char *rest)
 {
@@ -162,7 +170,7 @@ static int bind_field(sqlite3_stmt *stmt, int index, const struct field *field, 
     case FIELD_INT64:
         return sqlite3_bind_int64(stmt, index, *(const int64_t *)at);
     case FIELD_UINT64:
-        return sqlite3_bind_int64(stmt, index, (int64_t) * (const uint64_t *)at);
+        return sqlite3_bind_int64(stmt, index, *(const int64_t *)at); /* no file is that large */
     case FIELD_MONEY:
         return *(const double *)at < 0 ? sqlite3_bind_null(stmt, index)
                                        : sqlite3_bind_double(stmt, index, *(const double *)at);

@@ -14,15 +14,19 @@
 #include <unistd.h>
 
 #define FILE_NAME "clawmedia.db"
-#define OPEN_BUSY_MS 5000           /* only in create, which may wait */
-#define APPLICATION_ID 0x636c776d   /* "clwm", for file(1) and against other people's files */
-#define TEXT_OF(x) #x
+/* Only in create, which may wait: about 5 s in all. */
+#define OPEN_BUSY_MS   100
+#define OPEN_AGAIN_MS  5
+#define OPEN_TRIES     50
+#define APPLICATION_ID 0x636c776d /* "clwm", for file(1) and against other people's files */
+#define TEXT_OF(x)     #x
 #define NUMBER_TEXT(x) TEXT_OF(x)
 
-/* One script a version: the nth brings a ledger from version n to n + 1. Never edited, only added to. */
+/* The nth script brings a ledger from version n to n + 1. Never edited, only added to. */
+/* clang-format off */
 static const char *const migrations[] = {
     "CREATE TABLE owners (\n"
-    "  -- Who works on jobs. An owner that is not listed here holds nothing, whatever jobs.owner says.\n"
+    "  -- Who works on jobs. Who is not listed holds nothing, whatever jobs.owner says.\n"
     "  id TEXT PRIMARY KEY,           -- its lock file is owners/<id>.lock\n"
     "  host TEXT NOT NULL,            -- the agent host it runs in\n"
     "  pid INTEGER NOT NULL,\n"
@@ -34,10 +38,10 @@ static const char *const migrations[] = {
     "  number INTEGER PRIMARY KEY,    -- order of acceptance\n"
     "  id TEXT NOT NULL UNIQUE,\n"
     "  owner TEXT NOT NULL DEFAULT '',  -- who works on it, see owners; '': nobody\n"
-    "  state TEXT NOT NULL CHECK (state IN ('planned','uploading','submitting','working','fetching',\n"
-    "    'ready','delivering','delivered','done','failed','cancelled','expired','unknown',\n"
-    "    'undeliverable')),\n"
-    "  open INTEGER NOT NULL CHECK (open IN (0, 1)),  -- 1: some process has to do something about it\n"
+    "  state TEXT NOT NULL CHECK (state IN ('planned','uploading','submitting','working',\n"
+    "    'fetching','ready','delivering','delivered','done','failed','cancelled','expired',\n"
+    "    'unknown','undeliverable')),\n"
+    "  open INTEGER NOT NULL CHECK (open IN (0, 1)),  -- 1: there is something to do\n"
     "  flags INTEGER NOT NULL,        -- 1: delivers by itself, 2: somebody asked for its end\n"
     "  progress INTEGER NOT NULL,     -- permille, -1: not known\n"
     "  tries INTEGER NOT NULL,        -- failed tries of the current step\n"
@@ -68,10 +72,7 @@ static const char *const migrations[] = {
     "  currency TEXT,\n"
     "  request TEXT NOT NULL,         -- JSON\n"
     "  plan TEXT,                     -- JSON\n"
-    "  flow TEXT,                     -- JSON\n"
-    "  for_host INTEGER GENERATED ALWAYS AS (  -- 1: only its own host can go on with it\n"
-    "    state NOT IN ('planned','uploading','submitting','working','fetching')\n"
-    "    AND (state <> 'ready' OR (flags & 1))) VIRTUAL\n"
+    "  flow TEXT                      -- JSON\n"
     ") STRICT;\n"
 
     "CREATE TABLE files (\n"
@@ -90,7 +91,8 @@ static const char *const migrations[] = {
 
     "CREATE TABLE deliveries (\n"
     "  key TEXT NOT NULL PRIMARY KEY,\n"
-    "  state TEXT NOT NULL CHECK (state IN ('pending','offered','held','done','unknown','refused')),\n"
+    "  state TEXT NOT NULL CHECK (state IN ('pending','offered','held','done',\n"
+    "    'unknown','refused')),\n"
     "  kind INTEGER NOT NULL,         -- 0: a result, 1: words only\n"
     "  attempts INTEGER NOT NULL,\n"
     "  next_ms INTEGER NOT NULL,      -- when to offer it\n"
@@ -101,7 +103,8 @@ static const char *const migrations[] = {
     ") STRICT;\n"
 
     "CREATE INDEX deliveries_job ON deliveries(job);\n"
-    "CREATE INDEX jobs_open ON jobs(owner, for_host, due_ms, host) WHERE open = 1;\n"
+    "-- All that the search for free jobs looks at, so that it reads no rows.\n"
+    "CREATE INDEX jobs_open ON jobs(owner, due_ms, state, flags, host, open, id) WHERE open = 1;\n"
     "CREATE INDEX jobs_conversation ON jobs(conversation, created_ms);\n"
     "CREATE INDEX jobs_created ON jobs(created_ms);\n"
     "CREATE INDEX jobs_dedup ON jobs(dedup_key, created_ms) WHERE dedup_key IS NOT NULL;\n"
@@ -112,14 +115,15 @@ static const char *const migrations[] = {
     "  AND state NOT IN ('failed','cancelled','expired','unknown');\n"
     "PRAGMA application_id = " NUMBER_TEXT(APPLICATION_ID) ";\n",
 };
+/* clang-format on */
 
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 /*
- * synchronous = FULL: in WAL mode NORMAL would not sync at a commit, and a power cut could take back
- * "this request is about to be sent", which is the one thing that keeps it from being paid twice.
- * wal_autocheckpoint = 0: the automatic one runs inside some unlucky commit; batch.c does it when
- * there is nothing else to do. temp_store: no files outside the ledger's folder.
+ * synchronous = FULL: in WAL mode NORMAL would not sync at a commit, and a power cut could take
+ * back "this request is about to be sent", which is the one thing that keeps it from being paid
+ * twice. wal_autocheckpoint = 0: the automatic one runs inside some unlucky commit; batch.c does it
+ * when there is nothing else to do. temp_store: no files outside the ledger's folder.
  */
 static const char *const settings =
     "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -2048;"
@@ -144,19 +148,22 @@ int store_fail(const struct ledger *ledger, int rc, struct err *err)
                        path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return err_set(err, ERR_IO,
-                       "the ledger %.200s is damaged (%.80s) and was left as it is: restore it from "
-                       "a backup, or move it and its -wal file away to start with an empty one",
-                       path, why);
+        return err_set(
+            err, ERR_IO,
+            "the ledger %.200s is damaged (%.80s) and was left as it is: restore it from "
+            "a backup, or move it and its -wal file away to start with an empty one",
+            path, why);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
-        return err_set(err, ERR_IO, "the ledger %.200s cannot be opened for writing (%.80s): check "
-                                    "the rights of the file and its folder",
+        return err_set(err, ERR_IO,
+                       "the ledger %.200s cannot be opened for writing (%.80s): check "
+                       "the rights of the file and its folder",
                        path, why);
     case SQLITE_IOERR:
-        return err_set(err, ERR_IO, "the ledger %.200s cannot be read or written (%.80s, error %d): "
-                                    "check that disk",
+        return err_set(err, ERR_IO,
+                       "the ledger %.200s cannot be read or written (%.80s, error %d): "
+                       "check that disk",
                        path, why, rc);
     default:
         return err_set(err, ERR_INTERNAL, "ledger %.200s: %.120s (error %d)", path, why, rc);
@@ -200,10 +207,11 @@ static int check_version(struct ledger *ledger, int *ret_version, struct err *er
         return err_set(err, ERR_CONFIG, "%.200s is some other program's database, not a ledger",
                        ledger->path);
     if (version > VERSION || version < 0)
-        return err_set(err, ERR_CONFIG,
-                       "the ledger %.200s has version %d, this program knows versions up to %d: use "
-                       "the newer program, or another state folder",
-                       ledger->path, version, VERSION);
+        return err_set(
+            err, ERR_CONFIG,
+            "the ledger %.200s has version %d, this program knows versions up to %d: use "
+            "the newer program, or another state folder",
+            ledger->path, version, VERSION);
     *ret_version = version;
     return 0;
 }
@@ -286,6 +294,27 @@ static int on_commit(void *ud, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/*
+ * SQLite does not call its busy handler where waiting could be a deadlock, and the change to WAL is
+ * such a place: when several processes open a new ledger at once, it has to be tried again.
+ */
+static int set_up(struct ledger *ledger, struct err *err)
+{
+    struct err busy;
+    int version;
+
+    sqlite3_busy_timeout(ledger->db, OPEN_BUSY_MS);
+    sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    for (int tries = 1;; tries++) {
+        if (check_version(ledger, &version, &busy) == 0 && use_log(ledger, &busy) == 0 &&
+            run_script(ledger, settings, &busy) == 0 && migrate(ledger, &busy) == 0)
+            return 0;
+        if (busy.kind != ERR_BUSY || tries >= OPEN_TRIES)
+            return err_set(err, busy.kind, "%s", busy.text);
+        sqlite3_sleep(OPEN_AGAIN_MS);
+    }
+}
+
 int schema_open(struct ledger *ledger, struct err *err)
 {
     struct stat status;
@@ -295,8 +324,9 @@ int schema_open(struct ledger *ledger, struct err *err)
     ledger->path = mem_format("%s/" FILE_NAME, ledger->dir);
     if (!owners || !ledger->path || strlen(ledger->path) >= LIMIT_PATH - 64) {
         mem_free(owners);
-        return ledger->path && owners ? err_set(err, ERR_CONFIG, "the path of the ledger is too long")
-                                      : err_nomem(err);
+        return ledger->path && owners
+                   ? err_set(err, ERR_CONFIG, "the path of the ledger is too long")
+                   : err_nomem(err);
     }
     rc = make_folder(owners, err);
     mem_free(owners);
@@ -311,11 +341,9 @@ int schema_open(struct ledger *ledger, struct err *err)
         return store_fail(ledger, rc, err);
     /* Prompts and addresses: for the user alone. The -wal and -shm files take over these rights. */
     if (stat(ledger->path, &status) == 0 && (status.st_mode & 077) && chmod(ledger->path, 0600))
-        return err_set(err, ERR_IO, "cannot make %.200s private: %s", ledger->path, strerror(errno));
-    sqlite3_busy_timeout(ledger->db, OPEN_BUSY_MS);
-    sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if (check_version(ledger, &rc, err) || use_log(ledger, err) ||
-        run_script(ledger, settings, err) || migrate(ledger, err))
+        return err_set(err, ERR_IO, "cannot make %.200s private: %s", ledger->path,
+                       strerror(errno));
+    if (set_up(ledger, err))
         return -1;
     sqlite3_wal_hook(ledger->db, on_commit, ledger);
     return 0;

@@ -11,6 +11,12 @@
 /* Words of job.c's ends, in the order of enum job_state from JOB_DELIVERED on. */
 #define ENDS "('delivered','done','failed','cancelled','expired','unknown','undeliverable')"
 
+/* Jobs that `?1`, a host that can deliver when ?2, could go on with. */
+#define FITS                                                                                       \
+    "(state IN ('planned','uploading','submitting','working','fetching')"                          \
+    " OR (state = 'ready' AND (flags & 1) = 0)"                                                    \
+    " OR (?2 AND (host IS NULL OR host = '' OR host = ?1)))"
+
 /* Statements without a list of columns. */
 static const char *const texts[STMT_COUNT] = {
     [STMT_BEGIN] = "BEGIN",
@@ -46,10 +52,8 @@ static const char *const texts[STMT_COUNT] = {
                   " SELECT id FROM jobs WHERE open = 1"
                   " AND owner IN (SELECT id FROM holder WHERE id IS NOT NULL"
                   " AND id NOT IN (SELECT id FROM owners))"
-                  " AND (for_host = 0 OR (?2 AND (host IS NULL OR host = '' OR host = ?1)))"
-                  " ORDER BY due_ms LIMIT ?3",
-    [STMT_UNFINISHED] = "SELECT count(*) FROM jobs WHERE open = 1 AND (for_host = 0"
-                        " OR (?2 AND (host IS NULL OR host = '' OR host = ?1))"
+                  " AND " FITS " ORDER BY due_ms LIMIT ?3",
+    [STMT_UNFINISHED] = "SELECT count(*) FROM jobs WHERE open = 1 AND (" FITS
                         " OR owner IN (SELECT id FROM owners))",
 };
 

@@ -13,19 +13,12 @@
 
 #include <sqlite3.h>
 
-#define LEDGER_LOG_PAGES 256 /* of the write-ahead log, 1 MiB: then it is moved when there is time */
+#define LEDGER_LOG_PAGES                                                                           \
+    256 /* of the write-ahead log, 1 MiB: then it is moved when there is time */
 #define OWNERS_WATCHED_MAX 16
-#define OWNERS_SWEPT_MAX 16
+#define OWNERS_SWEPT_MAX   16
 
-enum op_kind {
-    OP_ACCEPT,
-    OP_RECORD,
-    OP_SCAN,
-    OP_CLAIM,
-    OP_CANCEL,
-    OP_FIND,
-    OP_KINDS
-};
+enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_KINDS };
 
 /* One operation: copied arguments, then its outcome. */
 struct op {
@@ -73,10 +66,10 @@ struct batch {
     struct op *ops;
     size_t count;
     int in_flight;
-    int writes;      /* needs the write lock */
-    int takes;       /* looks at other owners */
-    int renew;       /* instead of ops: renews the lease */
-    int checkpoint;  /* instead of ops: moves the log into the database */
+    int writes;     /* needs the write lock */
+    int takes;      /* looks at other owners */
+    int renew;      /* instead of ops: renews the lease */
+    int checkpoint; /* instead of ops: moves the log into the database */
     int64_t wall_ms;
     int64_t mono_ms;
     int busy; /* nothing was done: another process writes */
@@ -118,7 +111,8 @@ enum stmt {
     STMT_COUNT
 };
 
-/* Somebody whose lease looks over but whose process lives: a clock that jumped, or a stopped one. */
+/* Somebody whose lease looks over but whose process lives: a clock that jumped, or a stopped one.
+ */
 struct watched {
     char id[LIMIT_ID];
     int64_t until_ms;
@@ -144,9 +138,9 @@ struct ledger {
     sqlite3 *db;
     sqlite3_stmt *stmts[STMT_COUNT];
     struct owner owner;
-    int log_pages;      /* of the write-ahead log, after the last commit */
-    int checkpoint_at;  /* pages at which it is moved next */
-    uint64_t commits;   /* that changed something */
+    int log_pages;     /* of the write-ahead log, after the last commit */
+    int checkpoint_at; /* pages at which it is moved next */
+    uint64_t commits;  /* that changed something */
 
     struct op *queue;
     size_t pending; /* ops that have not called back */
@@ -196,8 +190,8 @@ void op_free(struct op *op);
 const char *op_name(enum op_kind kind);
 
 /* batch.c */
-void batch_wake(struct ledger *ledger); /* something is queued */
-void batch_wake_turn(void *ledger);     /* the timer's callback */
+void batch_wake(struct ledger *ledger);   /* something is queued */
+void batch_wake_turn(void *ledger);       /* the timer's callback */
 void batch_finish(struct ledger *ledger); /* in close: all that is queued, without callbacks */
 
 #endif

@@ -102,7 +102,8 @@ typedef void media_published_fn(void *ud, const struct media_facts *facts, const
  * part runs through env_work; done follows, never inline, exactly once: facts and path with err
  * NULL, or err with facts and path NULL. The part belongs to this call from here on; when it fails
  * the .part is removed. ERR_ANSWER: not media, broken or of another kind; ERR_IO; ERR_BUSY:
- * somebody else has begun the same file anew; ERR_CANCELLED: the instance ended first.
+ * somebody else has begun the same file anew; ERR_CANCELLED: the instance ended first, and the
+ * .part was left, for media_part_adopt.
  *
  * -1 when nothing can be queued (no memory): done does not follow, and the part is still the
  * caller's to abandon.

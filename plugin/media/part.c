@@ -389,10 +389,9 @@ static void publish_done(void *item, int32_t cancelled)
 {
     struct media_part *part = item;
 
-    if (cancelled) {
-        part_remove(part);
+    /* The bytes may be paid for and come no second time: the .part stays, to be adopted. */
+    if (cancelled)
         err_set(&part->err, ERR_CANCELLED, "stopped before the file was complete");
-    }
     if (part->err.kind == ERR_NONE)
         part->done(part->ud, &part->facts, part->path, NULL);
     else

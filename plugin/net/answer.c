@@ -1,10 +1,11 @@
 /*
  * answer.c - what comes back: header lines, the body on its way to the sink or to memory, and what
- * libcurl's code means for the question that matters, whether the request may have been carried out.
+ * libcurl's code means for the question that matters, whether the request may have been carried
+ * out.
  *
- * Only a request that never came as far as sending is NOT_SENT. An answer whose header was whole but
- * whose body ended early is TRUNCATED; anything between is LOST. A verdict that a callback of ours
- * left counts before libcurl's code, which then only says "aborted by a callback".
+ * Only a request that never came as far as sending is NOT_SENT. An answer whose header was whole
+ * but whose body ended early is TRUNCATED; anything between is LOST. A verdict that a callback of
+ * ours left counts before libcurl's code, which then only says "aborted by a callback".
  */
 #include "net/inner.h"
 
@@ -245,9 +246,9 @@ int answer_apply(struct hop *hop)
     CURL *easy = hop->easy;
 
     return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) ||
-           curl_easy_setopt(easy, CURLOPT_HEADERDATA, hop) ||
-           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) ||
-           curl_easy_setopt(easy, CURLOPT_WRITEDATA, hop)
+                   curl_easy_setopt(easy, CURLOPT_HEADERDATA, hop) ||
+                   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) ||
+                   curl_easy_setopt(easy, CURLOPT_WRITEDATA, hop)
                ? -1
                : 0;
 }
@@ -272,8 +273,8 @@ void answer_outcome(struct hop *hop)
         return;
     if (hop->code == CURLE_OK && hop->is_head_whole)
         net_hop_verdict(hop, HTTP_ANSWERED, "%s", "");
-    else if (hop->sends == 0 && (hop->code == CURLE_URL_MALFORMAT ||
-                                 hop->code == CURLE_UNSUPPORTED_PROTOCOL))
+    else if (hop->sends == 0 &&
+             (hop->code == CURLE_URL_MALFORMAT || hop->code == CURLE_UNSUPPORTED_PROTOCOL))
         net_hop_verdict(hop, HTTP_REFUSED, "%s: not a URL that can be fetched", host);
     else if (hop->sends == 0)
         net_hop_verdict(hop, HTTP_NOT_SENT, "%s: no connection (%s)", host, reason(hop));

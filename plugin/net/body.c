@@ -1,8 +1,8 @@
 /*
- * body.c - request bodies. Text lies in the call's arena and is sent from there. Files are opened when
- * the exchange is accepted, so that what was checked is what is sent whatever happens to the name
- * afterwards, and read in libcurl's buffers: constant memory for any size. A file that has become
- * shorter ends the exchange; what was added to it is not sent.
+ * body.c - request bodies. Text lies in the call's arena and is sent from there. Files are opened
+ * when the exchange is accepted, so that what was checked is what is sent whatever happens to the
+ * name afterwards, and read in libcurl's buffers: constant memory for any size. A file that has
+ * become shorter ends the exchange; what was added to it is not sent.
  *
  * Reading a local file blocks for as long as the disk takes, as every read of a file does.
  */
@@ -172,6 +172,8 @@ int body_apply(struct hop *hop)
     const struct http_request *request = hop->call->request;
     const char *method = request->method;
 
+    if (request->parts_count && request->parts_joined)
+        return joined_apply(hop) ? -1 : 0;
     if (request->parts_count)
         return apply_parts(hop, hop->easy) ? -1 : 0;
     if (request->body_path)

@@ -1,9 +1,10 @@
 /*
  * check.c - the ends that time sets, all on the host's clock: no connection within LIMIT_CONNECT_MS
- * (name lookup, TCP and TLS together), the request's own timeout, and a stall. While the server thinks
- * (everything is sent, no byte of an answer is here) only a request without a timeout of its own can
- * stall: making a picture may take minutes without a byte. Activity is sampled every SAMPLE_MS, not
- * noted with each byte, so a stall ends a transfer after LIMIT_STALL_MS and at most SAMPLE_MS more.
+ * (name lookup, TCP and TLS together), the request's own timeout, and a stall. While the server
+ * thinks (everything is sent, no byte of an answer is here) only a request without a timeout of its
+ * own can stall: making a picture may take minutes without a byte. Activity is sampled every
+ * SAMPLE_MS, not noted with each byte, so a stall ends a transfer after LIMIT_STALL_MS and at most
+ * SAMPLE_MS more.
  */
 #include "net/inner.h"
 
@@ -29,7 +30,7 @@ void check_start(struct hop *hop)
 
 static void overdue(struct hop *hop, const char *what)
 {
-    enum http_outcome outcome = hop->sends == 0    ? HTTP_NOT_SENT
+    enum http_outcome outcome = hop->sends == 0      ? HTTP_NOT_SENT
                                 : hop->is_head_whole ? HTTP_TRUNCATED
                                                      : HTTP_LOST;
 
@@ -73,7 +74,8 @@ void check_all(struct net *net)
     struct net_call *call;
 
     net->check_ms = NET_NEVER;
-    DL_FOREACH(net->live, call) {
+    DL_FOREACH(net->live, call)
+    {
         int64_t at_ms;
 
         if (call->hop->is_finished || call->hop->has_verdict)

@@ -1,12 +1,12 @@
 /*
  * driver.c - libcurl's multi socket interface and c-ares on ahp.loop/1. libcurl's socket callback
- * drives watches, its timer callback is only noted; after each entry the one timer of the room is set
- * to the earliest of what libcurl, c-ares and our deadlines (check.c) want. Everything else waits for
- * the pump, one deferred call.
+ * drives watches, its timer callback is only noted; after each entry the one timer of the room is
+ * set to the earliest of what libcurl, c-ares and our deadlines (check.c) want. Everything else
+ * waits for the pump, one deferred call.
  *
  * The identity of a watch is the watch, not the fd: a number that libcurl or c-ares closes and gets
- * again within one call gets a new watch. Handles are added and removed only while net->inside is 0.
- * An error of the multi ends its transfers (driver_rebuild), not the process.
+ * again within one call gets a new watch. Handles are added and removed only while net->inside is
+ * 0. An error of the multi ends its transfers (driver_rebuild), not the process.
  */
 #include "net/inner.h"
 
@@ -101,7 +101,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ud, void *soc
     struct net *net = ud;
     struct watch *watch = driver_find(net, fd);
     struct watch *fresh = NULL;
-    uint32_t events = (what & CURL_POLL_IN ? AHP_IO_IN : 0u) | (what & CURL_POLL_OUT ? AHP_IO_OUT : 0u);
+    uint32_t events =
+        (what & CURL_POLL_IN ? AHP_IO_IN : 0u) | (what & CURL_POLL_OUT ? AHP_IO_OUT : 0u);
 
     (void)easy;
     if (watch != socket_ud) /* of an earlier file of that number, or c-ares has it now */
@@ -251,8 +252,8 @@ static void multi_drop(struct net *net)
         net->multi = NULL;
     }
     HASH_ITER(hh, net->watches, watch, next)
-        if (!watch->is_name)
-            driver_unwatch(watch);
+    if (!watch->is_name)
+        driver_unwatch(watch);
     net->curl_ms = NET_NEVER;
 }
 
@@ -278,7 +279,7 @@ void driver_close(struct net *net)
 
     multi_drop(net);
     HASH_ITER(hh, net->watches, watch, next)
-        driver_unwatch(watch);
+    driver_unwatch(watch);
     net->env->loop->timer_free(net->timer);
     if (net->pump)
         net->env->loop->defer_free(net->pump);

@@ -4,9 +4,9 @@
  * the call a new hop.
  *
  * A call is in exactly one place: waiting at its origin, live (name lookup or transfer), or ended
- * (its done callback is due). Callbacks of libcurl and c-ares only record; pump() acts, from the top
- * level. `net->inside` counts the curl calls on the stack: while it is not 0 no handle is added or
- * removed.
+ * (its done callback is due). Callbacks of libcurl and c-ares only record; pump() acts, from the
+ * top level. `net->inside` counts the curl calls on the stack: while it is not 0 no handle is added
+ * or removed.
  */
 #ifndef NET_INNER_H
 #define NET_INNER_H
@@ -20,7 +20,7 @@
 #include <ares.h>
 #include <curl/curl.h>
 
-#define NET_NEVER INT64_MAX
+#define NET_NEVER            INT64_MAX
 #define NET_TEXT_BYTES_OTHER (64u * 1024u) /* kept of an answer that is not 2xx */
 
 /* An fd that libcurl or c-ares wants watched. */
@@ -70,7 +70,8 @@ struct hop {
     struct lookup *lookup;
     const struct proxy *proxy;
 
-    struct address addresses[LIMIT_ADDRESSES]; /* that passed the policy; only these are connected to */
+    struct address
+        addresses[LIMIT_ADDRESSES]; /* that passed the policy; only these are connected to */
     size_t addresses_count;
     int may_private; /* the target may have a private address */
     int has_secret;
@@ -87,7 +88,7 @@ struct hop {
     int64_t moved_ms;
     uint64_t moved_bytes; /* as they were at moved_ms */
 
-    unsigned sends; /* how often a request began to leave */
+    unsigned sends;  /* how often a request began to leave */
     int is_reaped;   /* libcurl has said how it ended */
     int is_finished; /* the pump ends it */
     CURLcode code;
@@ -109,6 +110,8 @@ struct hop {
     struct buf text;
     uint64_t bytes_received;
     uint64_t bytes_sent;
+    uint64_t joined_at; /* of a joined body: what was read of it */
+    uint64_t joined_bytes;
 };
 
 struct body_file {
@@ -147,8 +150,8 @@ struct net_call {
 
     struct target target;
     unsigned redirects;
-    int is_abroad; /* a redirect led to an origin that is not the peer's */
-    int had_secret; /* a hop has carried one */
+    int is_abroad;    /* a redirect led to an origin that is not the peer's */
+    int had_secret;   /* a hop has carried one */
     int is_cancelled; /* inside a callback; no done follows */
     int was_sent;     /* a hop has begun to send */
     int is_started;
@@ -194,15 +197,22 @@ struct net {
     size_t count;
 };
 
-/* net.c */
-void net_call_named(struct hop *hop);                /* its lookup has ended */
+/* hop.c */
+struct hop *net_hop_new(struct net_call *call); /* NULL: no memory */
+void net_call_named(struct hop *hop);           /* its lookup has ended */
+void net_call_end(struct net_call *call);       /* done is due; the pump calls it */
+void net_call_fail(struct net_call *call, enum http_outcome outcome, const char *what);
+void net_call_free(struct net_call *call);
+void net_begin_waiting(struct net *net);
+void net_finish_all(struct net *net);
+void net_deliver(struct net_call *call);
 void net_hop_verdict(struct hop *hop, enum http_outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void net_pump(struct net *net);
 
 /* queue.c */
 int queue_add(struct net_call *call);
-void queue_leave(struct net_call *call); /* waiting or live: gives its place or turn back */
+void queue_leave(struct net_call *call);      /* waiting or live: gives its place or turn back */
 struct net_call *queue_next(struct net *net); /* the next that may begin, now live; NULL: none */
 
 /* driver.c: libcurl and c-ares on the host's loop. */
@@ -210,8 +220,8 @@ int driver_open(struct net *net);
 void driver_close(struct net *net);
 int driver_add(struct hop *hop); /* starts the transfer; 0 or -1 */
 void driver_remove(struct hop *hop);
-void driver_kick(struct net *net);   /* lets libcurl begin what was added */
-void driver_reap(struct net *net);   /* notes which transfers have finished */
+void driver_kick(struct net *net);    /* lets libcurl begin what was added */
+void driver_reap(struct net *net);    /* notes which transfers have finished */
 void driver_rebuild(struct net *net); /* all transfers end; a fresh multi */
 void driver_arm(struct net *net);
 void driver_pump_soon(struct net *net);
@@ -220,6 +230,11 @@ int driver_watch(struct net *net, struct watch *old, int fd, uint32_t events, in
 void driver_unwatch(struct watch *watch);
 struct watch *driver_find(struct net *net, int fd);
 void driver_check_by(struct net *net, int64_t at_ms);
+
+/* proxy.c */
+int proxy_set(struct proxy *proxy, const char *text, struct err *err); /* NULL or "": none */
+void proxy_done(struct proxy *proxy);
+const struct proxy *proxy_for(const struct net_call *call); /* NULL: none */
 
 /* names.c */
 int names_open(void); /* the library; the channel is made when it is first needed */
@@ -244,6 +259,9 @@ void request_wipe(struct curl_slist *list);
 int body_open(struct net_call *call, struct err *err);
 void body_close(struct net_call *call);
 int body_apply(struct hop *hop);
+
+/* joined.c */
+CURLcode joined_apply(struct hop *hop);
 
 /* transfer.c: one easy handle. */
 int transfer_new(struct hop *hop);

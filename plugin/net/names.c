@@ -1,11 +1,12 @@
 /*
- * names.c - host names become addresses, by c-ares on the host's loop: no thread, no blocking lookup.
- * Calls that ask for the same name at the same time share one lookup. Answers are kept for as long
- * as DNS says, at most CACHE_MS_MAX; names from the hosts file are read each time. What an address may
- * be used for is judged anew for each call, never here.
+ * names.c - host names become addresses, by c-ares on the host's loop: no thread, no blocking
+ * lookup. Calls that ask for the same name at the same time share one lookup. Answers are kept for
+ * as long as DNS says, at most CACHE_MS_MAX; names from the hosts file are read each time. What an
+ * address may be used for is judged anew for each call, never here.
  *
  * c-ares reads resolv.conf only when a channel is made, so a channel that is idle and older than
- * CHANNEL_MS_MAX is replaced before the next lookup: a machine that moved to another network recovers.
+ * CHANNEL_MS_MAX is replaced before the next lookup: a machine that moved to another network
+ * recovers.
  */
 #include "net/inner.h"
 
@@ -15,10 +16,11 @@
 #include <string.h>
 #include <utlist.h>
 
-#define CACHE_MS_MAX 60000
+#define CACHE_MS_MAX    60000
 #define CACHE_NAMES_MAX 256
-#define CHANNEL_MS_MAX 60000
-#define QUERY_MS 2500 /* first wait for one server; c-ares doubles it in each of QUERY_TRIES rounds */
+#define CHANNEL_MS_MAX  60000
+#define QUERY_MS                                                                                   \
+    2500 /* first wait for one server; c-ares doubles it in each of QUERY_TRIES rounds */
 #define QUERY_TRIES 3
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
@@ -85,7 +87,7 @@ void names_close(struct net *net)
         ares_destroy(net->channel); /* ends what is pending: note_answer runs for each */
     net->has_channel = 0;
     HASH_ITER(hh, net->lookups, lookup, next)
-        lookup_free(lookup);
+    lookup_free(lookup);
 }
 
 /* c-ares's callback: maybe inside ares_getaddrinfo, so it only records. */
@@ -131,9 +133,10 @@ static void make_room(struct net *net)
     if (HASH_COUNT(net->lookups) < CACHE_NAMES_MAX)
         return;
     HASH_ITER(hh, net->lookups, lookup, next)
-        if (!lookup->pending && !lookup->hops && lookup->expires_ms <= now_ms)
-            lookup_free(lookup);
-    HASH_ITER(hh, net->lookups, lookup, next) {
+    if (!lookup->pending && !lookup->hops && lookup->expires_ms <= now_ms)
+        lookup_free(lookup);
+    HASH_ITER(hh, net->lookups, lookup, next)
+    {
         if (HASH_COUNT(net->lookups) < CACHE_NAMES_MAX)
             return;
         if (!lookup->pending && !lookup->hops)
@@ -147,7 +150,8 @@ static struct lookup *lookup_start(struct net *net, const char *host)
     int64_t now_ms = env_now_ms(net->env);
     struct lookup *lookup;
 
-    if (!net->has_channel || (net->lookups_pending == 0 && now_ms - net->channel_ms > CHANNEL_MS_MAX))
+    if (!net->has_channel ||
+        (net->lookups_pending == 0 && now_ms - net->channel_ms > CHANNEL_MS_MAX))
         if (channel_make(net))
             return NULL;
     make_room(net);
@@ -179,7 +183,8 @@ static void note_timeout(struct net *net)
 
     net->names_ms = NET_NEVER;
     if (net->lookups_pending && ares_timeout(net->channel, NULL, &wait))
-        net->names_ms = env_now_ms(net->env) + (int64_t)wait.tv_sec * 1000 + wait.tv_usec / 1000 + 1;
+        net->names_ms =
+            env_now_ms(net->env) + (int64_t)wait.tv_sec * 1000 + wait.tv_usec / 1000 + 1;
 }
 
 int names_ask(struct hop *hop, const char *host)
@@ -223,7 +228,8 @@ void names_deliver(struct net *net)
         return;
     net->names_due = 0;
     /* net_call_named neither starts nor frees a lookup: pump() begins new calls only afterwards. */
-    HASH_ITER(hh, net->lookups, lookup, next) {
+    HASH_ITER(hh, net->lookups, lookup, next)
+    {
         if (lookup->pending)
             continue;
         while (lookup->hops) {

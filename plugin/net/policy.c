@@ -1,10 +1,11 @@
 /*
- * policy.c - see policy.h. URLs are parsed by libcurl's own parser, so that what was checked is what
- * is fetched; the result is put together again from its checked parts and only that text is used.
+ * policy.c - see policy.h. URLs are parsed by libcurl's own parser, so that what was checked is
+ * what is fetched; the result is put together again from its checked parts and only that text is
+ * used.
  *
  * Addresses: IPv4 by a table of what is not public. IPv6 the other way round: only 2000::/3 and
- * 64:ff9b::/96 can be public, less what the table takes out. An IPv6 address that carries an IPv4 one
- * (mapped, NAT64, 6to4) is as private as that one.
+ * 64:ff9b::/96 can be public, less what the table takes out. An IPv6 address that carries an IPv4
+ * one (mapped, NAT64, 6to4) is as private as that one.
  */
 #include "net/policy.h"
 
@@ -25,28 +26,28 @@ struct range {
 };
 
 static const struct range private4[] = {
-    {{0}, 8},              /* RFC 791: this network; 0.0.0.0 reaches this machine */
-    {{10}, 8},             /* RFC 1918 */
-    {{100, 64}, 10},       /* RFC 6598: carrier NAT; has Alibaba's metadata 100.100.100.200 */
-    {{127}, 8},            /* RFC 1122: loopback */
+    {{0}, 8},                 /* RFC 791: this network; 0.0.0.0 reaches this machine */
+    {{10}, 8},                /* RFC 1918 */
+    {{100, 64}, 10},          /* RFC 6598: carrier NAT; has Alibaba's metadata 100.100.100.200 */
+    {{127}, 8},               /* RFC 1122: loopback */
     {{168, 63, 129, 16}, 32}, /* Azure's metadata and wire server, outside every private range */
-    {{169, 254}, 16},      /* RFC 3927: link-local; has most clouds' metadata */
-    {{172, 16}, 12},       /* RFC 1918 */
-    {{192, 0, 0}, 24},     /* RFC 6890: protocol assignments; has Oracle's metadata */
-    {{192, 0, 2}, 24},     /* RFC 5737: documentation */
-    {{192, 88, 99}, 24},   /* RFC 7526: 6to4 relays, withdrawn */
-    {{192, 168}, 16},      /* RFC 1918 */
-    {{198, 18}, 15},       /* RFC 2544: benchmarks */
-    {{198, 51, 100}, 24},  /* RFC 5737 */
-    {{203, 0, 113}, 24},   /* RFC 5737 */
-    {{224}, 4},            /* RFC 5771: multicast */
-    {{240}, 4},            /* RFC 1112: reserved; has 255.255.255.255 */
+    {{169, 254}, 16},         /* RFC 3927: link-local; has most clouds' metadata */
+    {{172, 16}, 12},          /* RFC 1918 */
+    {{192, 0, 0}, 24},        /* RFC 6890: protocol assignments; has Oracle's metadata */
+    {{192, 0, 2}, 24},        /* RFC 5737: documentation */
+    {{192, 88, 99}, 24},      /* RFC 7526: 6to4 relays, withdrawn */
+    {{192, 168}, 16},         /* RFC 1918 */
+    {{198, 18}, 15},          /* RFC 2544: benchmarks */
+    {{198, 51, 100}, 24},     /* RFC 5737 */
+    {{203, 0, 113}, 24},      /* RFC 5737 */
+    {{224}, 4},               /* RFC 5771: multicast */
+    {{240}, 4},               /* RFC 1112: reserved; has 255.255.255.255 */
 };
 
 static const struct range private6[] = {
-    {{0x20, 0x01}, 23},                   /* RFC 2928: Teredo, ORCHID, benchmarks */
-    {{0x20, 0x01, 0x0d, 0xb8}, 32},       /* RFC 3849: documentation */
-    {{0x3f, 0xff}, 20},                   /* RFC 9637: documentation */
+    {{0x20, 0x01}, 23},             /* RFC 2928: Teredo, ORCHID, benchmarks */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32}, /* RFC 3849: documentation */
+    {{0x3f, 0xff}, 20},             /* RFC 9637: documentation */
 };
 
 static const struct range global6 = {{0x20}, 3};
@@ -231,7 +232,8 @@ static enum target_fault take_host(CURLU *parts, struct target *target)
 static enum target_fault take_port(CURLU *parts, struct target *target)
 {
     char *port = NULL;
-    enum target_fault fault = fault_of(curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT));
+    enum target_fault fault =
+        fault_of(curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT));
 
     if (fault)
         return fault;
@@ -260,8 +262,8 @@ static enum target_fault put_together(CURLU *parts, struct target *target)
         if (target->port == (target->is_https ? 443u : 80u))
             target->origin = mem_format("http%s://%s", target->is_https ? "s" : "", bracketed);
         else
-            target->origin = mem_format("http%s://%s:%u", target->is_https ? "s" : "", bracketed,
-                                        target->port);
+            target->origin =
+                mem_format("http%s://%s:%u", target->is_https ? "s" : "", bracketed, target->port);
         if (!target->url || !target->origin)
             fault = TARGET_NOMEM;
     }
@@ -278,8 +280,8 @@ enum target_fault target_parse(const char *url, struct target *ret_target)
 
     if (!parts)
         return TARGET_NOMEM;
-    fault = fault_of(curl_url_set(parts, CURLUPART_URL, url,
-                                  CURLU_DISALLOW_USER | CURLU_URLENCODE));
+    fault =
+        fault_of(curl_url_set(parts, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_URLENCODE));
     if (!fault)
         fault = take_scheme(parts, &target);
     if (!fault)

@@ -1,8 +1,8 @@
 /*
- * queue.c - who may begin. At most LIMIT_TRANSFERS exchanges are live, LIMIT_TRANSFERS_PER_ORIGIN of
- * them at one origin; the others wait, first come first served at each origin, the origins in turn.
- * The queue is ours and not libcurl's, because a transfer that waits inside libcurl would take its
- * pinned addresses out of a cache that another exchange may have overwritten meanwhile.
+ * queue.c - who may begin. At most LIMIT_TRANSFERS exchanges are live, LIMIT_TRANSFERS_PER_ORIGIN
+ * of them at one origin; the others wait, first come first served at each origin, the origins in
+ * turn. The queue is ours and not libcurl's, because a transfer that waits inside libcurl would
+ * take its pinned addresses out of a cache that another exchange may have overwritten meanwhile.
  */
 #include "net/inner.h"
 

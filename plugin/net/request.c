@@ -1,10 +1,10 @@
 /*
  * request.c - the call's own copy of a request and of its peer, and the header list of each hop.
  *
- * Which headers go along: to an origin of the peer, all, with secrets put in. To another origin that
- * the request itself names (an upload address), all but those that refer to a secret. To another
- * origin that a redirect names, only Accept and Range. Copies of secrets are wiped before they are
- * freed; libcurl keeps none past the transfer but in its own buffers.
+ * Which headers go along: to an origin of the peer, all, with secrets put in. To another origin
+ * that the request itself names (an upload address), all but those that refer to a secret. To
+ * another origin that a redirect names, only Accept and Range. Copies of secrets are wiped before
+ * they are freed; libcurl keeps none past the transfer but in its own buffers.
  */
 #include "net/inner.h"
 
@@ -29,7 +29,8 @@ static int is_one_line(const char *text)
 
 static int check_body(const struct http_request *request, struct err *err)
 {
-    int bodies = (request->body != NULL) + (request->body_path != NULL) + (request->parts_count > 0);
+    int bodies =
+        (request->body != NULL) + (request->body_path != NULL) + (request->parts_count > 0);
 
     if (bodies > 1)
         return err_field(err, "body", "a request has one body");
@@ -40,8 +41,10 @@ static int check_body(const struct http_request *request, struct err *err)
     for (size_t i = 0; i < request->parts_count; i++) {
         const struct http_part *part = &request->parts[i];
 
-        if (!part->name || !part->text == !part->path || (part->path && !part->filename))
-            return err_field(err, "parts", "a part has a name and a text, or a path and a filename");
+        if (!part->name || !part->text == !part->path ||
+            (part->path && !part->filename && !request->parts_joined))
+            return err_field(err, "parts",
+                             "a part has a name and a text, or a path and a filename");
     }
     return 0;
 }
@@ -130,7 +133,8 @@ static int copy_peer(struct net_call *call, const struct net_peer *peer, struct 
         target_done(&target);
     }
     for (size_t i = 0; i < peer->allowed_hosts_count; i++)
-        call->allowed_hosts[call->allowed_hosts_count++] = arena_text(arena, peer->allowed_hosts[i]);
+        call->allowed_hosts[call->allowed_hosts_count++] =
+            arena_text(arena, peer->allowed_hosts[i]);
     return arena->failed ? err_nomem(err) : copy_secrets(call, peer, err);
 }
 
@@ -292,7 +296,8 @@ int request_headers(struct hop *hop)
         has_type |= strcasecmp(request->headers[i].name, "Content-Type") == 0;
     }
     /* No waiting for "100 Continue"; and no type that libcurl makes up for a text. */
-    if (append(hop, "Expect:") || (!has_type && !request->parts_count && append(hop, "Content-Type:")))
+    if (append(hop, "Expect:") ||
+        (!has_type && !request->parts_count && append(hop, "Content-Type:")))
         return -1;
     return 0;
 }

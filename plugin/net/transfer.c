@@ -1,20 +1,20 @@
 /*
- * transfer.c - one libcurl easy handle for one hop: every option it gets, and the two callbacks that
- * guard where it connects and how often it sends.
+ * transfer.c - one libcurl easy handle for one hop: every option it gets, and the two callbacks
+ * that guard where it connects and how often it sends.
  *
- * A request that SPENDS leaves at most once. libcurl 7.88 repeats a request by itself in these cases,
- * read in its source: (1) Curl_retry_request: a reused connection ended before the first byte of an
- * answer; hence FRESH_CONNECT. (2) the same, HTTP/2 refused the stream, and the fall back from
- * HTTP/2 to 1.1; hence HTTP/1.1. (3) 417 after "Expect: 100-continue"; hence no Expect. (4) 401 and
- * 407 with negotiated authentication; none is configured. Whatever was overlooked ends in on_request,
- * which libcurl calls before every sending and which lets a spending one pass once.
+ * A request that SPENDS leaves at most once. libcurl 7.88 repeats a request by itself in these
+ * cases, read in its source: (1) Curl_retry_request: a reused connection ended before the first
+ * byte of an answer; hence FRESH_CONNECT. (2) the same, HTTP/2 refused the stream, and the fall
+ * back from HTTP/2 to 1.1; hence HTTP/1.1. (3) 417 after "Expect: 100-continue"; hence no Expect.
+ * (4) 401 and 407 with negotiated authentication; none is configured. Whatever was overlooked ends
+ * in on_request, which libcurl calls before every sending and which lets a spending one pass once.
  *
- * Addresses: the names are pinned with CURLOPT_RESOLVE to what names.c found and the policy let pass.
- * A pin replaces an older one for the same host and port, in 7.88 as in later versions. libcurl takes
- * it up in the same call that begins the transfer, so pins of different calls do not meet. Behind that
- * are two more checks: on_open_socket connects only to an address of this hop, on_request looks at the
- * address of the connection, which may be an older, reused one. libcurl's own resolver, which would be
- * a thread, is barred by on_resolve.
+ * Addresses: the names are pinned with CURLOPT_RESOLVE to what names.c found and the policy let
+ * pass. A pin replaces an older one for the same host and port, in 7.88 as in later versions.
+ * libcurl takes it up in the same call that begins the transfer, so pins of different calls do not
+ * meet. Behind that are two more checks: on_open_socket connects only to an address of this hop,
+ * on_request looks at the address of the connection, which may be an older, reused one. libcurl's
+ * own resolver, which would be a thread, is barred by on_resolve.
  */
 #include "net/inner.h"
 
@@ -23,7 +23,7 @@
 
 #define BUFFER_BYTES_FILE (256L * 1024)
 #define BUFFER_BYTES_TEXT (32L * 1024)
-#define KEEPALIVE_S 30L
+#define KEEPALIVE_S       30L
 
 static int is_pinned(const struct hop *hop, const struct address *address)
 {
@@ -40,8 +40,10 @@ static curl_socket_t on_open_socket(void *ud, curlsocktype purpose, struct curl_
 
     (void)purpose;
     if (address_of(&to->addr, &address) || !is_pinned(hop, &address)) {
-        net_hop_verdict(hop, HTTP_REFUSED, "%s: an address that was not checked",
-                        hop->call->target.host);
+        /* In a repetition by libcurl the pin may be another call's by now: nothing is wrong then,
+           but what was checked for this one is gone. */
+        net_hop_verdict(hop, hop->sends ? HTTP_LOST : HTTP_REFUSED,
+                        "%s: an address that was not checked", hop->call->target.host);
         return CURL_SOCKET_BAD;
     }
     return socket(to->family, to->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, to->protocol);
@@ -127,8 +129,8 @@ static CURLcode set_connection(struct hop *hop, CURL *easy)
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     if (net->ca_file)
         SET(CURLOPT_CAINFO, net->ca_file);
-    if (net->is_ca_file)
-        SET(CURLOPT_CAPATH, NULL); /* libcurl keeps parsed authorities only if one file has them all */
+    if (net->is_ca_file) /* libcurl keeps what it has parsed only if one file has them all */
+        SET(CURLOPT_CAPATH, NULL);
     SET(CURLOPT_PROXY, hop->proxy ? hop->proxy->url : ""); /* "": nor from the environment */
     SET(CURLOPT_NOPROXY, "");
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -145,8 +147,8 @@ static CURLcode set_connection(struct hop *hop, CURL *easy)
     SET(CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
     SET(CURLOPT_HTTP_VERSION, (long)(spends ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
     SET(CURLOPT_FRESH_CONNECT, spends ? 1L : 0L);
-    SET(CURLOPT_BUFFERSIZE, hop->call->request->answer == HTTP_ANSWER_TEXT ? BUFFER_BYTES_TEXT
-                                                                           : BUFFER_BYTES_FILE);
+    SET(CURLOPT_BUFFERSIZE,
+        hop->call->request->answer == HTTP_ANSWER_TEXT ? BUFFER_BYTES_TEXT : BUFFER_BYTES_FILE);
     return code;
 }
 

@@ -140,6 +140,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     snprintf(call->job, sizeof(call->job), "%s", job->id);
     call->created = created;
     if (!call->reply_to && !(call->flags & AHP_CALL_DETACH)) {
+        if (!created && !engine_state_ended(job->state))
+            engine_take(call_engine(call), job->id); /* unless somebody works on it */
         call_wait(call, wait_ms(call));
         return;
     }
@@ -172,7 +174,8 @@ static void place_order(struct call *call, const struct config_provider *provide
     int rc = canonical ? 0 : err_nomem(&err);
 
     /* A process that ends with its answer must not begin what it cannot see through. */
-    order.hold = (call->flags & AHP_CALL_DETACH) && (call->flags & AHP_CALL_ONE_SHOT);
+    order.hold = (call->flags & AHP_CALL_ONE_SHOT) &&
+                 (call->reply_to || (call->flags & AHP_CALL_DETACH));
     if (rc == 0)
         rc = engine_order(call_engine(call), &order, ordered, call, &err);
     if (rc == 0)

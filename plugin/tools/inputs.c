@@ -30,8 +30,18 @@ static void end(struct resolving *it, const struct err *err)
 
     if (err)
         json_decref(it->args);
+    call->resolving = NULL;
     mem_free(it);
     done(call, args, err);
+}
+
+void inputs_drop(struct call *call)
+{
+    if (!call->resolving)
+        return;
+    json_decref(call->resolving->args);
+    mem_free(call->resolving);
+    call->resolving = NULL;
 }
 
 static const char *field_name(const struct resolving *it)
@@ -72,17 +82,15 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
                       size_t jobs_count, const struct err *err)
 {
     struct resolving *it = ud;
-    const json_t *place = json_object_get(it->args, field_name(it));
-    const json_t *text = json_is_array(place) ? json_array_get(place, it->index) : place;
-    const char *wanted = json_string_value(text);
+    const json_t *place;
+    const char *wanted;
     const struct ledger_file *file = NULL;
     struct err why;
 
-    if (call_back(it->call)) {
-        json_decref(it->args);
-        mem_free(it);
-        return;
-    }
+    if (call_back(it->call))
+        return; /* inputs_drop has been here, or will be */
+    place = json_object_get(it->args, field_name(it));
+    wanted = json_string_value(json_is_array(place) ? json_array_get(place, it->index) : place);
     if (result != LEDGER_OK) {
         end(it, err);
         return;
@@ -186,5 +194,6 @@ void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn
     it->call = call;
     it->fields = fields;
     it->done = done;
+    call->resolving = it;
     walk(it);
 }

@@ -144,6 +144,8 @@ static void act_on(struct call *call, const struct ledger_job *job)
 
     snprintf(call->job, sizeof(call->job), "%s", job->id);
     if (strcmp(action, "wait") == 0) {
+        if (!engine_state_ended(job->state))
+            engine_take(call_engine(call), job->id);
         call_wait(call, 1000 * (seconds ? json_integer_value(seconds) : WAIT_DEFAULT_S));
         return;
     }

@@ -16,6 +16,7 @@
 
 struct toolbox;
 struct call;
+struct resolving;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -48,6 +49,7 @@ struct call {
     int ended;
     int pending; /* callbacks still to come */
     struct engine_watch *watch;
+    struct resolving *resolving; /* inputs.c's, while it looks something up */
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
@@ -91,6 +93,7 @@ char *call_canonical(const struct call *call);
  */
 typedef void inputs_done_fn(struct call *call, json_t *args, const struct err *err);
 void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn *done);
+void inputs_drop(struct call *call); /* its call ends first */
 
 /* result.c */
 json_t *result_of_job(const struct call *call, const struct ledger_job *job);

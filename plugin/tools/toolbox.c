@@ -133,6 +133,7 @@ static void call_free(struct call *call)
     DL_DELETE(call->box->calls, call);
     call->box->calls_count--;
     engine_unwatch(call->watch);
+    inputs_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->changed);

@@ -2,9 +2,9 @@
  * fake_host.h - a scriptable host for tests: virtual clocks, turns by hand, everything recorded.
  *
  * Time moves only when a test moves it (fake_host_advance) or when fake_host_run finds nothing else
- * to do. File descriptors are real and polled. Work runs on a real thread, joined within the turn, so
- * a run is deterministic and the rule "off the loop's thread" holds. All five host extensions are
- * offered; a test hides one by setting its `has_` member to 0 before create, and makes the host
+ * to do. File descriptors are real and polled. Work runs on a real thread, joined within the turn,
+ * so a run is deterministic and the rule "off the loop's thread" holds. All five host extensions
+ * are offered; a test hides one by setting its `has_` member to 0 before create, and makes the host
  * misbehave by replacing a slot of a table.
  */
 #ifndef TESTS_FAKE_HOST_H
@@ -96,8 +96,8 @@ struct fake_host *fake_host_new(void);
 void fake_host_free(struct fake_host *fake);
 
 /*
- * One turn: descriptors (waiting up to wait_ms of real time), due timers, deferred calls from before
- * this turn, work, receipts. Returns how many callbacks ran.
+ * One turn: descriptors (waiting up to wait_ms of real time), due timers, deferred calls from
+ * before this turn, work, receipts. Returns how many callbacks ran.
  */
 uint32_t fake_host_turn(struct fake_host *fake, int wait_ms);
 
@@ -108,8 +108,8 @@ uint32_t fake_host_advance(struct fake_host *fake, int64_t ms);
 int64_t fake_host_next_ms(const struct fake_host *fake);
 
 /*
- * Turns until done(ud) is not 0; jumps to the next timer when nothing else happens. 1: done. 0: that
- * did not come within turns_max, or nothing is left that could bring it.
+ * Turns until done(ud) is not 0; jumps to the next timer when nothing else happens. 1: done. 0:
+ * that did not come within turns_max, or nothing is left that could bring it.
  */
 int fake_host_run(struct fake_host *fake, uint32_t turns_max, int (*done)(void *ud), void *ud);
 

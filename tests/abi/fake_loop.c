@@ -1,7 +1,7 @@
 /*
- * fake_loop.c - the fake host's loop: poll(2) on the watches, virtual time, and work on a thread that
- * lives within one turn. A handle freed inside a turn is parked until its end, so nothing in the
- * batch at hand points to freed memory.
+ * fake_loop.c - the fake host's loop: poll(2) on the watches, virtual time, and work on a thread
+ * that lives within one turn. A handle freed inside a turn is parked until its end, so nothing in
+ * the batch at hand points to freed memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -186,7 +186,7 @@ void fake_loop_init(struct fake_host *fake)
     fake->work.run = run;
 }
 
-/* --- turning ------------------------------------------------------------------------------------ */
+/* --- turning ---------------------------------------------------------------------------------- */
 
 static void bury(struct fake_loop *loop)
 {
@@ -227,9 +227,10 @@ static uint32_t turn_watches(struct fake_host *fake, int wait_ms)
         ready = poll(fds, count, wait_ms);
     } while (ready < 0 && errno == EINTR);
     for (i = 0; ready > 0 && i < count; i++) {
-        uint32_t events = ((fds[i].revents & POLLIN) != 0 ? AHP_IO_IN : 0u) |
-                          ((fds[i].revents & POLLOUT) != 0 ? AHP_IO_OUT : 0u) |
-                          ((fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 ? AHP_IO_ERR : 0u);
+        uint32_t events =
+            ((fds[i].revents & POLLIN) != 0 ? AHP_IO_IN : 0u) |
+            ((fds[i].revents & POLLOUT) != 0 ? AHP_IO_OUT : 0u) |
+            ((fds[i].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 ? AHP_IO_ERR : 0u);
 
         if (events == 0 || owners[i]->dead)
             continue;

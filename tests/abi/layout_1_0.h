@@ -2,8 +2,9 @@
  * layout_1_0.h - the layout of ABI 1.0, frozen: a second copy of every size, offset and value, as
  * data. Sizes and offsets are those of 64-bit systems with 8-byte pointers.
  *
- * Never changed for a released version, except by appending FIELD lines and raising STRUCT sizes for
- * what a later minor version adds at a tail. A test that fails here has found a break of the ABI.
+ * Never changed for a released version, except by appending FIELD lines and raising STRUCT sizes
+ * for what a later minor version adds at a tail. A test that fails here has found a break of the
+ * ABI.
  */
 
 STRUCT(ahp_text, 16)

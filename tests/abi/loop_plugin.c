@@ -79,7 +79,7 @@ static void begin(struct probe *probe)
     probe->due_ms = probe->loop->now_ms(probe->host->ctx);
 }
 
-/* --- deferred calls ----------------------------------------------------------------------------- */
+/* --- deferred calls --------------------------------------------------------------------------- */
 
 static void on_deferred(void *ud)
 {
@@ -99,8 +99,8 @@ static void deferred_begin(struct probe *probe)
     for (uint32_t i = 0; i < TRIO; i++) {
         probe->inside = 1;
         demand(probe,
-               probe->loop->defer(probe->host->ctx, &probe->deferred[i], on_deferred, &probe->tags[i]) ==
-                   AHP_OK,
+               probe->loop->defer(probe->host->ctx, &probe->deferred[i], on_deferred,
+                                  &probe->tags[i]) == AHP_OK,
                "defer failed");
         probe->inside = 0;
     }
@@ -112,14 +112,14 @@ static void deferred_end(struct probe *probe)
     demand(probe, probe->ran[1] == 0, "a deferred call ran although it was cancelled");
 }
 
-/* --- timers ------------------------------------------------------------------------------------- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void timer_make(struct probe *probe, uint32_t which, ahp_timer_fn *cb, int64_t after_ms)
 {
     probe->inside = 1;
     demand(probe,
-           probe->loop->timer_new(probe->host->ctx, &probe->timers[which], cb, &probe->tags[which]) ==
-                   AHP_OK &&
+           probe->loop->timer_new(probe->host->ctx, &probe->timers[which], cb,
+                                  &probe->tags[which]) == AHP_OK &&
                probe->loop->timer_at(probe->timers[which], probe->due_ms + after_ms) == AHP_OK,
            "timer_new or timer_at failed");
     probe->inside = 0;
@@ -206,7 +206,7 @@ static void timers_off_end(struct probe *probe)
     timers_gone(probe);
 }
 
-/* --- watches ------------------------------------------------------------------------------------ */
+/* --- watches ---------------------------------------------------------------------------------- */
 
 static void watch_make(struct probe *probe, uint32_t which, ahp_watch_fn *cb, uint32_t events)
 {
@@ -330,7 +330,8 @@ static void paused_begin(struct probe *probe)
 static void paused_end(struct probe *probe)
 {
     demand(probe, probe->ran[0] == 0, "a paused watch read");
-    demand(probe, probe->loop->watch_mod(probe->watches[0], AHP_IO_IN) == AHP_OK, "watch_mod failed");
+    demand(probe, probe->loop->watch_mod(probe->watches[0], AHP_IO_IN) == AHP_OK,
+           "watch_mod failed");
 }
 
 static void resumed_end(struct probe *probe)
@@ -377,7 +378,7 @@ static void closed_begin(struct probe *probe)
     demand(probe, write(probe->fds[0][1], "y", 1) == 1, "write failed");
 }
 
-/* --- steps -------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 typedef void step_fn(struct probe *probe);
 
@@ -449,7 +450,7 @@ static void on_step(void *ud)
     }
 }
 
-/* --- the instance ------------------------------------------------------------------------------- */
+/* --- the instance ----------------------------------------------------------------------------- */
 
 static int32_t probe_tools(void *self, const ahp_tool *const **ret_tools, uint32_t *ret_count)
 {

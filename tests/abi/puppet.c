@@ -87,7 +87,7 @@ int reported(const char *words)
     return strstr(last_text, words) != NULL;
 }
 
-/* --- the plugin --------------------------------------------------------------------------------- */
+/* --- the plugin ------------------------------------------------------------------------------- */
 
 void puppet_on_watch(void *ud, uint32_t events)
 {
@@ -191,7 +191,7 @@ static int32_t on_create(const ahp_host *host, const ahp_text *config, ahp_inst 
     return AHP_OK;
 }
 
-/* --- set-up ------------------------------------------------------------------------------------- */
+/* --- set-up ----------------------------------------------------------------------------------- */
 
 int puppet_setup(void **state)
 {

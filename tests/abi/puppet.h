@@ -1,6 +1,7 @@
 /*
- * puppet.h - a plugin and a shim for tests of the shim: every slot of the plugin behaves well unless
- * a test hangs its own function into it. One of everything, static: a test program runs one at a time.
+ * puppet.h - a plugin and a shim for tests of the shim: every slot of the plugin behaves well
+ * unless a test hangs its own function into it. One of everything, static: a test program runs one
+ * at a time.
  */
 #ifndef TESTS_PUPPET_H
 #define TESTS_PUPPET_H
@@ -49,9 +50,12 @@ extern struct fake_host *fake;
 extern ahp_inst *inst; /* the shim's, or NULL */
 extern ahp_err create_err;
 
-/* Fresh puppet and fake host, nothing created yet. For cmocka: set-up and tear-down of a test. */
+/*
+ * For cmocka. Set-up: a fresh puppet and fake host, nothing created yet. Tear-down: destroys what is
+ * left and demands that all reports were expected.
+ */
 int puppet_setup(void **state);
-int puppet_teardown(void **state); /* destroys what is left, demands that all reports were expected */
+int puppet_teardown(void **state);
 
 int32_t puppet_create(void);  /* through the shim; ends in the phase "created" */
 void puppet_running(void);    /* create and start, both demanded to succeed */

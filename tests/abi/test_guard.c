@@ -21,8 +21,8 @@ struct guarded {
 };
 
 /*
- * A copy of the first `keep` bytes, right before the page that cannot be touched. Structs keep their
- * alignment of 8: the loops below go in such steps.
+ * A copy of the first `keep` bytes, right before the page that cannot be touched. Structs keep
+ * their alignment of 8: the loops below go in such steps.
  */
 static void *guarded_new(struct guarded *guarded, const void *bytes, size_t keep)
 {

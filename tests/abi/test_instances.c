@@ -1,6 +1,6 @@
 /*
- * test_instances.c - the example plugin, loaded as a host loads it, under the shim: several instances
- * in one process, of one file and of two.
+ * test_instances.c - the example plugin, loaded as a host loads it, under the shim: several
+ * instances in one process, of one file and of two.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * test_lend.c - borrowed means borrowed (R5): under the shim each side sees copies, and they are gone
- * when the call has returned. With the address sanitizer the memory itself is asked.
+ * test_lend.c - borrowed means borrowed (R5): under the shim each side sees copies, and they are
+ * gone when the call has returned. With the address sanitizer the memory itself is asked.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,8 +195,12 @@ static void host_keeps_a_line(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH(plugin_keeps_a_call),   WITH(plugin_keeps_a_receipt), WITH(plugin_keeps_the_configuration),
-        WITH(host_keeps_a_result),   WITH(host_keeps_a_delivery),  WITH(host_keeps_a_line),
+        WITH(plugin_keeps_a_call),
+        WITH(plugin_keeps_a_receipt),
+        WITH(plugin_keeps_the_configuration),
+        WITH(host_keeps_a_result),
+        WITH(host_keeps_a_delivery),
+        WITH(host_keeps_a_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,10 +124,52 @@ static void knows_a_file_again(void **state)
     assert_ptr_equal(load(link_path, AHP_OK), entry);
     assert_int_equal(unlink(link_path), 0);
     assert_int_equal(rmdir(dir), 0);
+    /* A hard link has another real path; only device and inode tell. */
+    (void)snprintf(spelled, sizeof(spelled), "%s.hard-link.%ld", ABI_PLUGIN, (long)getpid());
+    assert_int_equal(link(ABI_PLUGIN, spelled), 0);
+    assert_ptr_equal(load(spelled, AHP_OK), entry);
+    assert_int_equal(unlink(spelled), 0);
     /* A second file is a second library, with its own static data. */
     twin = load(ABI_TWIN, AHP_OK);
     assert_ptr_not_equal(twin, entry);
     assert_string_equal(twin->id, entry->id);
+}
+
+static void file_copy(const char *from, const char *to)
+{
+    char bytes[65536];
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0700);
+    ssize_t len;
+
+    assert_true(in >= 0 && out >= 0);
+    while ((len = read(in, bytes, sizeof(bytes))) > 0)
+        assert_int_equal(write(out, bytes, (size_t)len), len);
+    assert_int_equal(len, 0);
+    (void)close(in);
+    (void)close(out);
+}
+
+/* An update over a loaded plugin: the process keeps what it has, and is not given half of each. */
+static void keeps_what_was_replaced(void **state)
+{
+    char dir[] = "/tmp/ahp-load-XXXXXX";
+    char path[64];
+    char newer[64];
+    const ahp_entry *entry;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof(path), "%s/plugin.so", dir);
+    (void)snprintf(newer, sizeof(newer), "%s/newer.so", dir);
+    file_copy(ABI_PLUGIN, path);
+    entry = load(path, AHP_OK);
+    file_copy(ABI_BAD_DIR "/bad_create.so", newer);
+    assert_int_equal(rename(newer, path), 0);
+    assert_ptr_equal(load(path, AHP_OK), entry);
+    assert_string_equal(entry->id, "echo");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
 }
 
 static void stays_resident_and_local(void **state)
@@ -200,6 +242,7 @@ int main(void)
         cmocka_unit_test(refuses_what_does_not_link),
         cmocka_unit_test(refuses_files),
         cmocka_unit_test(knows_a_file_again),
+        cmocka_unit_test(keeps_what_was_replaced),
         cmocka_unit_test(stays_resident_and_local),
         cmocka_unit_test(checks_needs),
         cmocka_unit_test(hands_on_the_reason_of_create),

@@ -1,7 +1,7 @@
 /*
  * test_oom.c - the shim without memory: one life of an instance, run again and again with the nth
- * allocation failing, alone and with all after it, until none fails any more. Nothing may crash, leak
- * or be blamed on a side that behaves; what the shim cannot check then goes unchecked.
+ * allocation failing, alone and with all after it, until none fails any more. Nothing may crash,
+ * leak or be blamed on a side that behaves; what the shim cannot check then goes unchecked.
  *
  * malloc and calloc of everything linked in here are wrapped by the linker; the fake host reports a
  * failure as AHP_E_NOMEM, or records with realloc and strndup, which do not fail here.

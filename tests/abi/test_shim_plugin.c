@@ -71,7 +71,7 @@ static void behaves(void **state)
     expect_nothing();
 }
 
-/* --- R2, phases --------------------------------------------------------------------------------- */
+/* --- R2, phases ------------------------------------------------------------------------------- */
 
 static void log_and_defer(void)
 {
@@ -194,7 +194,7 @@ static void calls_host_in_destroy(void **state)
     expect(AHP_SHIM_PLUGIN_PHASE);
 }
 
-/* --- R3 ----------------------------------------------------------------------------------------- */
+/* --- R3 --------------------------------------------------------------------------------------- */
 
 static int32_t refuse(const ahp_call *call)
 {
@@ -324,7 +324,7 @@ static void cancels_wrongly(void **state)
     expect(AHP_SHIM_PLUGIN_CANCEL);
 }
 
-/* --- R4, arguments ------------------------------------------------------------------------------ */
+/* --- R4, arguments ---------------------------------------------------------------------------- */
 
 static void short_structs(void **state)
 {
@@ -438,7 +438,7 @@ static void bad_log(void **state)
     expect(AHP_SHIM_PLUGIN_LOG);
 }
 
-/* --- handles ------------------------------------------------------------------------------------ */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 static void uses_after_free(void **state)
 {
@@ -479,7 +479,7 @@ static void watches_twice(void **state)
     puppet.loop->watch_free(puppet.watch);
 }
 
-/* --- tools, deliveries -------------------------------------------------------------------------- */
+/* --- tools, deliveries ------------------------------------------------------------------------ */
 
 static void bad_tools(void **state)
 {

@@ -21,9 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROUNDS 8
+#define ROUNDS       8
 #define JOBS_A_ROUND 3
-#define JOBS (ROUNDS * JOBS_A_ROUND)
+#define JOBS         (ROUNDS * JOBS_A_ROUND)
 
 /* An answer, to be said aloud when it comes. */
 struct said {
@@ -152,7 +152,8 @@ static struct child child_start(const char *folder, long at, const char *log)
     return child;
 }
 
-/* The highest step that was answered for each job; -1: none. Kills after `lines` lines, 0: never. */
+/* The highest step that was answered for each job; -1: none. Kills after `lines` lines, 0: never.
+ */
 static int child_listen(struct child *child, int lines, int (*steps)[JOBS])
 {
     FILE *from = fdopen(child->from, "r");

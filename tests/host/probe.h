@@ -3,9 +3,9 @@
  * nothing but run the test's own functions, and the host under it is always the one on libuv with
  * the checking shim in between.
  *
- * A test opens a bench (a loop), adds probes to it, gives them things to do in `on_start` and so on,
- * turns the loop until something is true, and closes the bench, which checks that the probes were
- * taken down, that nothing leaked and that nobody broke the ABI.
+ * A test opens a bench (a loop), adds probes to it, gives them things to do in `on_start` and so
+ * on, turns the loop until something is true, and closes the bench, which checks that the probes
+ * were taken down, that nothing leaked and that nobody broke the ABI.
  */
 #ifndef HOST_PROBE_H
 #define HOST_PROBE_H
@@ -23,7 +23,7 @@
 #include <ahp/work.h>
 #include <ahp_uv.h>
 
-#define PROBES_MAX 4
+#define PROBES_MAX         4
 #define PROBE_TURNS_MS_MAX 10000
 
 struct probe {
@@ -49,8 +49,8 @@ struct probe {
     int inside; /* 1 while a function of the plugin runs */
     int destroyed;
     int closed;
-    unsigned breaches;         /* of the shim */
-    unsigned items[1000];      /* how often each log item came */
+    unsigned breaches;    /* of the shim */
+    unsigned items[1000]; /* how often each log item came */
     struct ahp_uv_end end;
 };
 

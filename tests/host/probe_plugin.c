@@ -28,9 +28,9 @@
 #include <ahp/jobs.h>
 #include <ahp/loop.h>
 
-#define JOBS_MAX 64
+#define JOBS_MAX       64
 #define PATH_BYTES_MAX 4096
-#define RETRY_MS 30
+#define RETRY_MS       30
 
 struct plugin {
     ahp_inst inst;
@@ -100,10 +100,10 @@ static int64_t number(const json_t *args, const char *name, int64_t or_else)
 
 static int32_t tool_echo(struct plugin *p, const ahp_call *call, json_t *args)
 {
-    json_t *o = json_pack("{s:s, s:O, s:s%, s:I, s:b, s:b}", "status", "done", "args", args,
-                          "conversation", call->conversation.ptr, call->conversation.len, "flags",
-                          (json_int_t)call->flags, "reply", call->reply_to.len > 0, "deadline",
-                          call->deadline_ms > 0);
+    json_t *o =
+        json_pack("{s:s, s:O, s:s%, s:I, s:b, s:b}", "status", "done", "args", args, "conversation",
+                  call->conversation.ptr, call->conversation.len, "flags", (json_int_t)call->flags,
+                  "reply", call->reply_to.len > 0, "deadline", call->deadline_ms > 0);
     char *text;
 
     if (call->reply_to.len > 0)
@@ -139,7 +139,8 @@ static int32_t tool_fail(struct plugin *p, const ahp_call *call, json_t *args)
     if (json_object_get(args, "refuse") != NULL)
         return (int32_t)number(args, "refuse", AHP_E_FAILED);
     complete(p, call->id, (int32_t)number(args, "status", AHP_RESULT_ERROR),
-             "{\"status\":\"failed\",\"error\":{\"kind\":\"test\",\"message\":\"as asked\"}}", NULL);
+             "{\"status\":\"failed\",\"error\":{\"kind\":\"test\",\"message\":\"as asked\"}}",
+             NULL);
     return AHP_OK;
 }
 
@@ -149,11 +150,12 @@ static int32_t tool_poll(struct plugin *p, const ahp_call *call, json_t *args)
 
     if (action == NULL || strcmp(action, "list") != 0 || !(call->flags & AHP_CALL_OPERATOR))
         return AHP_E_INVALID;
-    complete(p, call->id, AHP_RESULT_OK,
-             "{\"jobs\":[{\"job\":\"job_a\",\"state\":\"working\",\"kind\":\"video\",\"model\":\"m\","
-             "\"age\":754,\"detail\":\"\\u4e00\\u53ea\\u7ea2\\u8239 \\u001b[31m\"},"
-             "{\"job\":\"job_b\",\"state\":\"delivered\",\"age\":\"1 d\"}]}",
-             NULL);
+    complete(
+        p, call->id, AHP_RESULT_OK,
+        "{\"jobs\":[{\"job\":\"job_a\",\"state\":\"working\",\"kind\":\"video\",\"model\":\"m\","
+        "\"age\":754,\"detail\":\"\\u4e00\\u53ea\\u7ea2\\u8239 \\u001b[31m\"},"
+        "{\"job\":\"job_b\",\"state\":\"delivered\",\"age\":\"1 d\"}]}",
+        NULL);
     return AHP_OK;
 }
 
@@ -276,8 +278,10 @@ static void on_offer_again(void *ud)
 {
     struct job *j = ud;
     struct plugin *p = j->p;
-    ahp_file file = {.size = sizeof(file), .name = "data \xE5\x9B\xBE.bin",
-                     .mime = "application/octet-stream", .handle = "bin_1"};
+    ahp_file file = {.size = sizeof(file),
+                     .name = "data \xE5\x9B\xBE.bin",
+                     .mime = "application/octet-stream",
+                     .handle = "bin_1"};
     const ahp_file *files[] = {&file};
     ahp_delivery d = {.size = sizeof(d), .kind = AHP_DELIVERY_RESULT};
     char job_id[32];
@@ -365,8 +369,8 @@ static int32_t tool_deliver(struct plugin *p, const ahp_call *call, json_t *args
     record = json_pack("{s:s, s:s%, s:s%, s:s, s:s, s:I, s:I}", "key", key, "reply_to",
                        call->reply_to.len > 0 ? call->reply_to.ptr : "", call->reply_to.len,
                        "conversation", call->conversation.ptr, call->conversation.len, "text",
-                       text != NULL ? text : "here it is", "file", file, "bytes",
-                       (json_int_t)bytes, "repeat", (json_int_t)number(args, "repeat", 0));
+                       text != NULL ? text : "here it is", "file", file, "bytes", (json_int_t)bytes,
+                       "repeat", (json_int_t)number(args, "repeat", 0));
     j = record != NULL ? job_new(p, n, record) : NULL;
     if (j == NULL)
         return AHP_E_NOMEM;
@@ -447,13 +451,13 @@ static const struct {
     ahp_tool tool;
 } tools[] = {
 #define TOOL(word, summary_text)                                                                   \
-    {#word,                                                                                        \
-     tool_##word,                                                                                  \
-     {.size = sizeof(ahp_tool),                                                                    \
-      .name = #word,                                                                               \
-      .title = #word,                                                                              \
-      .summary = summary_text,                                                                     \
-      .input_schema = "{\"type\":\"object\"}"}}
+    {                                                                                              \
+#word, tool_##word,                                                                        \
+        {                                                                                          \
+            .size = sizeof(ahp_tool), .name = #word, .title = #word, .summary = summary_text,      \
+            .input_schema = "{\"type\":\"object\"}"                                                \
+        }                                                                                          \
+    }
     TOOL(echo, "Answers what the call said. Nothing else."),
     TOOL(sleep, "Takes its time and reports progress."),
     TOOL(fail, "Ends as it is told."),

@@ -311,6 +311,40 @@ class Outbox(Base):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.01)
 
+    def test_killed_while_writing(self):
+        self.held_back('{"bytes": 40000000}')
+        for extra in ([], ["--no-work"]) * 3:
+            p = subprocess.Popen(self.command("run", "--outbox", self.outbox, *extra),
+                                 stderr=subprocess.DEVNULL)
+            self.wait_for(lambda: self.leftovers() or self.messages())
+            p.kill()
+            p.wait(LIMIT)
+            if self.messages():
+                break
+        self.idle("--outbox", self.outbox)
+        found = self.messages()
+        self.assertEqual(len(found), 1)
+        self.assertEqual(os.stat(found[0]["files"][0]["path"]).st_size, 40000000)
+
+    def test_two_hosts_write_a_key_once(self):
+        states = [self.path("state%d" % i) for i in range(4)]
+        for self.state in states:
+            os.mkdir(self.state)
+            self.held_back('{"bytes": 3000000}')
+        running = []
+        for self.state in states:
+            running.append(subprocess.Popen(
+                self.command("run", "--until-idle", "--stats", "--timeout", "30", "--outbox",
+                             self.outbox), stderr=subprocess.PIPE, text=True))
+        counts = []
+        for p in running:
+            words = p.communicate(timeout=LIMIT)[1]
+            self.assertEqual(p.returncode, 0, words)
+            counts.append(json.loads(words.strip().splitlines()[-1])["deliveries"])
+        self.assertEqual(sum(c["delivered"] for c in counts), 1)
+        self.assertEqual(sum(c["repeats"] for c in counts), 3)
+        self.assertEqual(len(self.messages()), 1)
+
     def test_missing_file_is_refused(self):
         self.held_back()
         os.unlink(os.path.join(self.state, "probe-1.bin"))

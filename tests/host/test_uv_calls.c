@@ -1,6 +1,7 @@
 /*
  * test_uv_calls.c - calls, receipts, work and the end on libuv: nothing is answered inline, every
- * accepted call ends once, stale ids miss, and an instance goes in order even when it does not help.
+ * accepted call ends once, stale ids miss, and an instance goes in order even when it does not
+ * help.
  */
 #include <stdio.h>
 #include <string.h>
@@ -419,7 +420,8 @@ static void open_gate(uv_timer_t *timer)
     uv_close((uv_handle_t *)timer, NULL);
 }
 
-/* A plugin that does not stop is destroyed after its deadline, but not before its work has ended. */
+/* A plugin that does not stop is destroyed after its deadline, but not before its work has ended.
+ */
 static void test_destroy_waits_for_running_work(void **state)
 {
     struct bench *b = *state;
@@ -518,6 +520,26 @@ static void test_close_without_start(void **state)
     assert_int_equal(p->end.stop_late, 0);
 }
 
+static void on_timer_unused(void *ud)
+{
+    (void)ud;
+}
+
+/* As in Node: what the plugin waits for does not keep the loop alive, but the end still comes. */
+static void test_unref_lets_the_loop_end(void **state)
+{
+    struct bench *b = *state;
+    struct probe *p = open_probe(b, AHP_UV_CHECK | AHP_UV_UNREF);
+    ahp_timer *timer;
+
+    assert_int_equal(p->loop->timer_new(p->host->ctx, &timer, on_timer_unused, p), AHP_OK);
+    assert_int_equal(p->loop->timer_at(timer, p->loop->now_ms(p->host->ctx) + 1000000), AHP_OK);
+    assert_int_equal(uv_run(&b->loop, UV_RUN_DEFAULT), 0); /* returns: nothing holds it */
+    p->loop->timer_free(timer);
+    probe_close(p, 1000);
+    assert_int_equal(p->breaches, 0);
+}
+
 static int32_t fail_start(struct probe *p)
 {
     (void)p;
@@ -586,6 +608,7 @@ int main(void)
         CASE(test_results_arrive_before_the_end),
         CASE(test_close_without_an_instance),
         CASE(test_close_without_start),
+        CASE(test_unref_lets_the_loop_end),
         CASE(test_failed_start_can_only_be_closed),
         CASE(test_slow_callback_is_named),
     };

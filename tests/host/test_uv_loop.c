@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "probe.h"
@@ -155,7 +156,8 @@ static void test_watch_closed_before_free(void **state)
 
 static int reused_fd;
 
-/* Every other watch is freed, its fd closed, and the number given to an empty pipe, watched anew. */
+/* Every other watch is freed, its fd closed, and the number given to an empty pipe, watched anew.
+ */
 static void reuse_numbers(struct source *first)
 {
     int i;
@@ -176,9 +178,9 @@ static void reuse_numbers(struct source *first)
             s->fds[0] = number;
         }
         reused_fd = number;
-        assert_int_equal(s->p->loop->watch_new(s->p->host->ctx, number, AHP_IO_IN, &s->watch,
-                                               on_source, s),
-                         AHP_OK);
+        assert_int_equal(
+            s->p->loop->watch_new(s->p->host->ctx, number, AHP_IO_IN, &s->watch, on_source, s),
+            AHP_OK);
     }
 }
 
@@ -227,6 +229,42 @@ static void test_watch_paused_in_batch(void **state)
     finish(p);
 }
 
+static void only_out(struct source *first)
+{
+    int i;
+
+    for (i = 0; i < PIPES; i++) {
+        sources[i].seen = 0;
+        assert_int_equal(first->p->loop->watch_mod(sources[i].watch, AHP_IO_OUT), AHP_OK);
+    }
+}
+
+/* What was harvested before a watch was narrowed must not come through. */
+static void test_watch_narrowed_in_batch(void **state)
+{
+    struct probe *p = open_sources(*state);
+    int i;
+
+    close_sources(p);
+    for (i = 0; i < PIPES; i++) {
+        struct source *s = &sources[i];
+
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->fds),
+                         0);
+        assert_int_equal(write(s->fds[1], "x", 1), 1);
+        assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[0], AHP_IO_IN | AHP_IO_OUT,
+                                            &s->watch, on_source, s),
+                         AHP_OK);
+    }
+    in_first = only_out;
+    bench_turns(*state, 2);
+    assert_int_equal(order_count, 2 * PIPES);
+    for (i = 0; i < PIPES; i++)
+        assert_int_equal(sources[i].seen, AHP_IO_OUT);
+    close_sources(p);
+    finish(p);
+}
+
 static void test_watch_error_is_level_triggered(void **state)
 {
     struct probe *p = open_sources(*state);
@@ -236,9 +274,8 @@ static void test_watch_error_is_level_triggered(void **state)
     nonblocking_pipe(s->fds);
     s->calls = 0;
     s->seen = 0;
-    assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_OUT, &s->watch, on_source,
-                                        s),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_OUT, &s->watch, on_source, s), AHP_OK);
     close(s->fds[0]); /* a pipe without a reader: EPOLLERR */
     bench_turns(*state, 3);
     assert_true(s->seen & AHP_IO_ERR);
@@ -257,9 +294,8 @@ static void test_watch_errors_only(void **state)
     nonblocking_pipe(s->fds);
     s->calls = 0;
     s->seen = 0;
-    assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_ERR, &s->watch, on_source,
-                                        s),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, s->fds[1], AHP_IO_ERR, &s->watch, on_source, s), AHP_OK);
     bench_turns(*state, 2);
     assert_int_equal(s->calls, 0);
     close(s->fds[0]);
@@ -412,9 +448,8 @@ static void test_timer_always_due_starves_nobody(void **state)
     nonblocking_pipe(s->fds);
     s->p = p;
     assert_int_equal(write(s->fds[1], "x", 1), 1);
-    assert_int_equal(p->loop->watch_new(p->host->ctx, s->fds[0], AHP_IO_IN, &s->watch, on_source,
-                                        s),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, s->fds[0], AHP_IO_IN, &s->watch, on_source, s), AHP_OK);
     in_timer = set_again;
     set(&clocks[0], 0);
     before = clocks[0].calls;
@@ -526,9 +561,8 @@ static struct probe *open_deferrals(struct bench *b, int count)
     for (i = 0; i < count; i++) {
         deferrals[i].p = p;
         deferrals[i].number = i;
-        assert_int_equal(p->loop->defer(p->host->ctx, &deferrals[i].handle, on_deferred,
-                                        &deferrals[i]),
-                         AHP_OK);
+        assert_int_equal(
+            p->loop->defer(p->host->ctx, &deferrals[i].handle, on_deferred, &deferrals[i]), AHP_OK);
     }
     assert_int_equal(ran_count, 0);
     return p;
@@ -611,9 +645,9 @@ static void test_destroy_leaves_things_behind(void **state)
     order_count = 0;
     in_first = NULL;
     memset(sources, 0, sizeof(sources));
-    assert_int_equal(p->loop->watch_new(p->host->ctx, fds[0], AHP_IO_OUT, &watch, on_source,
-                                        &sources[0]),
-                     AHP_OK);
+    assert_int_equal(
+        p->loop->watch_new(p->host->ctx, fds[0], AHP_IO_OUT, &watch, on_source, &sources[0]),
+        AHP_OK);
     assert_int_equal(p->loop->timer_new(p->host->ctx, &timer, on_clock, &clocks[0]), AHP_OK);
     assert_int_equal(p->loop->timer_at(timer, p->loop->now_ms(p->host->ctx) + 1000000), AHP_OK);
     assert_int_equal(ahp_uv_close(p->h, 1000, (ahp_uv_closed_fn *)NULL, NULL), AHP_E_INVALID);
@@ -635,6 +669,7 @@ int main(void)
         CASE(test_watch_closed_before_free),
         CASE(test_fd_number_reused_in_batch),
         CASE(test_watch_paused_in_batch),
+        CASE(test_watch_narrowed_in_batch),
         CASE(test_watch_error_is_level_triggered),
         CASE(test_watch_errors_only),
         CASE(test_watch_refusals),

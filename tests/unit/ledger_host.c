@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <ftw.h>
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -178,11 +179,22 @@ void host_init(struct ledger_host *host, const char *name, int has_work)
     host->now_ms = 1000;
     host->wall_ms = 1700000000000;
     host->has_work = has_work;
-    host->host = (ahp_host){.size = sizeof(ahp_host), .ctx = host, .name = name, .version = "0",
-                            .ext = ext, .log = log_line, .log_on = log_on};
-    host->loop = (ahp_loop){.size = sizeof(ahp_loop), .now_ms = now_ms, .wall_ms = wall_ms,
-                            .timer_new = timer_new, .timer_at = timer_at, .timer_off = timer_off,
-                            .timer_free = timer_free, .defer = defer, .defer_free = defer_free};
+    host->host = (ahp_host){.size = sizeof(ahp_host),
+                            .ctx = host,
+                            .name = name,
+                            .version = "0",
+                            .ext = ext,
+                            .log = log_line,
+                            .log_on = log_on};
+    host->loop = (ahp_loop){.size = sizeof(ahp_loop),
+                            .now_ms = now_ms,
+                            .wall_ms = wall_ms,
+                            .timer_new = timer_new,
+                            .timer_at = timer_at,
+                            .timer_off = timer_off,
+                            .timer_free = timer_free,
+                            .defer = defer,
+                            .defer_free = defer_free};
     host->calls = (ahp_calls){.size = sizeof(ahp_calls), .complete = complete, .rescan = rescan};
     host->deliver = (ahp_deliver){.size = sizeof(ahp_deliver), .offer = offer};
     host->work = (ahp_work){.size = sizeof(ahp_work), .run = work_run};
@@ -217,8 +229,17 @@ static void run_work(struct ledger_host *host, struct host_work *work)
     free(work);
 }
 
+static double real_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
 int host_turn(struct ledger_host *host)
 {
+    double from = real_us();
     struct ahp_deferred *deferred = host->deferred;
     struct ahp_timer *timer;
     struct ahp_timer *next;
@@ -229,7 +250,6 @@ int host_turn(struct ledger_host *host)
     /* What comes up in this turn belongs to the next. */
     host->deferred = NULL;
     host->works = NULL;
-    host->inside = 1;
     DL_FOREACH_SAFE(host->timers, timer, next) {
         if (!timer->armed || timer->at_ms > host->now_ms)
             continue;
@@ -252,7 +272,8 @@ int host_turn(struct ledger_host *host)
         count++;
         run_work(host, work);
     }
-    host->inside = 0;
+    if (real_us() - from > host->longest_us)
+        host->longest_us = real_us() - from;
     return count;
 }
 
@@ -273,8 +294,8 @@ void answer_wait(struct ledger_host *host, struct answer *answer)
         if (host_turn(host) || answer->called)
             continue;
         DL_FOREACH(host->timers, timer)
-            if (timer->armed && timer->at_ms < at_ms)
-                at_ms = timer->at_ms;
+        if (timer->armed && timer->at_ms < at_ms)
+            at_ms = timer->at_ms;
         if (at_ms == INT64_MAX)
             break;
         if (at_ms > host->now_ms) {

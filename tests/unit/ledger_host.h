@@ -17,14 +17,14 @@ struct ledger_host {
     ahp_work work;
     struct env env;
     int has_work;
-    int refuses_work;  /* run answers AHP_E_LIMIT */
-    int cancels_work;  /* done comes with cancelled = 1 */
+    int refuses_work; /* run answers AHP_E_LIMIT */
+    int cancels_work; /* done comes with cancelled = 1 */
     int64_t now_ms;
     int64_t wall_ms;
     struct ahp_timer *timers;
     struct ahp_deferred *deferred;
     struct host_work *works;
-    int inside; /* a callback of the plugin is running */
+    double longest_us; /* turn so far, real time */
     int warnings;
     char last_warning[512];
 };

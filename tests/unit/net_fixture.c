@@ -22,7 +22,9 @@ void fx_open(struct fixture *fx)
 
 void fx_close(struct fixture *fx)
 {
+    poll_host_only_free(fx->host, 1);
     net_close(fx->net);
+    poll_host_only_free(fx->host, 0);
     server_close(&fx->server);
     env_done(&fx->env);
     assert_int_equal(poll_host_free(fx->host), 0);

@@ -62,7 +62,8 @@ int fx_teardown(void **state);
 
 /* A READS GET to base + path, unless changed afterwards. url points to a static ring of buffers. */
 struct http_request fx_get(struct fixture *fx, const char *path);
-struct net_peer fx_peer(struct fixture *fx); /* its origin is the server's, secret key=s3cr3t-value */
+struct net_peer
+fx_peer(struct fixture *fx); /* its origin is the server's, secret key=s3cr3t-value */
 
 /* Starts it with that peer (NULL: the fixture's); fails the test when net_send refuses. */
 void fx_start(struct fixture *fx, struct ending *ending, const struct http_request *request,

@@ -196,8 +196,8 @@ static int take_bytes(struct server_conn *conn, const char *data, size_t len)
     if (!had_head && server->on_head) {
         server->on_head(conn);
         DL_FOREACH(server->conns, same)
-            if (same->number == number)
-                break;
+        if (same->number == number)
+            break;
         if (!same)
             return 1;
     }
@@ -206,8 +206,8 @@ static int take_bytes(struct server_conn *conn, const char *data, size_t len)
         if (server->on_request)
             server->on_request(conn);
         DL_FOREACH(server->conns, same)
-            if (same->number == number)
-                break;
+        if (same->number == number)
+            break;
         if (!same)
             return 1;
         next_request(conn);

@@ -1,4 +1,5 @@
-/* poll_host.c - see poll_host.h. Freed handles are unlinked at once and their memory at the turn's end. */
+/* poll_host.c - see poll_host.h. Freed handles are unlinked at once and their memory at the turn's
+ * end. */
 #include "poll_host.h"
 
 #include <ahp/calls.h>
@@ -11,7 +12,7 @@
 #include <time.h>
 
 #define WATCHES_MAX 4096
-#define LOG_BYTES 65536
+#define LOG_BYTES   65536
 
 struct ahp_watch {
     struct poll_host *host;
@@ -58,6 +59,7 @@ struct poll_host {
     long fallible;
     long fail_at;
     int is_exempt;
+    int is_ending;
     char log[LOG_BYTES];
     size_t log_len;
 };
@@ -72,6 +74,8 @@ static int64_t clock_ms(clockid_t id)
 
 static int fails(struct poll_host *host)
 {
+    if (host->is_ending)
+        abort();
     if (host->is_exempt)
         return 0;
     host->fallible++;
@@ -82,6 +86,8 @@ static int64_t now_ms(void *ctx)
 {
     struct poll_host *host = ctx;
 
+    if (host->is_ending)
+        abort();
     return clock_ms(CLOCK_MONOTONIC) + host->skipped_ms;
 }
 
@@ -164,6 +170,8 @@ static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, voi
 
 static int32_t timer_at(ahp_timer *timer, int64_t deadline_ms)
 {
+    if (timer->host->is_ending)
+        abort();
     timer->armed = 1;
     timer->deadline_ms = deadline_ms;
     return 0;
@@ -517,6 +525,11 @@ void poll_host_fail_after(struct poll_host *host, long n)
 void poll_host_exempt(struct poll_host *host, int is_exempt)
 {
     host->is_exempt = is_exempt;
+}
+
+void poll_host_only_free(struct poll_host *host, int is_ending)
+{
+    host->is_ending = is_ending;
 }
 
 long poll_host_calls(const struct poll_host *host)

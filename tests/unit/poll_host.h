@@ -1,8 +1,8 @@
 /*
- * poll_host.h - a real host for unit tests: ahp.loop/1 on poll(2) and the system's clocks. It keeps the
- * rules that hosts must keep (nothing is called back from inside a call of the plugin, freed handles
- * are silent even when their event is harvested already, one watch an fd) and counts what is alive.
- * The clock can be put forward, so that timeouts need no waiting.
+ * poll_host.h - a real host for unit tests: ahp.loop/1 on poll(2) and the system's clocks. It keeps
+ * the rules that hosts must keep (nothing is called back from inside a call of the plugin, freed
+ * handles are silent even when their event is harvested already, one watch an fd) and counts what
+ * is alive. The clock can be put forward, so that timeouts need no waiting.
  *
  * Calls and deliveries are refused: tests of tools have another host.
  */
@@ -39,6 +39,9 @@ size_t poll_host_alive(const struct poll_host *host);
 void poll_host_fail_after(struct poll_host *host, long n);
 void poll_host_exempt(struct poll_host *host, int is_exempt); /* for the test's own calls */
 long poll_host_calls(const struct poll_host *host);
+
+/* From here on only what destroy may call is legal: anything else ends the program. */
+void poll_host_only_free(struct poll_host *host, int is_ending);
 
 /* Everything that was logged so far, as lines. */
 const char *poll_host_log(const struct poll_host *host);

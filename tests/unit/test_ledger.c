@@ -79,12 +79,13 @@ static void a_job_comes_back_as_it_was(void **state)
     job.advice = (char *)"wait";
     job.cost = 0.5;
     job.currency = (char *)"USD";
-    job.files = (struct ledger_file[]){{"img_2", 2, (char *)"/b.png", (char *)"image/png", NULL, 4, 5, 0, 77},
-                                       {"img_1", 1, (char *)"/a.png", (char *)"image/png",
-                                        (char *)"https://x/a", 4, 5, 9000, UINT64_C(5000000000)}};
+    job.files = (struct ledger_file[]){
+        {"img_2", 2, (char *)"/b.png", (char *)"image/png", NULL, 4, 5, 0, 77},
+        {"img_1", 1, (char *)"/a.png", (char *)"image/png", (char *)"https://x/a", 4, 5, 9000,
+         UINT64_C(5000000000)}};
     job.files_count = 2;
-    job.deliveries = (struct ledger_delivery[]){{(char *)"job_1:r", DELIVERY_OFFERED, 1, 2, 99,
-                                                 (char *)"done", (char *)"m1", (char *)"e"}};
+    job.deliveries = (struct ledger_delivery[]){
+        {(char *)"job_1:r", DELIVERY_OFFERED, 1, 2, 99, (char *)"done", (char *)"m1", (char *)"e"}};
     job.deliveries_count = 1;
     assert_int_equal(do_record(&f->host, f->ledger, &job, 0, NULL), LEDGER_OK);
     find(f, &(struct ledger_query){.id = "job_1", .limit = 1}, &found);
@@ -126,15 +127,12 @@ static void a_job_comes_back_as_it_was(void **state)
     answer_done(&accepted);
 }
 
-static enum ledger_result accept_key(struct fixture *f, const char *id, const char *key, int by_host,
-                                     struct answer *answer)
+static enum ledger_result accept_key(struct fixture *f, const char *id, const char *key,
+                                     int by_host, struct answer *answer)
 {
     struct ledger_job job = job_make(id);
-    struct ledger_accept accept = {.job = &job,
-                                   .take = 1,
-                                   .dedup_key = key,
-                                   .dedup_host = by_host,
-                                   .now_ms = f->host.wall_ms};
+    struct ledger_accept accept = {
+        .job = &job, .take = 1, .dedup_key = key, .dedup_host = by_host, .now_ms = f->host.wall_ms};
 
     job.created_ms = f->host.wall_ms;
     answer_done(answer);
@@ -325,8 +323,7 @@ static void a_failing_op_fails_alone(void **state)
     assert_int_equal(ledger_accept(f->ledger, &accept, on_accept, &a[1]), 0);
     two.tries = 7;
     assert_int_equal(ledger_record(f->ledger, &two, 0, on_record, &a[2]), 0);
-    assert_int_equal(
-        ledger_find(f->ledger, &(struct ledger_query){.limit = 9}, on_find, &a[3]), 0);
+    assert_int_equal(ledger_find(f->ledger, &(struct ledger_query){.limit = 9}, on_find, &a[3]), 0);
     for (int i = 0; i < 4; i++)
         assert_int_equal(a[i].called, 0); /* never before the call has returned */
     assert_true(ledger_is_busy(f->ledger));
@@ -398,6 +395,52 @@ static void close_stores_what_is_queued(void **state)
         assert_int_equal(found.jobs_count, 1);
         answer_done(&found);
         assert_int_equal(do_claim(&f->host, f->ledger, job.id, NULL, NULL), LEDGER_OK);
+    }
+}
+
+/* The host ends the work first, and then the instance. */
+static void a_cancelled_batch_is_stored_by_close(void **state)
+{
+    struct fixture *f = *state;
+    struct ledger_job job = job_make("job_1");
+    struct ledger_accept accept = {.job = &job, .take = 1};
+    struct answer a = {0};
+
+    f->host.env.work = NULL;
+    assert_int_equal(ledger_accept(f->ledger, &accept, on_accept, &a), 0);
+    host_turn(&f->host);
+    env_done(&f->host.env);
+    assert_int_equal(a.called, 0);
+    ledger_close(f->ledger);
+    assert_int_equal(a.called, 0);
+    f->ledger = open_started(&f->host, f->folder);
+    assert_int_equal(do_claim(&f->host, f->ledger, "job_1", NULL, NULL), LEDGER_OK);
+}
+
+/* With large rows a look at every open job would read the whole file, every two seconds. */
+static void looking_for_jobs_reads_no_rows(void **state)
+{
+    struct fixture *f = *state;
+    enum stmt stmts[] = {STMT_SCAN, STMT_UNFINISHED};
+
+    for (size_t i = 0; i < 2; i++) {
+        char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s",
+                                    sqlite3_sql(f->ledger->stmts[stmts[i]]));
+        sqlite3_stmt *plan;
+        int steps = 0;
+
+        assert_int_equal(sqlite3_prepare_v2(f->ledger->db, sql, -1, &plan, NULL), SQLITE_OK);
+        while (sqlite3_step(plan) == SQLITE_ROW) {
+            const char *step = (const char *)sqlite3_column_text(plan, 3);
+
+            if (strstr(step, " jobs ")) {
+                assert_non_null(strstr(step, "USING COVERING INDEX jobs_open"));
+                steps++;
+            }
+        }
+        assert_true(steps > 0);
+        sqlite3_finalize(plan);
+        sqlite3_free(sql);
     }
 }
 
@@ -488,6 +531,8 @@ int main(void)
         T(a_failing_op_fails_alone),
         T(what_one_turn_gathers_is_one_commit),
         T(close_stores_what_is_queued),
+        T(a_cancelled_batch_is_stored_by_close),
+        T(looking_for_jobs_reads_no_rows),
         T(operations_wait_for_the_start),
         T(works_without_workers),
         T(files_are_private),

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -391,6 +392,94 @@ static void the_stopped_lose_their_jobs(void **state)
     folder_remove(folder);
 }
 
+#define CROWD      6
+#define CROWD_KEYS 20
+
+/* One of many that open a new ledger at the same instant and all ask for the same jobs. */
+static int crowd_main(const char *folder, int gate, int number)
+{
+    struct ledger_host host;
+    struct ledger *ledger;
+    struct answer answers[CROWD_KEYS];
+    char byte;
+    int made = 0;
+
+    memset(answers, 0, sizeof(answers));
+    host_init(&host, "gateway", 0);
+    if (read(gate, &byte, 1) != 0)
+        return 100;
+    /* Not open_started: a failed assertion would leave the child as one more test runner. */
+    if (ledger_open(&host.env, folder, &ledger, NULL) || ledger_start(ledger, NULL))
+        return 103;
+    for (int i = 0; i < CROWD_KEYS; i++) {
+        char id[LIMIT_ID];
+        char key[LIMIT_ID];
+        struct ledger_job job;
+        struct ledger_accept accept = {.job = &job, .take = 1, .dedup_key = key};
+
+        snprintf(id, sizeof(id), "job_%d_%d", number, i);
+        snprintf(key, sizeof(key), "k%d", i);
+        job = job_make(id);
+        accept.now_ms = host.wall_ms;
+        if (ledger_accept(ledger, &accept, on_accept, &answers[i]))
+            return 101;
+        /* Time goes on as it really does: others need some to finish their turn. */
+        while (!answers[i].called) {
+            poll(NULL, 0, 1);
+            host_advance(&host, 1);
+        }
+        if (answers[i].result != LEDGER_OK)
+            return 102;
+        made += answers[i].created;
+        answer_done(&answers[i]);
+    }
+    ledger_close(ledger);
+    host_done(&host);
+    return made;
+}
+
+static void a_crowd_makes_each_job_once(void **state)
+{
+    char *folder = folder_make();
+    struct ledger_host host;
+    struct ledger *ledger;
+    pid_t pids[CROWD];
+    struct answer a = {0};
+    int gate[2];
+    int made = 0;
+
+    (void)state;
+    assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+    for (int i = 0; i < CROWD; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            close(gate[1]);
+            _exit(crowd_main(folder, gate[0], i));
+        }
+    }
+    close(gate[0]);
+    close(gate[1]);
+    for (int i = 0; i < CROWD; i++) {
+        int status;
+
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= CROWD_KEYS);
+        made += WEXITSTATUS(status);
+    }
+    assert_int_equal(made, CROWD_KEYS);
+    assert_int_equal(count_locks(folder), 0);
+    host_init(&host, "gateway", 0);
+    ledger = open_started(&host, folder);
+    assert_int_equal(do_scan(&host, ledger, "gateway", 1, 99, &a), LEDGER_OK);
+    assert_int_equal(a.jobs_count, CROWD_KEYS);
+    assert_int_equal(a.unfinished, CROWD_KEYS);
+    answer_done(&a);
+    ledger_close(ledger);
+    host_done(&host);
+    folder_remove(folder);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -404,6 +493,7 @@ int main(void)
         T(strays_are_removed),
         cmocka_unit_test(the_killed_are_dead_at_once),
         cmocka_unit_test(the_stopped_lose_their_jobs),
+        cmocka_unit_test(a_crowd_makes_each_job_once),
     };
 
     /* Bounded, whatever a child does. */

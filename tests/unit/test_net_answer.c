@@ -373,15 +373,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, fx_setup, fx_teardown)
-        T(waiting_times),
-        T(empty_bodies),
-        T(answers_before_the_answer),
-        T(headers_have_a_limit),
-        T(texts_have_a_limit),
-        T(files_pass_through),
-        T(files_have_a_limit),
-        T(a_sink_may_give_up),
-        T(a_stall_ends_it),
+        T(waiting_times),        T(empty_bodies),       T(answers_before_the_answer),
+        T(headers_have_a_limit), T(texts_have_a_limit), T(files_pass_through),
+        T(files_have_a_limit),   T(a_sink_may_give_up), T(a_stall_ends_it),
         T(a_head_has_no_body),
     };
 

@@ -1,4 +1,5 @@
-/* Whole exchanges with a raw server on the same loop: what arrives, what is answered, who ends when. */
+/* Whole exchanges with a raw server on the same loop: what arrives, what is answered, who ends
+ * when. */
 #include "net_fixture.h"
 
 #include <dirent.h>
@@ -175,7 +176,8 @@ static void senseless_requests_are_not_started(void **state)
     bad[6].url = long_url;
     bad[7].body_path = "/dev/zero";
     for (size_t i = 0; i < 8; i++) {
-        assert_int_equal(net_send(fx->net, &bad[i], &peer, NULL, fx_net_done, NULL, &call, &err), -1);
+        assert_int_equal(net_send(fx->net, &bad[i], &peer, NULL, fx_net_done, NULL, &call, &err),
+                         -1);
         assert_null(call);
         assert_true(err.kind == ERR_INVALID || err.kind == ERR_LIMIT || err.kind == ERR_IO);
     }
@@ -468,8 +470,8 @@ static void a_thousand_wait_their_turn(void **state)
     fx->server.on_request = reply_hello;
     many_left = MANY;
     for (size_t i = 0; i < MANY; i++)
-        assert_int_equal(net_send(fx->net, &request, &peer, NULL, many_done, &outcomes[i], &call, &err),
-                         0);
+        assert_int_equal(
+            net_send(fx->net, &request, &peer, NULL, many_done, &outcomes[i], &call, &err), 0);
     assert_int_equal(net_count(fx->net), MANY);
     assert_int_equal(poll_host_run(fx->host, 60000, none_left, NULL), 0);
     for (size_t i = 0; i < MANY; i++)
@@ -477,6 +479,51 @@ static void a_thousand_wait_their_turn(void **state)
     assert_int_equal(fx->server.requests, MANY);
     assert_true(fx->server.open_max <= LIMIT_TRANSFERS_PER_ORIGIN);
     assert_int_equal(net_count(fx->net), 0);
+}
+
+#define ORIGINS 10
+
+/* Servers that take requests and never answer: what is open at once is the limit, no more, no less.
+ */
+static void all_origins_share_a_limit(void **state)
+{
+    struct fixture *fx = *state;
+    struct http_request request = fx_get(fx, "/");
+    static struct server servers[ORIGINS];
+    static struct ending endings[ORIGINS][LIMIT_TRANSFERS_PER_ORIGIN + 8];
+    struct net_peer peer = {0};
+    const char *origins[1];
+    char url[64];
+    unsigned open = 0;
+
+    peer.origins = origins;
+    peer.origins_count = 1;
+    origins[0] = url;
+    request.url = url;
+    for (size_t i = 0; i < ORIGINS; i++) {
+        assert_int_equal(server_open(&servers[i], fx->host, AF_INET), 0);
+        snprintf(url, sizeof(url), "http://127.0.0.1:%u", servers[i].port);
+        for (size_t k = 0; k < LIMIT_TRANSFERS_PER_ORIGIN + 8; k++)
+            fx_start(fx, &endings[i][k], &request, &peer, NULL);
+    }
+    poll_host_settle(fx->host, 50);
+    for (size_t i = 0; i < ORIGINS; i++) {
+        assert_true(servers[i].open <= LIMIT_TRANSFERS_PER_ORIGIN);
+        open += servers[i].open;
+    }
+    assert_int_equal(open, LIMIT_TRANSFERS);
+    /* A turn that is given back goes to one who waited elsewhere. */
+    for (size_t k = 0; k < LIMIT_TRANSFERS_PER_ORIGIN; k++)
+        net_cancel(endings[0][k].call);
+    poll_host_settle(fx->host, 50);
+    assert_true(servers[ORIGINS - 1].open > 0);
+    for (size_t i = 0; i < ORIGINS; i++)
+        for (size_t k = i == 0 ? LIMIT_TRANSFERS_PER_ORIGIN : 0; k < LIMIT_TRANSFERS_PER_ORIGIN + 8;
+             k++)
+            net_cancel(endings[i][k].call);
+    assert_int_equal(net_count(fx->net), 0);
+    for (size_t i = 0; i < ORIGINS; i++)
+        server_close(&servers[i]);
 }
 
 int main(void)
@@ -499,6 +546,7 @@ int main(void)
         T(a_proxy_is_asked),
         T(two_nets_live_side_by_side),
         T(a_thousand_wait_their_turn),
+        T(all_origins_share_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

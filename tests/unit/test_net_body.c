@@ -1,6 +1,8 @@
 /* Request bodies: exact bytes, streamed files, memory that does not grow with them. */
 #include "net_fixture.h"
 
+#include <nettle/base64.h>
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -60,8 +62,9 @@ static void texts(void **state)
         const char *body;
         const char *length;
     } cases[] = {
-        {"POST", "{\"a\":1}", "7"}, {"PUT", "x", "1"},  {"PATCH", "yy", "2"}, {"POST", NULL, "0"},
-        {"PUT", "", "0"},           {"DELETE", NULL, "(none)"}, {"GET", NULL, "(none)"}, {"DELETE", "z", "1"},
+        {"POST", "{\"a\":1}", "7"}, {"PUT", "x", "1"},    {"PATCH", "yy", "2"},
+        {"POST", NULL, "0"},        {"PUT", "", "0"},     {"DELETE", NULL, "(none)"},
+        {"GET", NULL, "(none)"},    {"DELETE", "z", "1"},
     };
     struct fixture *fx = *state;
     struct ending ending;
@@ -146,6 +149,54 @@ static void parts(void **state)
     assert_string_equal(seen, expected);
     free(expected);
     ending_done(&ending);
+}
+
+/* Files inside JSON as data URLs, for lengths around the groups and buffers they are encoded in. */
+static void joined_parts(void **state)
+{
+    static const size_t sizes[] = {0, 1, 2, 3, 4, 3071, 3072, 3073, 100000};
+    struct fixture *fx = *state;
+    struct ending ending;
+
+    fx->server.on_request = note_body;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct http_request request = fx_get(fx, "/");
+        size_t encoded_max = BASE64_ENCODE_RAW_LENGTH(sizes[i]) + 1;
+        uint8_t *raw = calloc(1, sizes[i] + 1);
+        char *encoded = calloc(1, encoded_max);
+        char *expected;
+        char path[64];
+        FILE *file;
+
+        for (size_t at = 0; at < sizes[i]; at++)
+            raw[at] = server_pattern(at);
+        base64_encode_raw(encoded, sizes[i], raw);
+        make_file(path, sizeof(path), 0, "");
+        file = fopen(path, "we");
+        assert_non_null(file);
+        assert_int_equal(fwrite(raw, 1, sizes[i], file), sizes[i]);
+        fclose(file);
+        request.effect = HTTP_SPENDS;
+        request.method = "POST";
+        request.headers[0] = (struct http_header){"Content-Type", "application/json"};
+        request.headers_count = 1;
+        request.parts_joined = 1;
+        request.parts[0] = (struct http_part){.name = "", .text = "{\"image\":\""};
+        request.parts[1] = (struct http_part){.name = "", .path = path, .mime = "image/png"};
+        request.parts[2] = (struct http_part){.name = "", .text = "\"}"};
+        request.parts_count = 3;
+        fx_run(fx, &ending, &request, NULL);
+        assert_int_equal(ending.outcome, HTTP_ANSWERED);
+        assert_string_equal(seen_type, "application/json");
+        assert_true(asprintf(&expected, "{\"image\":\"data:image/png;base64,%s\"}", encoded) > 0);
+        assert_int_equal(seen_len, strlen(expected));
+        assert_memory_equal(seen, expected, seen_len);
+        unlink(path);
+        free(expected);
+        free(encoded);
+        free(raw);
+        ending_done(&ending);
+    }
 }
 
 static void what_is_no_file(void **state)
@@ -313,6 +364,7 @@ int main(void)
         T(texts),
         T(a_request_is_copied),
         T(parts),
+        T(joined_parts),
         T(what_is_no_file),
         T(large_files_stream),
         T(a_file_that_shrinks),

@@ -1,12 +1,13 @@
 /*
- * Every allocation of a whole exchange fails once, then all after it; then every call of the host that
- * can fail does. Each time the exchange ends exactly once or is refused, nothing leaks, and the same
- * net carries out the next exchange. libcurl's allocations are walked as well: the test gives it the
- * same failing allocator before anything else starts it.
+ * Every allocation of a whole exchange fails once, then all after it; then every call of the host
+ * that can fail does. Each time the exchange ends exactly once or is refused, nothing leaks, and
+ * the same net carries out the next exchange. libcurl's allocations are walked as well: the test
+ * gives it the same failing allocator before anything else starts it.
  */
 #include "base/mem.h"
 #include "net_fixture.h"
 
+#include <ares.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,26 +15,26 @@
 #include <string.h>
 #include <unistd.h>
 
-static int fails_curl; /* libcurl's allocations count too */
+static int fails_theirs; /* the allocations of the libraries count too */
 
-static void *curl_alloc(size_t size)
+static void *lib_alloc(size_t size)
 {
-    return fails_curl ? mem_alloc(size) : malloc(size);
+    return fails_theirs ? mem_alloc(size) : malloc(size);
 }
 
-static void *curl_grow(void *old, size_t size)
+static void *lib_grow(void *old, size_t size)
 {
-    return fails_curl ? mem_grow(old, size) : realloc(old, size);
+    return fails_theirs ? mem_grow(old, size) : realloc(old, size);
 }
 
-static char *curl_copy(const char *text)
+static char *lib_copy(const char *text)
 {
-    return fails_curl ? mem_text(text) : strdup(text);
+    return fails_theirs ? mem_text(text) : strdup(text);
 }
 
-static void *curl_zeroed(size_t count, size_t size)
+static void *lib_zeroed(size_t count, size_t size)
 {
-    return fails_curl ? mem_alloc(count * size) : calloc(count, size);
+    return fails_theirs ? mem_alloc(count * size) : calloc(count, size);
 }
 
 static char file_path[64];
@@ -69,8 +70,7 @@ static int exchange(struct fixture *fx, int number)
         request.method = "POST";
         request.effect = HTTP_SPENDS;
         request.parts[0] = (struct http_part){.name = "a", .text = "b"};
-        request.parts[1] =
-            (struct http_part){.name = "f", .path = file_path, .filename = "f.txt"};
+        request.parts[1] = (struct http_part){.name = "f", .path = file_path, .filename = "f.txt"};
         request.parts_count = 2;
     } else if (number == 2) {
         request.method = "PUT";
@@ -93,7 +93,7 @@ static int exchange(struct fixture *fx, int number)
     return ending.outcome == HTTP_ANSWERED || ending.outcome == HTTP_REFUSED;
 }
 
-static void walk_memory(int number, int for_good, int with_curl)
+static void walk_memory(int number, int for_good, int with_theirs)
 {
     struct fixture fx;
     struct net *fresh;
@@ -111,7 +111,7 @@ static void walk_memory(int number, int for_good, int with_curl)
         /* A net of its own: its making is walked, too. */
         net_close(fx.net);
         fx.net = NULL;
-        fails_curl = with_curl;
+        fails_theirs = with_theirs;
         before = mem_count();
         mem_fail_after(n, for_good);
         if (net_open(&fx.env, NULL, &fresh, &err) == 0) {
@@ -122,7 +122,7 @@ static void walk_memory(int number, int for_good, int with_curl)
             assert_int_equal(err.kind, ERR_NOMEM);
         }
         mem_fail_after(0, 0);
-        fails_curl = 0;
+        fails_theirs = 0;
         if (!fx.net)
             assert_int_equal(net_open(&fx.env, NULL, &fx.net, &err), 0);
         if (!exchange(&fx, number))
@@ -143,7 +143,7 @@ static void our_memory(void **state)
     }
 }
 
-static void libcurls_memory_too(void **state)
+static void the_libraries_memory_too(void **state)
 {
     (void)state;
     for (int number = 0; number < 4; number++) {
@@ -189,14 +189,16 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(our_memory),
-        cmocka_unit_test(libcurls_memory_too),
+        cmocka_unit_test(the_libraries_memory_too),
         cmocka_unit_test(the_hosts_calls),
     };
     FILE *file;
     int rc;
     int fd;
 
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_alloc, free, curl_grow, curl_copy, curl_zeroed))
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, lib_alloc, free, lib_grow, lib_copy, lib_zeroed))
+        return 1;
+    if (ares_library_init_mem(ARES_LIB_INIT_ALL, lib_alloc, free, lib_grow))
         return 1;
     snprintf(file_path, sizeof(file_path), "/tmp/test_net_faults.XXXXXX");
     fd = mkstemp(file_path);

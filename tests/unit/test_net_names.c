@@ -1,7 +1,7 @@
 /*
- * Name lookup against a DNS server of the test's own: the UDP path through the host's watches, how long
- * answers are kept, and what an answer that changes may and may not lead to. The test reaches into the
- * net only to tell c-ares the server's port.
+ * Name lookup against a DNS server of the test's own: the UDP path through the host's watches, how
+ * long answers are kept, and what an answer that changes may and may not lead to. The test reaches
+ * into the net only to tell c-ares the server's port.
  */
 #include "net_fixture.h"
 
@@ -264,12 +264,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, fx_setup, fx_teardown)
-        T(answers_are_kept_for_their_time),
-        T(one_lookup_serves_many),
-        T(private_answers_are_refused),
-        T(a_pooled_connection_is_judged_too),
-        T(a_silent_server_ends_in_time),
-        T(the_cache_has_a_limit),
+        T(answers_are_kept_for_their_time), T(one_lookup_serves_many),
+        T(private_answers_are_refused),     T(a_pooled_connection_is_judged_too),
+        T(a_silent_server_ends_in_time),    T(the_cache_has_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

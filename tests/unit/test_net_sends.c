@@ -1,6 +1,7 @@
 /*
- * A request that may cost money leaves at most once, whatever the other end does; and the outcome says
- * whether it may have arrived. The server hangs up at every nasty moment and counts what reached it.
+ * A request that may cost money leaves at most once, whatever the other end does; and the outcome
+ * says whether it may have arrived. The server hangs up at every nasty moment and counts what
+ * reached it.
  */
 #include "net_fixture.h"
 
@@ -144,7 +145,8 @@ static void it_hangs_up(void **state)
     hang_up_case(fx, "half a chunked body", HTTP_TRUNCATED);
 }
 
-/* Answers the first request of a connection and hangs up in the second: a stale pooled connection. */
+/* Answers the first request of a connection and hangs up in the second: a stale pooled connection.
+ */
 static void once_a_connection(struct server_conn *conn)
 {
     if (conn->number == 1 && conn->server->requests > 1)
@@ -364,7 +366,8 @@ static void cancel_in_the_middle(void **state)
 static void cancel_after_the_end(void **state)
 {
     struct fixture *fx = *state;
-    struct http_request request = {.effect = HTTP_SPENDS, .method = "POST", .url = "ftp://x.example/"};
+    struct http_request request = {
+        .effect = HTTP_SPENDS, .method = "POST", .url = "ftp://x.example/"};
     struct ending ending;
 
     /* Refused, and its done is due: it must not come any more. */
@@ -400,7 +403,8 @@ static void close_ends_all(void **state)
     struct fixture *fx = *state;
     struct http_request request = spend(fx);
     struct http_request other = spend(fx);
-    struct http_request refused = {.effect = HTTP_READS, .method = "GET", .url = "ftp://x.example/"};
+    struct http_request refused = {
+        .effect = HTTP_READS, .method = "GET", .url = "ftp://x.example/"};
     struct ending endings[LIMIT_TRANSFERS_PER_ORIGIN + 3];
     size_t count = sizeof(endings) / sizeof(endings[0]);
     struct err err;
@@ -412,7 +416,9 @@ static void close_ends_all(void **state)
         fx_start(fx, &endings[i], &request, NULL, NULL);
     poll_host_run(fx->host, BOUND_MS, has_request, &fx->server);
     fx_start(fx, &endings[count - 1], &refused, NULL, NULL);
+    poll_host_only_free(fx->host, 1);
     net_close(fx->net);
+    poll_host_only_free(fx->host, 0);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(endings[i].done, 1);
         if (i == count - 1)

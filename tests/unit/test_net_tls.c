@@ -17,7 +17,6 @@ static enum MHD_Result answer(void *ud, struct MHD_Connection *connection, const
     enum MHD_Result rc;
 
     (void)ud;
-    (void)url;
     (void)method;
     (void)version;
     (void)data;
@@ -29,8 +28,11 @@ static enum MHD_Result answer(void *ud, struct MHD_Connection *connection, const
         *data_len = 0;
         return MHD_YES;
     }
-    response = MHD_create_response_from_buffer(6, (void *)(uintptr_t) "secure", MHD_RESPMEM_PERSISTENT);
-    rc = MHD_queue_response(connection, 200, response);
+    response =
+        MHD_create_response_from_buffer(6, (void *)(uintptr_t) "secure", MHD_RESPMEM_PERSISTENT);
+    if (strcmp(url, "/down") == 0)
+        MHD_add_response_header(response, "Location", "http://localhost:1/");
+    rc = MHD_queue_response(connection, strcmp(url, "/down") == 0 ? 302 : 200, response);
     MHD_destroy_response(response);
     return rc;
 }
@@ -46,9 +48,9 @@ static int setup(void **state)
     int fd;
 
     (void)state;
-    daemon_tls = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0, NULL, NULL, answer,
-                                  NULL, MHD_OPTION_SOCK_ADDR, &in, MHD_OPTION_HTTPS_MEM_KEY, tls_key,
-                                  MHD_OPTION_HTTPS_MEM_CERT, tls_cert, MHD_OPTION_END);
+    daemon_tls = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0, NULL, NULL,
+                                  answer, NULL, MHD_OPTION_SOCK_ADDR, &in, MHD_OPTION_HTTPS_MEM_KEY,
+                                  tls_key, MHD_OPTION_HTTPS_MEM_CERT, tls_cert, MHD_OPTION_END);
     if (!daemon_tls)
         return -1;
     port = MHD_get_daemon_info(daemon_tls, MHD_DAEMON_INFO_BIND_PORT)->port;
@@ -75,7 +77,8 @@ static void get(struct fixture *fx, const char *host, const char *ca_file, struc
     char url[96];
     const char *origins[] = {url};
     struct net_peer peer = {.origins = origins, .origins_count = 1};
-    struct http_request request = {.effect = HTTP_SPENDS, .method = "POST", .body = "{}", .body_len = 2};
+    struct http_request request = {
+        .effect = HTTP_SPENDS, .method = "POST", .body = "{}", .body_len = 2};
     struct net *net;
     struct err err;
 
@@ -84,7 +87,8 @@ static void get(struct fixture *fx, const char *host, const char *ca_file, struc
     memset(ending, 0, sizeof(*ending));
     ending->fx = fx;
     assert_int_equal(net_open(&fx->env, &options, &net, &err), 0);
-    assert_int_equal(net_send(net, &request, &peer, NULL, fx_net_done, ending, &ending->call, &err), 0);
+    assert_int_equal(net_send(net, &request, &peer, NULL, fx_net_done, ending, &ending->call, &err),
+                     0);
     fx_wait(ending);
     net_close(net);
 }
@@ -111,10 +115,44 @@ static void certificates_are_checked(void **state)
     ending_done(&ending);
 }
 
+/* What a secret was sent for over TLS is not continued in the open. */
+static void no_way_down(void **state)
+{
+    struct fixture *fx = *state;
+    struct net_options options = {.ca_file = ca_path};
+    char origin[64];
+    char url[96];
+    const char *origins[] = {origin, "http://localhost:1"};
+    const struct net_secret secrets[] = {{"key", "s3cr3t-value"}};
+    struct net_peer peer = {
+        .origins = origins, .origins_count = 2, .secrets = secrets, .secrets_count = 1};
+    struct http_request request = {.effect = HTTP_READS, .method = "GET", .url = url};
+    struct net *net;
+    struct err err;
+
+    snprintf(origin, sizeof(origin), "https://localhost:%u", port);
+    snprintf(url, sizeof(url), "%s/down", origin);
+    assert_int_equal(net_open(&fx->env, &options, &net, &err), 0);
+    for (int i = 0; i < 2; i++) {
+        struct ending ending = {.fx = fx};
+
+        request.headers[0] = (struct http_header){"X-Key", i ? "{{key}}" : "nothing secret"};
+        request.headers_count = 1;
+        assert_int_equal(
+            net_send(net, &request, &peer, NULL, fx_net_done, &ending, &ending.call, &err), 0);
+        fx_wait(&ending);
+        /* Without a secret it is tried: nobody listens there. */
+        assert_int_equal(ending.outcome, i ? HTTP_REFUSED : HTTP_LOST);
+        ending_done(&ending);
+    }
+    net_close(net);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(certificates_are_checked, fx_setup, fx_teardown),
+        cmocka_unit_test_setup_teardown(no_way_down, fx_setup, fx_teardown),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <ahp/deliver.h>
@@ -138,8 +137,12 @@ static void say_option(char *line, size_t size, const char *name, const char *va
 void app_say_resume(struct app *app, const char *job)
 {
     const struct options *o = app->options;
-    char line[1536] = "agent-host";
+    char line[1536] = "";
 
+    char *program = text_quote(o->program);
+
+    snprintf(line, sizeof(line), "%s", program != NULL ? program : "agent-host");
+    free(program);
     say_option(line, sizeof(line), "--plugin", o->plugin);
     say_option(line, sizeof(line), "--config", o->config);
     say_option(line, sizeof(line), "--state", o->state);
@@ -260,18 +263,30 @@ static void close_loop_handles(struct app *app)
     uv_run(&app->loop, UV_RUN_DEFAULT);
 }
 
+/* Not getrusage: its maximum is handed on by exec, so it would be that of whoever started us. */
+static long rss_peak_kib(void)
+{
+    FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    long kib = 0;
+
+    while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        if (sscanf(line, "VmHWM: %ld", &kib) == 1)
+            break;
+    if (f != NULL)
+        fclose(f);
+    return kib;
+}
+
 static void print_stats(struct app *app)
 {
     const struct ahp_uv_stats *s = &app->end.stats;
     struct outbox_counts c = {0, 0, 0, 0};
-    struct rusage usage;
     json_t *o;
     char *text;
 
     if (app->outbox != NULL)
         outbox_counts_get(app->outbox, &c);
-    if (getrusage(RUSAGE_SELF, &usage) != 0)
-        memset(&usage, 0, sizeof(usage));
     o = json_pack("{s:{s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:s}, s:{s:f, s:f, s:f}, "
                   "s:{s:I, s:I, s:I}, s:{s:I, s:I, s:i, s:i, s:i, s:i}, s:I, s:i, s:i, s:i, s:I}",
                   "callbacks", "count", (json_int_t)s->callbacks, "slow",
@@ -282,12 +297,11 @@ static void print_stats(struct app *app)
                   "start_ms", (double)s->ns_start / 1e6, "destroy_ms", (double)s->ns_destroy / 1e6,
                   "calls", "accepted", (json_int_t)s->calls_accepted, "refused",
                   (json_int_t)s->calls_refused, "ended", (json_int_t)s->calls_ended, "deliveries",
-                  "offers", (json_int_t)s->offers, "receipts", (json_int_t)s->receipts,
-                  "delivered", (int)c.delivered, "repeats", (int)c.repeats, "refused",
-                  (int)c.refused, "failed", (int)c.failed, "work_run", (json_int_t)s->work_run,
-                  "watches_peak", (int)s->watches_peak, "timers_peak", (int)s->timers_peak,
-                  "breaches", (int)atomic_load(&app->breaches), "rss_peak_kib",
-                  (json_int_t)usage.ru_maxrss);
+                  "offers", (json_int_t)s->offers, "receipts", (json_int_t)s->receipts, "delivered",
+                  (int)c.delivered, "repeats", (int)c.repeats, "refused", (int)c.refused, "failed",
+                  (int)c.failed, "work_run", (json_int_t)s->work_run, "watches_peak",
+                  (int)s->watches_peak, "timers_peak", (int)s->timers_peak, "breaches",
+                  (int)atomic_load(&app->breaches), "rss_peak_kib", (json_int_t)rss_peak_kib());
     text = o != NULL ? json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     if (text != NULL)
         fprintf(stderr, "%s\n", text);

@@ -1,6 +1,6 @@
 /*
- * cmd_call.c - "call": one tool call, its progress on standard error, its result as one line of JSON
- * on standard output.
+ * cmd_call.c - "call": one tool call, its progress on standard error, its result as one line of
+ * JSON on standard output.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
- * cmd_jobs.c - "jobs": asks the plugin's "poll" tool for its list, as the host's operator, and makes
- * a table of the result's "jobs" array: objects with job, state, kind, model, age (seconds or text)
- * and detail, all optional but the first two.
+ * cmd_jobs.c - "jobs": asks the plugin's "poll" tool for its list, as the host's operator, and
+ * makes a table of the result's "jobs" array: objects with job, state, kind, model, age (seconds or
+ * text) and detail, all optional but the first two.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "text.h"
 
 #define ANSWER_MS 30000
-#define COLUMNS 6
+#define COLUMNS   6
 
 /* Ended, and nobody has to do anything about it. */
 static int is_over(const char *state)
@@ -61,7 +61,8 @@ static void print_jobs(struct app *app, const json_t *jobs)
     if (t == NULL)
         return;
     table_add(t, head);
-    json_array_foreach(jobs, i, job) {
+    json_array_foreach(jobs, i, job)
+    {
         char age[64];
         const char *row[COLUMNS];
 
@@ -97,7 +98,8 @@ static int show(struct app *app, const ahp_result *result)
     if (result->status != AHP_RESULT_OK) {
         char *words = result_words(result);
 
-        app_fail(app, "the jobs could not be listed: %s", words != NULL ? words : "no reason given");
+        app_fail(app, "the jobs could not be listed: %s",
+                 words != NULL ? words : "no reason given");
         free(words);
         return CLI_EXIT_TOOL;
     }
@@ -136,8 +138,7 @@ static int jobs_begin(struct app *app)
     static const char args[] = "{\"action\": \"list\"}";
     ahp_call call = {.size = sizeof(call),
                      .flags = AHP_CALL_ONE_SHOT | AHP_CALL_NO_LATE_DELIVERY | AHP_CALL_OPERATOR};
-    int64_t limit_ms =
-        app->options->timeout_ms > 0 ? app->options->timeout_ms : (int64_t)ANSWER_MS;
+    int64_t limit_ms = app->options->timeout_ms > 0 ? app->options->timeout_ms : (int64_t)ANSWER_MS;
     int32_t rc;
 
     call.tool.ptr = tool;

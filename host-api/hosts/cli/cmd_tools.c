@@ -15,9 +15,9 @@ static const struct {
     uint32_t flag;
     const char *word;
 } flags[] = {
-    {AHP_TOOL_READ_ONLY, "read_only"},         {AHP_TOOL_IDEMPOTENT, "idempotent"},
-    {AHP_TOOL_LONG_RUNNING, "long_running"},   {AHP_TOOL_DELIVERS_LATER, "delivers_later"},
-    {AHP_TOOL_OPEN_WORLD, "open_world"},       {AHP_TOOL_DESTRUCTIVE, "destructive"},
+    {AHP_TOOL_READ_ONLY, "read_only"},       {AHP_TOOL_IDEMPOTENT, "idempotent"},
+    {AHP_TOOL_LONG_RUNNING, "long_running"}, {AHP_TOOL_DELIVERS_LATER, "delivers_later"},
+    {AHP_TOOL_OPEN_WORLD, "open_world"},     {AHP_TOOL_DESTRUCTIVE, "destructive"},
 };
 
 static json_t *flags_json(uint32_t bits)

@@ -96,24 +96,59 @@ static int parse_simple(struct options *o, int c)
     int *flag = NULL;
 
     switch (c) {
-    case OPT_PLUGIN: text = &o->plugin; break;
-    case OPT_CONFIG: text = &o->config; break;
-    case OPT_STATE: text = &o->state; break;
-    case OPT_WORKSPACE: text = &o->workspace; break;
-    case OPT_OUTBOX: text = &o->outbox; break;
-    case OPT_OUTBOX_SCRIPT: text = &o->outbox_script; break;
-    case OPT_CONVERSATION: text = &o->conversation; break;
-    case OPT_REPLY_TO: text = &o->reply_to; break;
-    case OPT_LOCALE: text = &o->locale; break;
-    case OPT_JSON: flag = &o->json; break;
-    case OPT_ALL: flag = &o->all; break;
-    case OPT_BACKGROUND: flag = &o->background; break;
-    case OPT_UNTIL_IDLE: flag = &o->until_idle; break;
-    case OPT_NO_WORK: flag = &o->no_work; break;
-    case OPT_CHECK: flag = &o->check; break;
-    case OPT_STATS: flag = &o->stats; break;
-    case 'v': flag = &o->verbose; break;
-    default: return 0;
+    case OPT_PLUGIN:
+        text = &o->plugin;
+        break;
+    case OPT_CONFIG:
+        text = &o->config;
+        break;
+    case OPT_STATE:
+        text = &o->state;
+        break;
+    case OPT_WORKSPACE:
+        text = &o->workspace;
+        break;
+    case OPT_OUTBOX:
+        text = &o->outbox;
+        break;
+    case OPT_OUTBOX_SCRIPT:
+        text = &o->outbox_script;
+        break;
+    case OPT_CONVERSATION:
+        text = &o->conversation;
+        break;
+    case OPT_REPLY_TO:
+        text = &o->reply_to;
+        break;
+    case OPT_LOCALE:
+        text = &o->locale;
+        break;
+    case OPT_JSON:
+        flag = &o->json;
+        break;
+    case OPT_ALL:
+        flag = &o->all;
+        break;
+    case OPT_BACKGROUND:
+        flag = &o->background;
+        break;
+    case OPT_UNTIL_IDLE:
+        flag = &o->until_idle;
+        break;
+    case OPT_NO_WORK:
+        flag = &o->no_work;
+        break;
+    case OPT_CHECK:
+        flag = &o->check;
+        break;
+    case OPT_STATS:
+        flag = &o->stats;
+        break;
+    case 'v':
+        flag = &o->verbose;
+        break;
+    default:
+        return 0;
     }
     if (text != NULL)
         *text = optarg;
@@ -173,6 +208,7 @@ int options_parse(int argc, char **argv, struct options *ret_options, int *ret_e
     int c;
 
     memset(&o, 0, sizeof(o));
+    o.program = argc > 0 ? argv[0] : "agent-host";
     o.conversation = "cli";
     while ((c = getopt_long(argc, argv, "hv", long_options, NULL)) != -1) {
         if (parse_simple(&o, c))

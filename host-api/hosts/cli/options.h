@@ -7,14 +7,15 @@
 #include <stdint.h>
 
 /* Exit codes; part of the program's contract. */
-#define CLI_EXIT_DONE 0
-#define CLI_EXIT_TOOL 1
+#define CLI_EXIT_DONE  0
+#define CLI_EXIT_TOOL  1
 #define CLI_EXIT_USAGE 2
-#define CLI_EXIT_HOST 3
+#define CLI_EXIT_HOST  3
 
 enum command { COMMAND_TOOLS, COMMAND_CALL, COMMAND_RUN, COMMAND_JOBS };
 
 struct options {
+    const char *program; /* as it was called */
     enum command command;
     const char *plugin;
     const char *config;
@@ -25,8 +26,8 @@ struct options {
     const char *conversation;
     const char *reply_to;
     const char *locale;
-    const char *tool; /* call */
-    const char *args; /* call: JSON, "-" or "@file" */
+    const char *tool;   /* call */
+    const char *args;   /* call: JSON, "-" or "@file" */
     int64_t timeout_ms; /* 0: none */
     int json;
     int all;

@@ -62,8 +62,8 @@ static ahp_text text_of(const char *text)
 static void send_receipt(struct outbox *b, ahp_text key, int32_t outcome, int64_t delay_ms,
                          const char *host_ref, const char *error)
 {
-    ahp_receipt receipt = {.size = sizeof(receipt), .outcome = outcome, .key = key,
-                           .delay_ms = delay_ms};
+    ahp_receipt receipt = {
+        .size = sizeof(receipt), .outcome = outcome, .key = key, .delay_ms = delay_ms};
 
     if (host_ref != NULL)
         receipt.host_ref = text_of(host_ref);
@@ -227,8 +227,8 @@ static void write_next(struct outbox *b)
     if (b->writing != NULL || atomic_load(&b->is_closing))
         return;
     DL_FOREACH(b->entries, e)
-        if (e->state == ENTRY_WAITING)
-            break;
+    if (e->state == ENTRY_WAITING)
+        break;
     if (e == NULL)
         return;
     e->state = ENTRY_WRITING;
@@ -268,7 +268,8 @@ int32_t outbox_offer(struct outbox *b, const ahp_delivery *delivery)
     struct entry *e;
     int32_t rc;
 
-    DL_FOREACH(b->entries, e) {
+    DL_FOREACH(b->entries, e)
+    {
         const char *key = parcel_key(e->parcel);
 
         if (strlen(key) == delivery->key.len && memcmp(key, delivery->key.ptr, strlen(key)) == 0)
@@ -424,7 +425,8 @@ void outbox_close(struct outbox *b)
     if (b == NULL)
         return;
     atomic_store(&b->is_closing, 1);
-    DL_FOREACH_SAFE(b->entries, e, next) {
+    DL_FOREACH_SAFE(b->entries, e, next)
+    {
         if (e->state == ENTRY_HOLDING) {
             if (!uv_is_closing((uv_handle_t *)&e->timer))
                 uv_close((uv_handle_t *)&e->timer, on_held_closed);

@@ -1,6 +1,6 @@
 /*
- * outbox.h - the delivering side of this host: a folder that takes messages. Parcels are written one
- * at a time, on libuv's pool or, without it, in steps from the loop.
+ * outbox.h - the delivering side of this host: a folder that takes messages. Parcels are written
+ * one at a time, on libuv's pool or, without it, in steps from the loop.
  *
  * Keys are remembered as long as their messages stay in the folder. Messages that were held when an
  * earlier process ended are put in their place at the start, and their receipts follow.

@@ -24,9 +24,9 @@ static const struct {
     enum outbox_action action;
     int has_ms;
 } words[] = {
-    {"deliver", OUTBOX_DELIVER, 0},   {"later", OUTBOX_LATER, 1},
-    {"held", OUTBOX_HELD, 1},         {"refused", OUTBOX_REFUSED, 0},
-    {"unknown", OUTBOX_UNKNOWN, 0},   {"unknown-written", OUTBOX_UNKNOWN_WRITTEN, 0},
+    {"deliver", OUTBOX_DELIVER, 0}, {"later", OUTBOX_LATER, 1},
+    {"held", OUTBOX_HELD, 1},       {"refused", OUTBOX_REFUSED, 0},
+    {"unknown", OUTBOX_UNKNOWN, 0}, {"unknown-written", OUTBOX_UNKNOWN_WRITTEN, 0},
     {"busy", OUTBOX_BUSY, 0},
 };
 

@@ -19,7 +19,7 @@
 #include "parcel.h"
 #include "text.h"
 
-#define KEY_NAME_BYTES_MAX 200
+#define KEY_NAME_BYTES_MAX  200
 #define FILE_NAME_BYTES_MAX 180
 
 struct media {

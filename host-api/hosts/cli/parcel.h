@@ -1,6 +1,6 @@
 /*
- * parcel.h - one delivery on its way into the outbox folder: plain file work, no loop, no ABI calls,
- * so it may run on any thread as long as it is one at a time.
+ * parcel.h - one delivery on its way into the outbox folder: plain file work, no loop, no ABI
+ * calls, so it may run on any thread as long as it is one at a time.
  *
  * Files first, then the message: media are copied beside it, synced and renamed, and the message is
  * linked under its final name last. So a message that can be seen is complete, and a kill at any
@@ -14,7 +14,7 @@
 
 /* One step copies at most so much, so that a step never holds a loop for long. */
 #define PARCEL_STEP_BYTES (256u * 1024u)
-#define PARCEL_FILES_MAX 1024u
+#define PARCEL_FILES_MAX  1024u
 
 enum parcel_end {
     PARCEL_WRITTEN, /* the message is in the folder, or in held/ */

@@ -85,6 +85,8 @@ char *path_config(const struct options *o)
     if (set_path(object, "config_file", o->config) == 0 &&
         set_path(object, "state_dir", o->state) == 0 &&
         set_path(object, "workspace", o->workspace) == 0 &&
+        /* Only `run` lives long enough for what other processes left. */
+        json_object_set_new(object, "resume", json_boolean(o->command == COMMAND_RUN)) == 0 &&
         (o->locale == NULL ||
          json_object_set_new(object, "locale", json_string(o->locale)) == 0))
         text = json_dumps(object, JSON_COMPACT);

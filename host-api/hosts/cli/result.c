@@ -149,8 +149,8 @@ int result_print(const ahp_result *result)
 
 char *result_words(const ahp_result *result)
 {
-    json_t *value = json_loadb(result->json.ptr != NULL ? result->json.ptr : "", result->json.len,
-                               0, NULL);
+    json_t *value =
+        json_loadb(result->json.ptr != NULL ? result->json.ptr : "", result->json.len, 0, NULL);
     const json_t *error = json_object_get(value, "error");
     const char *words = json_string_value(json_object_get(error, "message"));
     char *copy;

@@ -8,7 +8,7 @@
 
 #include <ahp/calls.h>
 
-#define RESULT_NOT_JSON (-1)
+#define RESULT_NOT_JSON    (-1)
 #define RESULT_NOT_WRITTEN (-2) /* errno says why */
 
 /*

@@ -9,7 +9,7 @@
 #include "table.h"
 #include "text.h"
 
-#define CELL_BYTES_MAX 1024
+#define CELL_BYTES_MAX  1024
 #define LAST_COLUMN_MIN 12
 
 struct table {
@@ -38,10 +38,14 @@ int table_add(struct table *t, const char *const *cells)
     t->cells = larger;
     for (i = 0; i < t->columns; i++) {
         char clean[CELL_BYTES_MAX];
+        char *copy;
 
         text_clean(cells[i] != NULL ? cells[i] : "", cells[i] != NULL ? strlen(cells[i]) : 0, clean,
                    sizeof(clean));
-        t->cells[t->rows * (size_t)t->columns + (size_t)i] = strdup(clean);
+        copy = malloc(strlen(clean) + 1 + TEXT_CUT_BYTES);
+        if (copy != NULL)
+            memcpy(copy, clean, strlen(clean) + 1);
+        t->cells[t->rows * (size_t)t->columns + (size_t)i] = copy;
     }
     t->rows++;
     return 0;
@@ -70,6 +74,7 @@ static int column_width(const struct table *t, int column)
 void table_print(const struct table *t, FILE *to, int width_max)
 {
     int widths[TABLE_COLUMNS_MAX];
+    char empty[1 + TEXT_CUT_BYTES] = "";
     size_t row;
     int i;
 
@@ -77,19 +82,22 @@ void table_print(const struct table *t, FILE *to, int width_max)
         widths[i] = column_width(t, i);
     for (row = 0; row < t->rows; row++) {
         int at = 0;
+        int blanks = 0; /* not printed at the end of a line */
 
         for (i = 0; i < t->columns; i++) {
             char *text = cell(t, row, i);
-            int is_last = i == t->columns - 1;
             int left = width_max - at;
 
             if (text == NULL)
-                continue;
-            if (is_last && width_max > 0)
-                text_cut(text, left > LAST_COLUMN_MIN ? left : LAST_COLUMN_MIN);
-            fputs(text, to);
-            if (!is_last)
-                fprintf(to, "%*s", widths[i] - text_columns(text) + 2, "");
+                text = empty;
+            if (i == t->columns - 1 && width_max > 0)
+                text_cut(text, strlen(text) + 1 + TEXT_CUT_BYTES,
+                         left > LAST_COLUMN_MIN ? left : LAST_COLUMN_MIN);
+            if (text[0] != '\0') {
+                fprintf(to, "%*s%s", blanks, "", text);
+                blanks = 0;
+            }
+            blanks += widths[i] - text_columns(text) + 2;
             at += widths[i] + 2;
         }
         fputc('\n', to);

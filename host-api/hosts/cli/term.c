@@ -14,13 +14,13 @@
 #include "term.h"
 #include "text.h"
 
-#define TEXT_BYTES_MAX 512
-#define LINE_BYTES_MAX 4096
-#define REDRAW_MS 100
-#define PLAIN_MS 1000
-#define BAR_COLUMNS 20
+#define TEXT_BYTES_MAX  512
+#define LINE_BYTES_MAX  4096
+#define REDRAW_MS       100
+#define PLAIN_MS        1000
+#define BAR_COLUMNS     20
 #define COLUMNS_DEFAULT 80
-#define COLUMNS_MIN 20
+#define COLUMNS_MIN     20
 
 struct term {
     uv_timer_t timer;
@@ -90,8 +90,9 @@ static void add_bar(const struct term *t, char *line, int width)
     for (i = 0; i < width; i++) {
         if (i == full && t->is_color)
             add(line, "\x1b[2m");
-        add(line, "%s", t->is_utf8 ? (i < full || t->is_color ? "\xE2\x94\x81" : "\xC2\xB7")
-                                   : (i < full ? "#" : "-"));
+        add(line, "%s",
+            t->is_utf8 ? (i < full || t->is_color ? "\xE2\x94\x81" : "\xC2\xB7")
+                       : (i < full ? "#" : "-"));
     }
     if (t->is_color)
         add(line, "\x1b[0m");
@@ -103,10 +104,9 @@ static void add_bar(const struct term *t, char *line, int width)
 /* label  text  0:12  bar: the text gives way first, then the bar. */
 static void draw(struct term *t, char *line)
 {
-    static const char *const spinner[] = {"\xE2\xA0\x8B", "\xE2\xA0\x99", "\xE2\xA0\xB9",
-                                          "\xE2\xA0\xB8", "\xE2\xA0\xBC", "\xE2\xA0\xB4",
-                                          "\xE2\xA0\xA6", "\xE2\xA0\xA7", "\xE2\xA0\x87",
-                                          "\xE2\xA0\x8F"};
+    static const char *const spinner[] = {
+        "\xE2\xA0\x8B", "\xE2\xA0\x99", "\xE2\xA0\xB9", "\xE2\xA0\xB8", "\xE2\xA0\xBC",
+        "\xE2\xA0\xB4", "\xE2\xA0\xA6", "\xE2\xA0\xA7", "\xE2\xA0\x87", "\xE2\xA0\x8F"};
     static const char *const ascii[] = {"|", "/", "-", "\\"};
     char label[TEXT_BYTES_MAX];
     char text[TEXT_BYTES_MAX];
@@ -118,7 +118,7 @@ static void draw(struct term *t, char *line)
     memcpy(text, t->text, sizeof(text));
     text_elapsed((int64_t)(now_ms() - t->begun_ms), elapsed, sizeof(elapsed));
     left -= 2 + 2 + text_columns(elapsed);
-    text_cut(label, left > 10 ? left : 10);
+    text_cut(label, sizeof(label), left > 10 ? left : 10);
     left -= text_columns(label);
     if (t->permille >= 0) {
         bar = BAR_COLUMNS;
@@ -128,7 +128,7 @@ static void draw(struct term *t, char *line)
             left -= bar + 9;
     }
     if (left - 2 >= 8)
-        text_cut(text, left - 2);
+        text_cut(text, sizeof(text), left - 2);
     else
         text[0] = '\0';
     add(line, "\r\x1b[K");
@@ -292,9 +292,9 @@ void term_say(struct term *t, const char *fmt, ...)
 void term_log(struct term *t, int32_t level, const char *text, size_t len)
 {
     /* accusations name the accused themselves */
-    static const char *const prefixes[] = {"agent-host: debug: ",   "agent-host: info: ",
-                                           "agent-host: warning: ", "agent-host: error: ",
-                                           "agent-host: ",          "agent-host: "};
+    static const char *const prefixes[] = {
+        "agent-host: debug: ", "agent-host: info: ", "agent-host: warning: ",
+        "agent-host: error: ", "agent-host: ",       "agent-host: "};
     char clean[TEXT_BYTES_MAX * 2];
 
     if (level < AHP_LOG_DEBUG || level > AHP_LOG_PLUGIN_MISBEHAVES)

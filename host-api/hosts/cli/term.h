@@ -1,9 +1,9 @@
 /*
  * term.h - what people see on standard error: lines that stay, and one live line at the bottom.
  *
- * On a terminal the live line shows label, text, time so far and a bar, redrawn in place and gone at
- * the end. Elsewhere (a file, a pipe, TERM=dumb) changes are printed as plain lines, at most one a
- * second. term_say and term_log may be called from any thread, the rest from the loop's.
+ * On a terminal the live line shows label, text, time so far and a bar, redrawn in place and gone
+ * at the end. Elsewhere (a file, a pipe, TERM=dumb) changes are printed as plain lines, at most one
+ * a second. term_say and term_log may be called from any thread, the rest from the loop's.
  */
 #ifndef CLI_TERM_H
 #define CLI_TERM_H

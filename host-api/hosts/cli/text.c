@@ -1,5 +1,6 @@
 /*
- * text.c - see text.h. Widths come from the C library's wcwidth, so setlocale must have been called.
+ * text.c - see text.h. Widths come from the C library's wcwidth, so setlocale must have been
+ * called.
  */
 #define _XOPEN_SOURCE 700
 #include <inttypes.h>
@@ -91,7 +92,7 @@ int text_columns(const char *text)
     return columns;
 }
 
-void text_cut(char *text, int columns)
+void text_cut(char *text, size_t size, int columns)
 {
     const char *mark = text_is_utf8() ? "\xE2\x80\xA6" : "...";
     int mark_columns = text_is_utf8() ? 1 : 3;
@@ -109,8 +110,7 @@ void text_cut(char *text, int columns)
         at += c;
         p += n;
     }
-    /* the mark has no more bytes than what is cut off, unless the text is at its end */
-    if (columns >= mark_columns && strlen(p) >= strlen(mark))
+    if (columns >= mark_columns && (size_t)(p - text) + strlen(mark) < size)
         memcpy(p, mark, strlen(mark) + 1);
     else
         *p = '\0';

@@ -15,8 +15,10 @@ size_t text_clean(const char *text, size_t len, char *ret_text, size_t size);
 /* Columns that the text takes on a terminal. */
 int text_columns(const char *text);
 
-/* Cuts the text in place so that it takes at most `columns`; a cut text ends in "…" or "...". */
-void text_cut(char *text, int columns);
+/* Cuts the text in place so that it takes at most `columns`; a cut text ends in "…" or "..." if
+ * that fits into the buffer's `size`: TEXT_CUT_BYTES more than the text always do. */
+#define TEXT_CUT_BYTES 4
+void text_cut(char *text, size_t size, int columns);
 
 /* "0:07", "12:30", "3:05:00". */
 void text_elapsed(int64_t ms, char *ret_text, size_t size);

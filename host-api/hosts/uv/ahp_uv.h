@@ -23,14 +23,14 @@
 #include <ahp/deliver.h>
 
 /* Limits; beyond them the plugin is answered with AHP_E_LIMIT. */
-#define AHP_UV_WATCHES_MAX 65536u
-#define AHP_UV_TIMERS_MAX 262144u
-#define AHP_UV_DEFERRED_MAX 65536u
-#define AHP_UV_CALLS_MAX 65535u
-#define AHP_UV_WORK_MAX 1024u
-#define AHP_UV_RECEIPTS_MAX 65536u
-#define AHP_UV_RESULT_BYTES_MAX (8u * 1024u * 1024u)
-#define AHP_UV_RESULT_FILES_MAX 4096u
+#define AHP_UV_WATCHES_MAX        65536u
+#define AHP_UV_TIMERS_MAX         262144u
+#define AHP_UV_DEFERRED_MAX       65536u
+#define AHP_UV_CALLS_MAX          65535u
+#define AHP_UV_WORK_MAX           1024u
+#define AHP_UV_RECEIPTS_MAX       65536u
+#define AHP_UV_RESULT_BYTES_MAX   (8u * 1024u * 1024u)
+#define AHP_UV_RESULT_FILES_MAX   4096u
 #define AHP_UV_PROGRESS_BYTES_MAX 256u
 
 /* A callback of the plugin that holds the loop for longer than this is named in the log. */
@@ -40,14 +40,14 @@
 #define AHP_UV_STOP_GRACE_MS 250
 
 /* Log items of this library (ahp_host.log); the shim's begin at 1. */
-#define AHP_UV_ITEM_SLOW 900u        /* a callback passed its time budget */
-#define AHP_UV_ITEM_DEAD_FD 901u     /* a watched fd was closed without watch_free */
-#define AHP_UV_ITEM_STALE_CALL 902u  /* complete() for a call that is not open */
-#define AHP_UV_ITEM_BIG_RESULT 903u  /* a result beyond the limits above */
-#define AHP_UV_ITEM_STOPPED 904u     /* stopped() when stop() was not asked */
-#define AHP_UV_ITEM_LATE_STOP 905u   /* stop() was not answered by its deadline */
-#define AHP_UV_ITEM_LEAK 906u        /* something was alive after destroy() */
-#define AHP_UV_ITEM_OPEN_CALL 907u   /* a call was still open after destroy() */
+#define AHP_UV_ITEM_SLOW       900u /* a callback passed its time budget */
+#define AHP_UV_ITEM_DEAD_FD    901u /* a watched fd was closed without watch_free */
+#define AHP_UV_ITEM_STALE_CALL 902u /* complete() for a call that is not open */
+#define AHP_UV_ITEM_BIG_RESULT 903u /* a result beyond the limits above */
+#define AHP_UV_ITEM_STOPPED    904u /* stopped() when stop() was not asked */
+#define AHP_UV_ITEM_LATE_STOP  905u /* stop() was not answered by its deadline */
+#define AHP_UV_ITEM_LEAK       906u /* something was alive after destroy() */
+#define AHP_UV_ITEM_OPEN_CALL  907u /* a call was still open after destroy() */
 
 /* Where in the plugin time was spent. */
 enum ahp_uv_kind {
@@ -101,7 +101,7 @@ struct ahp_uv_end {
     uint32_t deferred_live;
 };
 
-#define AHP_UV_WORK 1u  /* offer ahp.work/1 on libuv's thread pool */
+#define AHP_UV_WORK  1u /* offer ahp.work/1 on libuv's thread pool */
 #define AHP_UV_CHECK 2u /* put the checking shim between host and plugin */
 #define AHP_UV_UNREF 4u /* watches and timers do not keep the loop alive (uv_unref) */
 

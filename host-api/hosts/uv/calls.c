@@ -23,7 +23,7 @@ struct call_slot {
     uint64_t id; /* 0: the slot is free */
     uint32_t index;
     struct call_slot *next_free;
-    int is_open;    /* accepted, and complete() has not come yet */
+    int is_open; /* accepted, and complete() has not come yet */
     struct result_copy *copy;
     struct item result_item;
     struct item progress_item;

@@ -21,8 +21,15 @@
 
 #include "ahp_uv.h"
 
-enum item_kind { ITEM_DEFER, ITEM_TIMER, ITEM_RESULT, ITEM_PROGRESS, ITEM_RECEIPT, ITEM_RESCAN,
-                 ITEM_CLOSE };
+enum item_kind {
+    ITEM_DEFER,
+    ITEM_TIMER,
+    ITEM_RESULT,
+    ITEM_PROGRESS,
+    ITEM_RECEIPT,
+    ITEM_RESCAN,
+    ITEM_CLOSE
+};
 
 struct item {
     enum item_kind kind;
@@ -36,7 +43,7 @@ struct item {
 enum phase { PHASE_EMPTY, PHASE_CREATED, PHASE_STARTED, PHASE_STOPPING, PHASE_WORK, PHASE_GONE };
 
 /* Time spent in callbacks: 32 steps an octave, so a value is known to about 3 %. */
-#define HIST_STEPS 32u
+#define HIST_STEPS   32u
 #define HIST_BUCKETS (HIST_STEPS * 40u)
 
 struct call_slot;
@@ -48,7 +55,7 @@ struct ahp_uv {
     uv_thread_t thread;
     enum phase phase;
     int start_tried;
-    int depth; /* 1 while the plugin is running */
+    int depth;        /* 1 while the plugin is running */
     uint32_t handles; /* uv handles that are not closed yet */
 
     ahp_host host;
@@ -123,7 +130,7 @@ void ahp_uv_loop_sweep(struct ahp_uv *h); /* frees what the plugin left */
 /* calls.c */
 void ahp_uv_result_run(struct call_slot *slot);
 void ahp_uv_progress_run(struct call_slot *slot);
-void ahp_uv_calls_end(struct ahp_uv *h);  /* ends open calls with SHUTDOWN */
+void ahp_uv_calls_end(struct ahp_uv *h); /* ends open calls with SHUTDOWN */
 void ahp_uv_calls_free(struct ahp_uv *h);
 
 /* deliver.c */

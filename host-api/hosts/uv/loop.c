@@ -361,7 +361,8 @@ void ahp_uv_loop_sweep(struct ahp_uv *h)
 
     h->end.watches_live = h->watches_count;
     h->end.timers_live = h->timers_count;
-    HASH_ITER(hh, h->watches, watch, watch_next) {
+    HASH_ITER(hh, h->watches, watch, watch_next)
+    {
         ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_LEAK,
                    "destroy() left the watch of fd %d behind", watch->fd);
         watch_free(watch);
@@ -370,7 +371,7 @@ void ahp_uv_loop_sweep(struct ahp_uv *h)
         ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_LEAK,
                    "destroy() left %u timers behind", (unsigned)h->timers_count);
     DL_FOREACH_SAFE(h->timers, timer, timer_next)
-        timer_free(timer);
+    timer_free(timer);
 }
 
 const ahp_loop ahp_uv_loop_vtable = {

@@ -76,7 +76,7 @@ void ahp_uv_work_cancel(struct ahp_uv *h)
     struct work_item *work;
 
     DL_FOREACH(h->work, work)
-        uv_cancel((uv_req_t *)&work->req); /* fails for what runs already: then it is waited for */
+    uv_cancel((uv_req_t *)&work->req); /* fails for what runs already: then it is waited for */
 }
 
 const ahp_work ahp_uv_work_vtable = {

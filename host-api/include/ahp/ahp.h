@@ -126,8 +126,8 @@ typedef struct ahp_host {
     const void *(*ext)(void *ctx, const char *id);
 
     /*
-     * Takes one finished line of text (no newline, no secret, at most AHP_LOG_BYTES_MAX bytes). `item` is a stable number that names
-     * the event (0: none). Never fails, never blocks. [any]
+     * Takes one finished line of text (no newline, no secret, at most AHP_LOG_BYTES_MAX bytes).
+     * `item` is a stable number that names the event (0: none). Never fails, never blocks. [any]
      */
     void (*log)(void *ctx, int32_t level, uint32_t item, const char *text, size_t len);
 

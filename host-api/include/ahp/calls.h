@@ -16,8 +16,8 @@ extern "C" {
 /* What the host can and cannot do for this call. Unknown flags are ignored. */
 #define AHP_CALL_NO_LATE_DELIVERY 1u /* nothing can reach this caller after the answer */
 #define AHP_CALL_ONE_SHOT 2u         /* this process ends soon after the answer */
-#define AHP_CALL_DETACH 4u           /* answer with the job's handle at once, whatever happens later */
-#define AHP_CALL_OPERATOR 8u         /* the host's owner asks: jobs of every conversation are theirs */
+#define AHP_CALL_DETACH 4u           /* answer with the job's handle at once */
+#define AHP_CALL_OPERATOR 8u         /* the host's owner asks: all conversations' jobs are theirs */
 
 /* Longest texts that a plugin must take; a host may not send longer ones. */
 #define AHP_REPLY_TO_BYTES_MAX 4096u
@@ -30,7 +30,7 @@ typedef struct ahp_call {
     uint64_t id;    /* made by the host: slot and generation, never 0, never reused in a process */
     ahp_text tool;
     ahp_text args;       /* a JSON object; none is read as {} */
-    int64_t deadline_ms; /* answer by then, on the loop's clock: at least with a handle; 0: no limit */
+    int64_t deadline_ms; /* on the loop's clock; answer by then, at least with a handle; 0: none */
 
     /*
      * The same key again means the same request again (a retry): no second job is started while the
@@ -73,8 +73,8 @@ typedef struct ahp_calls {
 
     /*
      * Ends a call. Legal any time after it was accepted, even inside call(), until stopped(). The
-     * host copies what it keeps and acts on it from its top level (R1). AHP_E_STALE: no such call is open; that is a
-     * plugin's mistake and changes nothing.
+     * host copies what it keeps and acts on it from its top level (R1). AHP_E_STALE: no such call
+     * is open; that is a plugin's mistake and changes nothing.
      */
     int32_t (*complete)(void *ctx, uint64_t call_id, const ahp_result *result);
 

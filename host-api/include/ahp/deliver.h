@@ -31,7 +31,7 @@ extern "C" {
 
 /* What became of an offer. */
 #define AHP_RECEIPT_DELIVERED 0 /* durable on the channel's side; final */
-#define AHP_RECEIPT_HELD 1      /* in the host's own durable queue; do not offer again, a receipt follows */
+#define AHP_RECEIPT_HELD 1      /* in the host's durable queue: do not offer again, one follows */
 #define AHP_RECEIPT_LATER 2     /* not now: offer again after delay_ms */
 #define AHP_RECEIPT_REFUSED 3   /* never; final */
 #define AHP_RECEIPT_UNKNOWN 4   /* it may have arrived */

@@ -17,8 +17,10 @@ struct reader {
     const json_t *reading;
     const json_t *wire;
     struct openai_reading *out;
+    int video;
     const char *states[STATES_MAX];
     size_t states_count;
+    const json_t *job_in; /* the object that the job's id stood in */
 };
 
 /* "TASK_STATUS_SUCCEEDED" as "succeeded", and '-', ' ', '_' are one. */
@@ -155,6 +157,7 @@ static int find_id(struct reader *reader, const json_t *value, const char *list)
             if (!id || !usable_id(id))
                 continue;
             reader->out->job = id;
+            reader->job_in = value;
             reader->out->job_sure = strcmp(json_string_value(item), "id") != 0;
             return 1;
         }
@@ -178,7 +181,7 @@ static void read_job(struct reader *reader, const json_t *json)
         return;
     /* A chat's or a finished answer's own number is nothing that can be asked about. */
     for (size_t i = 0; i < sizeof(finals) / sizeof(*finals); i++)
-        if (json_object_get(json, finals[i]))
+        if (json_object_get(json, finals[i]) && (reader->job_in == json || !reader->video))
             out->job = NULL;
 }
 
@@ -312,6 +315,7 @@ int openai_read(const struct provider_turn *turn, const json_t *catalog,
     out->progress = -1;
     out->cost = -1;
     collect.video = strcmp(openai_text(turn->request, "kind"), "video") == 0;
+    reader.video = collect.video;
     out->body = openai_body_parse(turn->reply, &json, &out->partial);
     if (out->body == BODY_NOMEM)
         return -1;

@@ -1,6 +1,6 @@
 /*
  * catalog.c - manifests/providers/openai.json: which models there are, and how each kind of relay
- * wants to be spoken to. Parsed anew by whoever needs it; it is small and nothing here is kept.
+ * wants to be spoken to. Shared by all who need it, so whatever is built from it is built of copies.
  *
  * The wire of a job is merged from: family or image defaults, the host's own ways, the user's
  * `dialect`. Later ones win, field by field.
@@ -16,21 +16,10 @@
 
 json_t *openai_catalog(struct err *err)
 {
-    const struct embed_file *file = embed_files;
-    json_error_t error;
-    json_t *catalog;
+    json_t *catalog = embed_json(FILE_NAME);
 
-    while (file->name && strcmp(file->name, FILE_NAME) != 0)
-        file++;
-    if (!file->name) {
-        err_set(err, ERR_INTERNAL, "%s is not built in", FILE_NAME);
-        return NULL;
-    }
-    catalog = json_loadb(file->text, file->size, JSON_REJECT_DUPLICATES, &error);
-    if (!catalog && json_error_code(&error) == json_error_out_of_memory)
-        err_nomem(err);
-    else if (!catalog)
-        err_set(err, ERR_INTERNAL, "%s line %d: %s", FILE_NAME, error.line, error.text);
+    if (!catalog)
+        err_nomem(err); /* that it is there and sound the tests have seen */
     return catalog;
 }
 
@@ -126,7 +115,7 @@ json_t *openai_catalog_wire(const json_t *catalog, const struct provider_account
             start = json_object_get(families, "A");
         own = json_object_get(own, "video_wire");
     }
-    wire = json_deep_copy(start);
+    wire = openai_copy(start);
     if (!wire || (json_is_object(own) && json_object_update(wire, (json_t *)own)) ||
         (json_is_object(dialect) && json_object_update(wire, (json_t *)dialect))) {
         json_decref(wire);
@@ -156,10 +145,10 @@ static json_t *describe(const json_t *catalog, const json_t *entry, const char *
         failed |= json_object_set(row, "typical_ms", value);
     for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++)
         if ((value = json_object_get(entry, copied[i])))
-            failed |= json_object_set_new(row, copied[i], json_deep_copy(value));
+            failed |= json_object_set_new(row, copied[i], openai_copy(value));
     for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
         if ((value = json_object_get(entry, limits[i])))
-            failed |= json_object_set_new(bounds, limits[i], json_deep_copy(value));
+            failed |= json_object_set_new(bounds, limits[i], openai_copy(value));
     failed |= json_object_set_new(row, "limits", bounds);
     if (!failed)
         return row;

@@ -1,4 +1,4 @@
-/* json.c - reading JSON that may be of any shape. Nothing here allocates but openai_word. */
+/* json.c - reading JSON that may be of any shape. Only openai_word allocates. */
 #include "providers/openai/openai.h"
 
 #include <string.h>
@@ -64,4 +64,23 @@ char *openai_word(struct arena *arena, const json_t *value)
     if (json_is_real(value))
         return arena_format(arena, "%.17g", json_real_value(value));
     return NULL;
+}
+
+json_t *openai_copy(const json_t *value)
+{
+    json_t *copy = json_deep_copy(value);
+
+    /* jansson's copies may lack what there was no memory for. */
+    if (copy && json_equal(copy, value))
+        return copy;
+    json_decref(copy);
+    return NULL;
+}
+
+int openai_is_nomem(const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+
+    /* jansson does not name every allocation that failed. */
+    return code == json_error_out_of_memory || code == json_error_unknown;
 }

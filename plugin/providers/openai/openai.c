@@ -8,7 +8,7 @@
  *     any --refused, failed--> fail
  *
  * `flow.at` names the state in which the flow was saved, which is before its request is sent. So a
- * process that starts anew in `submit` cannot know whether the request was carried out: `unknown`.
+ * process that is told it `resumed` in `submit` cannot know whether it was carried out: `unknown`.
  * In `poll` it asks again. `done`, `fail` and `unknown` are ends; next() repeats them for ever.
  * After a FAIL that may be retried the flow stands where the same request comes next: `start`, when
  * it is certain that nothing was carried out, or `wait`.
@@ -47,19 +47,27 @@ static void fail_nomem(struct machine *machine)
     err_nomem(&machine->step->error);
 }
 
-/* An end, kept in the flow as well. The error is already in the step. */
+/* An end, kept in the flow as well where there is memory. The error is already in the step. */
 static void end(struct machine *machine, enum provider_step_kind kind)
 {
     struct provider_step *step = machine->step;
     json_t *flow = machine->turn->flow;
-    const char *text = step->error.text;
 
     step->kind = kind;
     step->retry = 0;
-    if (set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail")) ||
-        set(flow, "kind", json_string(err_kind_name(step->error.kind))) ||
-        set(flow, "text", json_string(text)) || set(flow, "field", json_string(step->error.field)))
-        err_nomem(&step->error);
+    if (set(flow, "kind", json_string(err_kind_name(step->error.kind))) == 0 &&
+        set(flow, "text", json_string(step->error.text)) == 0 &&
+        set(flow, "field", json_string(step->error.field)) == 0)
+        set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+}
+
+/* Why an exchange failed, in the words of net/. */
+static const char *reason(const struct machine *machine, const char *otherwise)
+{
+    const char *text = machine->reply->error;
+    char *clean = text && *text ? openai_error_clean(machine->turn->arena, text, strlen(text)) : NULL;
+
+    return clean ? clean : otherwise;
 }
 
 /* The same request may work later; the flow goes back to where it comes from. */
@@ -257,7 +265,6 @@ static void submit_accepted(struct machine *machine)
 {
     struct openai_reading reading;
     struct provider_step *step = machine->step;
-    int video = strcmp(openai_text(machine->turn->request, "kind"), "video") == 0;
     int asks;
 
     machine->spent = 1;
@@ -273,7 +280,7 @@ static void submit_accepted(struct machine *machine)
     else if (reading.error.kind && !reading.results_count && !asks && !reading.partial)
         end(machine, STEP_FAIL);
     else if (asks && (reading.state == STATE_PENDING || reading.state == STATE_STRANGE ||
-                      (reading.partial && (video || !reading.results_count))))
+                      reading.partial))
         begin_waiting(machine, &reading);
     else if (reading.results_count)
         done(machine, &reading);
@@ -320,7 +327,7 @@ static void submit_answered(struct machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
-    const char *why = reply->error && *reply->error ? reply->error : "no reason is known";
+    const char *why = reason(machine, "no reason is known");
 
     if (reply->outcome == HTTP_NOT_SENT) {
         err_set(error, ERR_UNAVAILABLE, "%s", why);
@@ -409,7 +416,7 @@ static void poll_answered(struct machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
-    const char *why = reply->error && *reply->error ? reply->error : "no answer";
+    const char *why = reason(machine, "no answer");
 
     if (reply->outcome == HTTP_REFUSED || reply->outcome == HTTP_CANCELLED ||
         reply->outcome == HTTP_TOO_LARGE) {
@@ -510,7 +517,7 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
         poll_answered(&machine);
     } else if (turn->reply) {
         submit_answered(&machine);
-    } else if (strcmp(at, "submit") == 0) {
+    } else if (strcmp(at, "submit") == 0 && turn->resumed) {
         err_set(&ret_step->error, ERR_LOST,
                 "the program ended while the request was under way; it may have been carried out");
         end(&machine, STEP_UNKNOWN);

@@ -43,6 +43,8 @@ int openai_list_has(const json_t *list, const char *text);
 int openai_list_within(const json_t *list, const char *text); /* one of the list is inside text */
 const char *openai_find(const char *text, size_t len, const char *word); /* NULL: not there */
 char *openai_word(struct arena *arena, const json_t *value); /* text or number as text, or NULL */
+json_t *openai_copy(const json_t *value); /* deep and whole, or NULL */
+int openai_is_nomem(const json_error_t *error); /* of a text that could not be loaded */
 
 /* url.c */
 

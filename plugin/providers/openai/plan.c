@@ -45,7 +45,7 @@ void openai_pass(struct openai_planner *planner, const char *arg, const char *fi
     if (!value || json_is_null(value))
         return;
     if (openai_knows(planner, arg) && *field)
-        openai_put(planner, field, json_deep_copy(value));
+        openai_put(planner, field, openai_copy(value));
     else
         openai_note(planner, arg, json_null(), "this model has no such setting");
 }

@@ -48,8 +48,8 @@ static int fit_rule(const json_t *rule, double ratio, double area, char *ret_siz
     longer = fmin(longer, (double)openai_int(rule, "long_max", 1024));
     longer = fmin(longer, (double)openai_int(rule, "short_max", 1024) * slim);
     shorter = fmax(round(longer / slim / multiple) * multiple, multiple);
-    longer = fmax(floor(longer / multiple + 1e-6) * multiple, multiple);
-    longer = fmin(longer, shorter * ratio_max);
+    longer = fmin(round(shorter * slim / multiple) * multiple, shorter * ratio_max);
+    longer = fmin(longer, (double)openai_int(rule, "long_max", 1024));
     snprintf(ret_size, size, "%dx%d", (int)(ratio > 1 ? longer : shorter),
              (int)(ratio > 1 ? shorter : longer));
     return 0;
@@ -118,7 +118,7 @@ static int known_size(struct openai_planner *planner, const char *size, const ch
     openai_parse_size(used, &width, &height);
     if (*size || fabs(log((double)width / height / ratio)) > 0.02)
         openai_note(planner, field, json_string(used), "the nearest size that this model makes");
-    if (side && !*size && (double)width * height < area * 0.8)
+    if (side && !*size && (width > height ? width : height) < side * 9 / 10)
         openai_note(planner, "resolution", json_string(used), "this model makes no larger pictures");
     return 0;
 }
@@ -211,10 +211,9 @@ static int add_looks(struct openai_planner *planner)
         openai_put(planner, format_field, json_string("png"));
         openai_note(planner, "format", json_string("png"), "jpeg cannot be transparent");
     }
-    if (add_choice(planner, "style", "style",
-                   openai_knows(planner, "style") ? json_object_get(entry, "styles")
-                                                  : json_object_get(entry, "backgrounds"),
-                   NULL))
+    if (!openai_knows(planner, "style"))
+        openai_pass(planner, "style", "style");
+    else if (add_choice(planner, "style", "style", json_object_get(entry, "styles"), NULL))
         return -1;
     openai_pass(planner, "seed", "seed");
     openai_pass(planner, "nsfw", "nsfw");

@@ -253,7 +253,7 @@ static json_t *body_with_inputs(struct provider_turn *turn, const char *token)
     const json_t *wire = json_object_get(turn->request, "wire");
     int image = strcmp(openai_text(turn->request, "kind"), "image") == 0;
     const char *shape = openai_text(wire, image ? "references_shape" : "shape");
-    json_t *body = json_copy(json_object_get(turn->request, "body"));
+    json_t *body = openai_copy(json_object_get(turn->request, "body"));
     int failed = !body;
     size_t index;
     json_t *input;

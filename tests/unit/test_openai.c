@@ -1,0 +1,327 @@
+/*
+ * What the openai adapter sends: each case of openai/requests.json is a tool's arguments and the
+ * exact request, or the error. And the catalogue against its schema, and the models listed.
+ */
+#include "base/mem.h"
+#include "unit/openai/golden.h"
+
+static void same_json(const char *name, const json_t *got, const json_t *want)
+{
+    char *a;
+    char *b;
+
+    if (json_equal(got, want))
+        return;
+    a = json_dumps(got, JSON_ENCODE_ANY | JSON_SORT_KEYS);
+    b = json_dumps(want, JSON_ENCODE_ANY | JSON_SORT_KEYS);
+    fail_msg("%s:\n got %s\nwant %s", name, a ? a : "nothing", b ? b : "nothing");
+}
+
+static void put(json_t *object, const char *key, const char *text)
+{
+    if (text)
+        assert_int_equal(json_object_set_new(object, key, json_string(text)), 0);
+}
+
+/* The body as JSON; files inside it as FILE(path,mime). */
+static json_t *body_of(const struct http_request *request)
+{
+    char text[65536] = "";
+    size_t len = 0;
+    json_t *json;
+
+    for (size_t i = 0; i < request->parts_count; i++) {
+        const struct http_part *part = &request->parts[i];
+
+        if (part->path)
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "FILE(%s,%s)", part->path,
+                                    part->mime);
+        else
+            len += (size_t)snprintf(text + len, sizeof(text) - len, "%s", part->text);
+        assert_true(len < sizeof(text));
+    }
+    json = json_loads(request->parts_count ? text : request->body, 0, NULL);
+    assert_non_null(json);
+    return json;
+}
+
+static json_t *parts_of(const struct http_request *request)
+{
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < request->parts_count; i++) {
+        const struct http_part *part = &request->parts[i];
+        json_t *row = json_object();
+
+        put(row, "name", part->name);
+        put(row, "text", part->text);
+        put(row, "path", part->path);
+        put(row, "filename", part->filename);
+        put(row, "mime", part->mime);
+        json_array_append_new(rows, row);
+    }
+    return rows;
+}
+
+static const char *header(const struct http_request *request, const char *name)
+{
+    for (size_t i = 0; i < request->headers_count; i++)
+        if (strcmp(request->headers[i].name, name) == 0)
+            return request->headers[i].value;
+    return NULL;
+}
+
+static void check_request(const char *name, const struct http_request *request, const json_t *want)
+{
+    json_t *json = json_object_get(want, "json");
+    json_t *parts = json_object_get(want, "parts");
+    json_t *got;
+
+    assert_string_equal(request->method, golden_text(want, "method", "POST"));
+    assert_string_equal(request->url, golden_text(want, "url", ""));
+    assert_int_equal(request->effect, HTTP_SPENDS);
+    assert_int_equal(request->answer, HTTP_ANSWER_MEDIA);
+    assert_true(request->timeout_ms > 0);
+    assert_string_equal(header(request, "Authorization"), "Bearer {{key}}");
+    assert_string_equal(header(request, "Accept"), "application/json");
+    if (json) {
+        assert_string_equal(header(request, "Content-Type"), "application/json");
+        assert_true(request->body ? request->body_len == strlen(request->body)
+                                  : request->parts_joined);
+        got = body_of(request);
+        same_json(name, got, json);
+        json_decref(got);
+    } else {
+        assert_null(request->body);
+        assert_false(request->parts_joined);
+        assert_null(header(request, "Content-Type"));
+        got = parts_of(request);
+        same_json(name, got, parts);
+        json_decref(got);
+    }
+}
+
+static void check_plan(const char *name, const struct provider_plan *plan, const json_t *want)
+{
+    json_t *fields = json_array();
+    const json_t *cost = json_object_get(want, "cost");
+    size_t index;
+    json_t *row;
+
+    json_array_foreach(plan->changed, index, row) {
+        json_array_append(fields, json_object_get(row, "field"));
+        assert_non_null(json_object_get(row, "asked"));
+        assert_non_null(json_object_get(row, "used"));
+        assert_true(json_string_length(json_object_get(row, "why")) > 5);
+    }
+    if (json_object_get(want, "changed"))
+        same_json(name, fields, json_object_get(want, "changed"));
+    else if (json_array_size(fields))
+        same_json(name, fields, NULL);
+    json_decref(fields);
+    if (json_object_get(want, "model"))
+        assert_string_equal(plan->model, golden_text(want, "model", ""));
+    assert_string_equal(plan->prefix, golden_text(want, "prefix", plan->prefix));
+    if (json_object_get(want, "files"))
+        assert_int_equal(plan->files, json_integer_value(json_object_get(want, "files")));
+    if (json_object_get(want, "typical_ms"))
+        assert_int_equal(plan->times.typical_ms,
+                         json_integer_value(json_object_get(want, "typical_ms")));
+    if (json_object_get(want, "inputs"))
+        same_json(name, json_object_get(plan->request, "inputs"), json_object_get(want, "inputs"));
+    assert_true(cost ? plan->cost > json_number_value(cost) - 1e-9 &&
+                           plan->cost < json_number_value(cost) + 1e-9
+                     : plan->cost < 0);
+    assert_true(plan->times.floor_ms > 0 && plan->times.ceiling_ms >= plan->times.floor_ms &&
+                plan->times.deadline_ms > plan->times.ceiling_ms);
+}
+
+static void requests_are_golden(void **state)
+{
+    json_t *rows = golden_load("tests/unit/openai/requests.json");
+    size_t index;
+    json_t *row;
+
+    (void)state;
+    json_array_foreach(rows, index, row) {
+        const char *name = golden_text(row, "name", "?");
+        const json_t *error = json_object_get(row, "error");
+        struct err err = {0};
+        struct talk talk;
+        int rc = talk_open(&talk, row, &err);
+
+        if (error) {
+            if (rc == 0)
+                fail_msg("%s: no error", name);
+            assert_string_equal(err_kind_name(err.kind), golden_text(error, "kind", "invalid"));
+            assert_string_equal(err.field, golden_text(error, "field", ""));
+            if (!strstr(err.text, golden_text(error, "has", "")))
+                fail_msg("%s: %s", name, err.text);
+            continue;
+        }
+        if (rc)
+            fail_msg("%s: %s: %s", name, err.field, err.text);
+        check_plan(name, &talk.plan, row);
+        talk_next(&talk, NULL, 0);
+        assert_int_equal(talk.step.kind, STEP_SEND);
+        assert_int_equal(talk.step.phase, PHASE_SUBMIT);
+        check_request(name, &talk.step.request, json_object_get(row, "request"));
+        talk_close(&talk);
+    }
+    assert_true(json_array_size(rows) > 30);
+    json_decref(rows);
+}
+
+/* The part of JSON Schema that the schema uses; a word it does not know fails. */
+static void validate(const json_t *schema, const json_t *value, const char *where)
+{
+    static const char *const types[] = {"object", "array", "string", "integer", "real",
+                                        "boolean", "boolean", "null"};
+    const json_t *type = json_object_get(schema, "type");
+    const json_t *properties = json_object_get(schema, "properties");
+    const json_t *more = json_object_get(schema, "additionalProperties");
+    const char *is = types[json_typeof(value)];
+    const char *key;
+    size_t index;
+    json_t *item;
+    char at[300];
+
+    json_object_foreach((json_t *)schema, key, item)
+        if (!strstr(" type properties additionalProperties required items enum minItems minimum "
+                    "$schema title description ",
+                    key))
+            fail_msg("%s: unknown word %s", where, key);
+    if (type && strcmp(json_string_value(type), is) != 0 &&
+        !(strcmp(json_string_value(type), "number") == 0 && json_is_number(value)))
+        fail_msg("%s is %s, not %s", where, is, json_string_value(type));
+    json_array_foreach(json_object_get(schema, "required"), index, item)
+        if (!json_object_get(value, json_string_value(item)))
+            fail_msg("%s has no %s", where, json_string_value(item));
+    if (json_object_get(schema, "enum")) {
+        int found = 0;
+
+        json_array_foreach(json_object_get(schema, "enum"), index, item)
+            found |= json_equal(item, value);
+        if (!found)
+            fail_msg("%s is none of its words", where);
+    }
+    if (json_object_get(schema, "minimum"))
+        assert_true(json_number_value(value) >=
+                    json_number_value(json_object_get(schema, "minimum")));
+    if (json_object_get(schema, "minItems"))
+        assert_true((json_int_t)json_array_size(value) >=
+                    json_integer_value(json_object_get(schema, "minItems")));
+    json_array_foreach((json_t *)value, index, item) {
+        snprintf(at, sizeof(at), "%.200s/%zu", where, index);
+        validate(json_object_get(schema, "items"), item, at);
+    }
+    json_object_foreach((json_t *)value, key, item) {
+        const json_t *own = json_object_get(properties, key);
+
+        snprintf(at, sizeof(at), "%.200s/%.80s", where, key);
+        if (!own && json_is_false(more))
+            fail_msg("%s is unknown", at);
+        validate(own ? own : json_is_object(more) ? more : NULL, item, at);
+    }
+}
+
+static void catalogue_keeps_its_schema(void **state)
+{
+    json_t *schema = golden_load("manifests/schema/provider.schema.json");
+    json_t *catalog = golden_load("manifests/providers/openai.json");
+
+    (void)state;
+    validate(schema, catalog, "");
+    json_decref(schema);
+    json_decref(catalog);
+}
+
+static void models_are_listed(void **state)
+{
+    json_t *models = json_pack("[{s:s},s,s,{s:s}]", "id", "seedance-pro", "gpt-5", "vendor/flux-2",
+                               "id", "gpt-image-1");
+    struct provider_account account = {.base_url = "https://x.example/v1", .models = models};
+    json_t *rows = provider_openai.models(&account);
+
+    (void)state;
+    assert_non_null(rows);
+    assert_string_equal(golden_text(json_array_get(rows, 0), "name", ""), "seedance-pro");
+    assert_string_equal(golden_text(json_array_get(rows, 0), "kind", ""), "video");
+    assert_string_equal(golden_text(json_array_get(rows, 1), "name", ""), "vendor/flux-2");
+    assert_string_equal(golden_text(json_array_get(rows, 1), "kind", ""), "image");
+    assert_string_equal(golden_text(json_array_get(rows, 2), "name", ""), "gpt-image-1");
+    assert_true(json_is_true(json_object_get(json_array_get(rows, 2), "configured")));
+    assert_int_equal(json_array_size(rows), 10);
+    assert_non_null(json_object_get(json_object_get(json_array_get(rows, 2), "limits"), "sizes"));
+    json_decref(rows);
+    json_decref(models);
+}
+
+static void adapter_is_found_by_name(void **state)
+{
+    (void)state;
+    assert_ptr_equal(provider_by_name("openai"), &provider_openai);
+    assert_null(provider_by_name("nobody"));
+    assert_null(provider_by_name(NULL));
+}
+
+/* Every allocation in turn fails, those of jansson too: a clear error, or the very same request. */
+static void plan_survives_without_memory(void **state)
+{
+    json_t *rows = golden_load("tests/unit/openai/requests.json");
+    long catalog = mem_count();
+    size_t index;
+    json_t *row;
+
+    (void)state;
+    json_decref(golden_load("manifests/providers/openai.json"));
+    catalog = mem_count() - catalog; /* walked once; it is always the same */
+    json_array_foreach(rows, index, row)
+        for (int for_good = 0; for_good < 2; for_good++)
+            for (long n = index ? catalog - 10 : 1;; n++) {
+                struct talk talk;
+                struct err err = {0};
+                long before = mem_count();
+                int over;
+
+                mem_fail_after(n, for_good);
+                if (talk_open(&talk, row, &err)) {
+                    mem_fail_after(0, 0);
+                    over = mem_count() < before + n;
+                    if (!over && err.kind != ERR_NOMEM && !json_object_get(row, "error"))
+                        fail_msg("%s, allocation %ld: %s", golden_text(row, "name", "?"), n,
+                                 err.text);
+                    if (over)
+                        break;
+                    continue;
+                }
+                if (talk.flow)
+                    talk_next(&talk, NULL, 0);
+                over = mem_count() < before + n;
+                mem_fail_after(0, 0);
+                if (talk.flow && talk.step.kind == STEP_SEND)
+                    check_request(golden_text(row, "name", "?"), &talk.step.request,
+                                  json_object_get(row, "request"));
+                else if (talk.flow)
+                    assert_int_equal(talk.step.error.kind, ERR_NOMEM);
+                talk_close(&talk);
+                if (over)
+                    break;
+            }
+    json_decref(rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_golden),
+        cmocka_unit_test(catalogue_keeps_its_schema),
+        cmocka_unit_test(models_are_listed),
+        cmocka_unit_test(adapter_is_found_by_name),
+        cmocka_unit_test(plan_survives_without_memory),
+    };
+
+    json_object_seed(1);
+    json_set_alloc_funcs(golden_alloc, mem_free);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
