@@ -376,10 +376,13 @@ static void fetch_next(struct job *job)
         job_end(job, JOB_CANCELLED, &err);
         return;
     }
-    for (size_t i = 0; i < step->results_count; i++) {
-        uint32_t number = number_of(step, i);
+    /* What came with the answer goes first: a download begins with no files open. */
+    for (size_t i = 0; i < 2 * step->results_count; i++) {
+        size_t index = i % step->results_count;
+        uint32_t number = number_of(step, index);
 
-        if (have(job, number) || (job->failed & (1u << (number & 31))))
+        if ((step->results[index].url != NULL) != (i >= step->results_count) ||
+            have(job, number) || (job->failed & (1u << (number & 31))))
             continue;
         /* What is here already is made durable before the next one is begun. */
         if (job->row->files_count != job->files_recorded) {
@@ -388,7 +391,7 @@ static void fetch_next(struct job *job)
             return;
         }
         job->fetching = number;
-        fetch_one(job, &step->results[i]);
+        fetch_one(job, &step->results[index]);
         return;
     }
     finish(job);

@@ -115,6 +115,9 @@ void job_free(struct job *job)
     HASH_DEL(job->engine->jobs, job);
     schedule_off(job);
     net_cancel(job->call);
+    /* While fetching, base64 that was paid for is nowhere but in these files. */
+    if (job->row->state == JOB_FETCHING && !job->call)
+        catch_leave(job);
     catch_drop(job);
     turn_free(job);
     turn_keep_drop(job);

@@ -71,7 +71,8 @@ static void answer_picture(struct rig *rig, struct server_conn *conn)
 
     for (unsigned i = 0; i < count; i++) {
         snprintf(url, sizeof(url), "http://127.0.0.1:%u/files/%u.png", rig->server.port, i + 1);
-        json_array_append_new(rows, rig->answer == RIG_PICTURE_URL
+        json_array_append_new(rows, rig->answer == RIG_PICTURE_URL ||
+                                                (rig->answer == RIG_PICTURE_MIXED && i % 2 == 0)
                                         ? json_pack("{s:s}", "url", url)
                                         : json_pack("{s:s}", "b64_json", rig->png_base64));
     }
@@ -119,6 +120,7 @@ static void answer_spend(struct rig *rig, struct server_conn *conn, int video)
         return;
     case RIG_PICTURE_BASE64:
     case RIG_PICTURE_URL:
+    case RIG_PICTURE_MIXED:
         break;
     }
     if (!video) {

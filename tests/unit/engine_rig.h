@@ -38,6 +38,7 @@ struct side {
 enum rig_answer {
     RIG_PICTURE_BASE64,
     RIG_PICTURE_URL,
+    RIG_PICTURE_MIXED, /* addresses and base64 in turn */
     RIG_HOLD,  /* no answer until rig_release */
     RIG_DROP,  /* reads it and hangs up */
     RIG_BUSY,  /* 429 */

@@ -85,6 +85,11 @@ static void several_pictures_all_come(void **state)
     rig_until_deliveries(&rig->a, 2);
     assert_int_equal(rig->a.fake->deliveries[1].files_count, 3);
     assert_int_equal(rig->fetches, 3);
+    rig->answer = RIG_PICTURE_MIXED;
+    rig->pictures = 4;
+    json_decref(side_ask(&rig->a, "generate_image", "{\"prompt\":\"mixed\"}", "to", "c"));
+    rig_until_deliveries(&rig->a, 3);
+    assert_int_equal(rig->a.fake->deliveries[2].files_count, 4);
 }
 
 static void lost_answer_is_unknown_and_not_sent_again(void **state)
