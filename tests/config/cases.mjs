@@ -29,7 +29,7 @@ export const cases = [
     { name: 'older folder beside the new one', files: { '.openclaw/note': '', '.clawdbot/openclaw.json': one("'sk-older-key'") } },
 
     // The text.
-    { name: 'json5', files: { [main]: `// comment\n{ models: { 'providers': { x: { baseUrl: "http://127.0.0.1:0x10/v1".length ? '' : '' } } } }` }, error: /line 2, column \d+/ },
+    { name: 'script instead of a value', files: { [main]: `// comment\n{ models: { 'providers': { x: { baseUrl: 'a'.length } } } }` }, error: /line 2, column 45/ },
     { name: 'numbers and escapes', files: { [main]: `{ /* c */ models: { providers: { x: { baseUrl: 'https://\\u0078.example/v1/', apiKey: 'sk-\\x41\\
 B', timeoutSeconds: +0x1E, maxTokens: 1e3, models: [ { id: 'm', name: 'M', }, ], }, }, }, }` } },
     { name: 'unclosed', files: { [main]: '{ models: {' }, commands: 'validate', error: /openclaw\.json, line 1, column 12/ },

@@ -22,7 +22,7 @@ const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'clawmedia-config-'
 const PATH = process.env.PATH;
 const require = createRequire(path.join(path.resolve(buildDir), 'package.json'));
 const cli = path.join(path.resolve(buildDir), 'node_modules/openclaw/openclaw.mjs');
-let differences = 0, compared = 0, commands = 0;
+let differences = 0, compared = 0, commands = 0, broken = 0, usable = 0, unusable = 0;
 
 function setEnvironment(variables) {
     for (const name of Object.keys(process.env))
@@ -128,8 +128,12 @@ function compare(one, theirs, ours) {
     }
     if (one.error && !one.error.test(ours.error ?? ''))
         differ(one.name, 'what the error names', String(one.error), ours.error);
-    if (theirs.broken)
+    if (theirs.broken) {
+        broken++;
         return;
+    }
+    usable += ours.providers.length;
+    unusable += ours.problems.length;
     if (!isDeepStrictEqual(JSON.parse(JSON.stringify(theirs.tree ?? {})), ours.root))
         differ(one.name, 'the resolved tree', theirs.tree, ours.root);
     for (const name of one.ask ?? []) {
@@ -175,5 +179,6 @@ try {
     process.chdir('/');
     rmSync(base, { recursive: true, force: true });
 }
-console.log(`configurations: ${compared}, commands: ${commands}, differences: ${differences}`);
+console.log(`configurations: ${compared} (${broken} broken), providers: ${usable} usable, ${unusable} not, ` +
+    `commands: ${commands}, differences: ${differences}`);
 process.exit(differences === 0 && compared > 0 ? 0 : 1);
