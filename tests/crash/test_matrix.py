@@ -172,7 +172,10 @@ class Run:
         self.want(world.sim.totals()["submissions"] == submissions + 1, "resubmission did not submit once")
         (again,) = world.rows("SELECT * FROM jobs WHERE id = ?", result["job"])
         self.want(again["resubmit_of"] == row["id"], "it does not know what it repeats")
-        self.made(result["job"], again)
+        if self.variant.get("end") == "failed":
+            self.want(again["state"] == "failed" and again["error_kind"] == "moderated", repr(again))
+        else:
+            self.made(result["job"], again)
         self.want(len(world.messages()) == (0 if self.mode == "call" else 2), "messages")
 
     def want(self, truth, text):
