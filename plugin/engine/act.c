@@ -46,7 +46,7 @@ static void unneeded(void *ud, const struct http_reply *reply)
 }
 
 /* Asks the provider to drop the job; what it answers changes nothing. */
-static void ask_provider(struct job *job)
+void act_ask_provider(struct job *job)
 {
     struct arena arena = {0};
     struct provider_turn turn = {.arena = &arena, .job_id = job->row->id};
@@ -79,8 +79,14 @@ void act_cancel(struct job *job)
     job->row->flags |= LEDGER_JOB_CANCEL;
     if (job->busy == BUSY_RECORD || job->busy == BUSY_FILE || job->spending)
         return; /* seen when that is over: a paid answer is not thrown away unread */
+    if (job->row->flags & JOB_SENT) {
+        /* An earlier process may have paid for it: first find out, then end it. */
+        if (job->busy == BUSY_NOT)
+            schedule_in(job, 0);
+        return;
+    }
     if (job->row->state == JOB_WORKING)
-        ask_provider(job);
+        act_ask_provider(job);
     net_cancel(job->call);
     job->call = NULL;
     job->busy = BUSY_NOT;
@@ -96,8 +102,6 @@ static void cancel_job(struct acting *acting, struct job *job)
         err_set(&err, ERR_INVALID, "%s cannot be cancelled: it is %s", job->row->id,
                 job_state_name(job->row->state));
         tell(acting, job->row, &err);
-        if (job->busy == BUSY_NOT && !job->row->open)
-            job_forget(job);
         return;
     }
     act_cancel(job);
@@ -120,6 +124,8 @@ static const char *no_redelivery(struct job *job)
         return "there is no result yet";
     if (deliver_open(job))
         return "it is being delivered just now";
+    if (last_delivery(job)->state == DELIVERY_HELD)
+        return "it waits in the channel's own queue";
     if (strcmp(job->row->host ? job->row->host : "", job->engine->env->host->name) != 0)
         return "it came through another host, which has to do it";
     return NULL;
@@ -135,8 +141,6 @@ static void redeliver_job(struct acting *acting, struct job *job)
         err_set(&err, ERR_INVALID, "%s cannot be sent again: %s", job->row->id,
                 why_not ? why_not : "it is busy, try in a moment");
         tell(acting, job->row, &err);
-        if (job->busy == BUSY_NOT && !job->row->open)
-            job_record(job, 1, NULL);
         return;
     }
     /* What certainly arrived needs a new key; for the rest the old one lets the host drop a repeat. */
@@ -144,7 +148,6 @@ static void redeliver_job(struct acting *acting, struct job *job)
         if (deliver_add(job, last->kind, last->text)) {
             err_nomem(&err);
             tell(acting, job->row, &err);
-            job_record(job, 1, NULL);
             return;
         }
     } else {
@@ -164,9 +167,16 @@ static void asked(void *ud, enum ledger_result result, const struct ledger_job *
                   const struct err *err)
 {
     struct acting *acting = ud;
+    struct err gone;
 
-    tell(acting, result == LEDGER_OK || result == LEDGER_TAKEN ? row : NULL,
-         result == LEDGER_OK || result == LEDGER_TAKEN ? NULL : err);
+    if (result == LEDGER_FAILED) {
+        tell(acting, NULL, err);
+    } else if (!row) {
+        err_set(&gone, ERR_NOT_FOUND, "there is no such job");
+        tell(acting, NULL, &gone);
+    } else {
+        tell(acting, row, NULL);
+    }
 }
 
 static void claimed(void *ud, enum ledger_result result, const struct ledger_job *row,
@@ -196,7 +206,7 @@ static void claimed(void *ud, enum ledger_result result, const struct ledger_job
     }
     job = job_by_id(engine, row->id);
     if (!job)
-        job = job_new(engine, row);
+        job = engine_take_up(engine, row);
     if (!job) {
         err_nomem(&why);
         tell(acting, NULL, &why);

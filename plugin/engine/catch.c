@@ -161,6 +161,14 @@ void catch_drop(struct job *job)
     }
 }
 
+void catch_leave(struct job *job)
+{
+    for (size_t i = 0; i < LIMIT_BLOBS; i++) {
+        media_part_leave(job->catch.parts[i]);
+        job->catch.parts[i] = NULL;
+    }
+}
+
 void catch_sweep(const struct job *job)
 {
     char *stem = job->taken_up ? catch_stem(job, 0) : NULL;

@@ -10,6 +10,7 @@
 
 #include "base/crash.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "base/words.h"
 
 #include <stdio.h>
@@ -139,6 +140,9 @@ static void settle(struct job *job, struct ledger_delivery *delivery, enum deliv
     struct ledger_job *row = job->row;
 
     delivery->state = state;
+    /* Given up after the last try, and it arrived all the same. */
+    if (row->state == JOB_UNDELIVERABLE && state == DELIVERY_DONE)
+        job_set_state(job, JOB_DELIVERING);
     if (row->state == JOB_DELIVERING && delivery->kind == AHP_DELIVERY_RESULT) {
         if (state == DELIVERY_DONE)
             job_set_state(job, JOB_DELIVERED);
@@ -189,8 +193,10 @@ static void offer_now(struct job *job)
         schedule_in(job, RECEIPT_WAIT_MS);
         return;
     }
-    if (rc == AHP_E_UNSUPPORTED) {
+    /* This host cannot, another process of it may. One that says it can is asked again later. */
+    if (rc == AHP_E_UNSUPPORTED && !deliverable(job)) {
         delivery->state = DELIVERY_PENDING;
+        delivery->attempts--;
         job_record(job, 1, NULL);
         return;
     }
@@ -201,9 +207,14 @@ static void offer_now(struct job *job)
 
 void deliver_run(struct job *job)
 {
-    struct ledger_delivery *delivery = deliver_open(job);
+    struct ledger_delivery *delivery;
     int64_t wait;
 
+    if (job_tell(job)) {
+        schedule_in(job, 1000);
+        return;
+    }
+    delivery = deliver_open(job);
     if (!delivery) {
         /* A job that ended, or whose words could not be made for want of memory. */
         if (job->row->state == JOB_READY) {
@@ -257,19 +268,19 @@ static void keep_words(struct job *job, char **at, const ahp_text *text)
     if (!copy)
         return;
     env_scrub(job->engine->env, copy);
+    utf8_mend(copy);
     mem_free(*at);
     *at = copy;
 }
 
-void deliver_receipt(struct job *job, const ahp_receipt *receipt)
+int deliver_receipt(struct job *job, const ahp_receipt *receipt)
 {
     struct ledger_delivery *delivery = by_key(job, &receipt->key);
 
     if (!delivery || delivery->state == DELIVERY_DONE) {
         /* A repeat, or of another job's life: harmless. */
-        if (job->busy == BUSY_NOT && !job->row->open)
-            job_record(job, 1, NULL);
-        return;
+        job_rest(job);
+        return 0;
     }
     crash_point("receipt", delivery->key);
     if (job->busy == BUSY_RECEIPT)
@@ -282,23 +293,24 @@ void deliver_receipt(struct job *job, const ahp_receipt *receipt)
     switch (receipt->outcome) {
     case AHP_RECEIPT_DELIVERED:
         settle(job, delivery, DELIVERY_DONE);
-        return;
+        break;
     case AHP_RECEIPT_HELD:
         settle(job, delivery, DELIVERY_HELD);
-        return;
+        break;
     case AHP_RECEIPT_LATER:
         offer_later(job, delivery, receipt->delay_ms);
-        return;
+        break;
     case AHP_RECEIPT_REFUSED:
         settle(job, delivery, DELIVERY_REFUSED);
-        return;
+        break;
     default:
         if (drops_repeats(job))
             offer_later(job, delivery, 0);
         else
             settle(job, delivery, DELIVERY_UNKNOWN);
-        return;
+        break;
     }
+    return 1;
 }
 
 void deliver_overdue(struct job *job)

@@ -43,17 +43,30 @@ int engine_start(struct engine *engine, struct err *err)
     return 0;
 }
 
-void engine_take_up(struct engine *engine, const struct ledger_job *row)
+static void given_back(void *ud, enum ledger_result result, uint32_t flags, const struct err *err)
+{
+    struct engine *engine = ud;
+
+    (void)flags;
+    (void)err;
+    if (result == LEDGER_OK)
+        engine_scan_soon(engine);
+}
+
+struct job *engine_take_up(struct engine *engine, const struct ledger_job *row)
 {
     struct job *job = job_by_id(engine, row->id);
     int64_t wait;
 
     if (job)
-        return;
+        return job;
     job = job_new(engine, row);
     if (!job) {
         env_log(engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "no memory to take up %s", row->id);
-        return;
+        /* Held by us but not here, nobody would ever touch it. */
+        if (ledger_record(engine->ledger, row, 1, given_back, engine))
+            env_log(engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "%s waits for a restart", row->id);
+        return NULL;
     }
     job->taken_up = 1;
     env_log(engine->env, AHP_LOG_INFO, LOG_JOB_TAKEN, "%s taken up as %s", row->id,
@@ -63,6 +76,7 @@ void engine_take_up(struct engine *engine, const struct ledger_job *row)
     if (wait > 15 * 60 * 1000 || (row->flags & JOB_SENT) || row->state == JOB_FETCHING)
         wait = 0;
     schedule_in(job, wait);
+    return job;
 }
 
 static void scanned(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
@@ -102,6 +116,7 @@ static void scan_tick(void *ud)
 
     if (engine->scanning || engine->stopping)
         return;
+    receipts_again(engine);
     engine->scanning = 1;
     if (ledger_scan(engine->ledger, &scan, scanned, engine)) {
         engine->scanning = 0;

@@ -71,7 +71,9 @@ struct job {
     unsigned failed;   /* bits of the numbers that could not be had */
     size_t files_recorded;
     struct err fetch_err; /* the first file that could not be had */
-    struct receipt_copy *receipt; /* came while busy with something else */
+    struct receipt_copy *receipts; /* came while a record was under way */
+    struct http_reply *kept;       /* a paid answer that could not be read yet */
+    struct arena kept_arena;
 };
 
 struct engine {
@@ -111,6 +113,9 @@ int job_state_allowed(enum job_state from, enum job_state to);
 void job_set_state(struct job *job, enum job_state state);
 struct job *job_new(struct engine *engine, const struct ledger_job *row);
 struct job *job_by_id(struct engine *engine, const char *id);
+/* A job with nothing under way that stands in no heap is put into it, for its due time. */
+void job_rest(struct job *job);
+int job_tell(struct job *job); /* adds the words about how it ended, if any are owed; -1: no memory */
 void job_free(struct job *job);
 void job_forget(struct job *job); /* gives up what is under way here; the ledger keeps it */
 void job_record(struct job *job, int release, job_then_fn *then);
@@ -126,6 +131,8 @@ void job_run(struct job *job);
 /* The first step, before the job is stored; -1: err, and nothing may be sent. */
 int turn_first(struct job *job, struct err *err);
 void turn_go(struct job *job); /* does what the stored first step says */
+int turn_again(struct job *job); /* asks without a reply; -1: it cannot be asked now, and waits */
+void turn_keep_drop(struct job *job); /* of the answer that was kept */
 void turn_free(struct job *job);
 void job_send(struct job *job, const struct http_request *request, net_done_fn *done);
 
@@ -135,6 +142,7 @@ const struct net_sink *catch_sink(struct job *job, enum http_answer answer,
 int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
 void catch_read(struct job *job); /* the answer's text was read: its buffers go, the files stay */
 void catch_drop(struct job *job);
+void catch_leave(struct job *job); /* files of a whole answer stay for who goes on with the job */
 void catch_sweep(const struct job *job); /* what an earlier process left half-written */
 const char *catch_dir(const struct job *job);
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
@@ -148,6 +156,7 @@ void schedule_at(struct job *job, int64_t due_ms);
 void schedule_in(struct job *job, int64_t delay_ms);
 void schedule_off(struct job *job);
 void schedule_tick(void *ud);
+int schedule_room(struct engine *engine, size_t jobs); /* so that schedule_at cannot fail */
 int64_t schedule_backoff_ms(unsigned tries);
 int64_t schedule_poll_ms(const struct provider_times *times, int64_t elapsed_ms, int first);
 void schedule_done(struct engine *engine);
@@ -157,17 +166,20 @@ void job_times(const struct job *job, struct provider_times *ret_times);
 int deliver_add(struct job *job, int32_t kind, const char *text);
 struct ledger_delivery *deliver_open(struct job *job);
 void deliver_run(struct job *job);
-void deliver_receipt(struct job *job, const ahp_receipt *receipt);
+int deliver_receipt(struct job *job, const ahp_receipt *receipt); /* 1: a record follows */
 void deliver_overdue(struct job *job); /* no receipt for too long */
 char *deliver_words(const struct job *job); /* mem_free */
 
 /* receipt.c */
-void receipt_apply_take(struct job *job, struct receipt_copy *copy);
-void receipt_free(struct receipt_copy *copy);
+int receipt_next(struct job *job);      /* applies one that waited; 1: a record follows */
+void receipts_pass_on(struct job *job); /* its lease goes: they claim it anew */
+void receipts_drop(struct job *job);
+void receipts_again(struct engine *engine); /* those whose job could not be claimed */
 void receipt_done(struct engine *engine);
 
 /* act.c */
 void act_cancel(struct job *job);
+void act_ask_provider(struct job *job);
 void act_done(struct engine *engine);
 
 /* order.c */
@@ -179,8 +191,11 @@ void watch_done(struct engine *engine);
 
 /* engine.c */
 void engine_scan_soon(struct engine *engine);
-/* A job of an earlier or other process whose lease is ours now: goes on where its row says. */
-void engine_take_up(struct engine *engine, const struct ledger_job *row);
+/*
+ * A job of an earlier or other process whose lease is ours now: goes on where its row says. NULL:
+ * no memory, and the lease was given back.
+ */
+struct job *engine_take_up(struct engine *engine, const struct ledger_job *row);
 void engine_idle_check(struct engine *engine);
 
 #endif

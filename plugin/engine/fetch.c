@@ -142,6 +142,10 @@ static void file_failed(struct job *job, const struct err *err)
 
     env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: file %u: %s", job->row->id,
             job->fetching, err->text);
+    if (err->kind == ERR_NOMEM && job->row->tries < LIMIT_RETRIES) {
+        schedule_in(job, schedule_backoff_ms(job->row->tries++));
+        return; /* fetch_start begins with this file again */
+    }
     if (job->fetch_err.kind == ERR_NONE) {
         /* It may be paid for: the user gets the address even if we could not use it. */
         if (url && strlen(url) < LIMIT_ERR_TEXT / 2)
@@ -192,18 +196,19 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
     fetch_next(job);
 }
 
+/* Takes the part out of *part, unless it could not be begun. */
 static void publish(struct job *job, struct media_part **part)
 {
     struct media_part *taken = *part;
     struct err err;
 
-    *part = NULL;
     job->busy = BUSY_FILE;
-    if (media_part_publish_take(taken, job->engine->env, kind_of(job), published, job, &err)) {
-        job->busy = BUSY_NOT;
-        media_part_abandon(taken);
-        file_failed(job, &err);
+    if (media_part_publish_take(taken, job->engine->env, kind_of(job), published, job, &err) == 0) {
+        *part = NULL;
+        return;
     }
+    job->busy = BUSY_NOT;
+    file_failed(job, &err); /* still where it was, for the next try */
 }
 
 /* A download that did not work out; tried again while there is hope. */
@@ -270,8 +275,20 @@ static void download(struct job *job, const struct provider_result *result)
     const struct config_provider *provider = job_provider(job, &err);
 
     request.file_bytes_max = kind_of(job) == MEDIA_VIDEO ? LIMIT_VIDEO_BYTES : LIMIT_IMAGE_BYTES;
-    for (size_t i = 0; result->auth && provider && i < provider->account.headers_count; i++)
-        request.headers[request.headers_count++] = provider->account.headers[i];
+    /* Copies: job_send may read the configuration anew. */
+    for (size_t i = 0; result->auth && provider && i < provider->account.headers_count; i++) {
+        const struct http_header *header = &provider->account.headers[i];
+
+        request.headers[i].name = arena_text(&job->turn->arena, header->name);
+        request.headers[i].value = arena_text(&job->turn->arena, header->value);
+        request.headers_count = i + 1;
+    }
+    if (job->turn->arena.failed) {
+        job->turn->arena.failed = 0;
+        err_nomem(&err);
+        file_failed(job, &err);
+        return;
+    }
     job_send(job, &request, downloaded);
 }
 
@@ -296,28 +313,26 @@ static void write_base64(struct job *job, const char *text)
         err.kind = ERR_NONE;
     mem_free(data);
     mem_free(stem);
-    if (part && err.kind == ERR_NONE) {
+    if (part && err.kind == ERR_NONE)
         publish(job, &part);
-        return;
-    }
+    else
+        file_failed(job, &err);
     media_part_abandon(part);
-    file_failed(job, &err);
 }
 
 /* The .part, or even the finished file, of a process that ended before it could say so. */
-static void adopt(struct job *job)
+static void adopt(struct job *job, struct media_part **part)
 {
     char *stem = catch_stem(job, job->fetching);
-    struct media_part *part = NULL;
     struct err err;
 
     if (!stem)
         err_nomem(&err);
-    else if (media_part_adopt(catch_dir(job), stem, &part, &err) == 0)
+    else if (media_part_adopt(catch_dir(job), stem, part, &err) == 0)
         err.kind = ERR_NONE;
     mem_free(stem);
-    if (part)
-        publish(job, &part);
+    if (*part)
+        publish(job, part);
     else
         file_failed(job, &err);
 }
@@ -343,7 +358,12 @@ static void fetch_one(struct job *job, const struct provider_result *result)
         file_failed(job, &err);
         return;
     }
-    adopt(job);
+    if (result->blob < 0 || result->blob >= LIMIT_BLOBS) {
+        err_set(&err, ERR_INTERNAL, "the adapter names a result that cannot be");
+        file_failed(job, &err);
+        return;
+    }
+    adopt(job, &job->catch.parts[result->blob]);
 }
 
 static void fetch_next(struct job *job)
@@ -356,10 +376,13 @@ static void fetch_next(struct job *job)
         job_end(job, JOB_CANCELLED, &err);
         return;
     }
-    for (size_t i = 0; i < step->results_count; i++) {
-        uint32_t number = number_of(step, i);
+    /* What came with the answer goes first: a download begins with no files open. */
+    for (size_t i = 0; i < 2 * step->results_count; i++) {
+        size_t index = i % step->results_count;
+        uint32_t number = number_of(step, index);
 
-        if (have(job, number) || (job->failed & (1u << (number & 31))))
+        if ((step->results[index].url != NULL) != (i >= step->results_count) ||
+            have(job, number) || (job->failed & (1u << (number & 31))))
             continue;
         /* What is here already is made durable before the next one is begun. */
         if (job->row->files_count != job->files_recorded) {
@@ -368,7 +391,7 @@ static void fetch_next(struct job *job)
             return;
         }
         job->fetching = number;
-        fetch_one(job, &step->results[i]);
+        fetch_one(job, &step->results[index]);
         return;
     }
     finish(job);
@@ -379,7 +402,10 @@ void fetch_start(struct job *job)
     struct err err;
 
     job->files_recorded = job->row->files_count;
-    if (!job->turn && turn_first(job, &err)) {
+    if (!job->turn && turn_again(job))
+        return;
+    if (job->turn->step.kind == STEP_FAIL) {
+        err = job->turn->step.error;
         job_end(job, JOB_FAILED, &err);
         return;
     }

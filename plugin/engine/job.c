@@ -78,7 +78,7 @@ int job_text(char **at, const char *text)
 
 struct job *job_new(struct engine *engine, const struct ledger_job *row)
 {
-    struct job *job = mem_alloc(sizeof(*job));
+    struct job *job = schedule_room(engine, job_count(engine) + 1) ? NULL : mem_alloc(sizeof(*job));
 
     if (!job)
         return NULL;
@@ -115,9 +115,13 @@ void job_free(struct job *job)
     HASH_DEL(job->engine->jobs, job);
     schedule_off(job);
     net_cancel(job->call);
+    /* While fetching, base64 that was paid for is nowhere but in these files. */
+    if (job->row->state == JOB_FETCHING && !job->call)
+        catch_leave(job);
     catch_drop(job);
     turn_free(job);
-    receipt_free(job->receipt);
+    turn_keep_drop(job);
+    receipts_drop(job);
     ledger_job_free(job->row);
     mem_free(job);
 }
@@ -166,20 +170,26 @@ static void recorded(void *ud, enum ledger_result result, uint32_t flags, const 
     job->row->flags |= flags & LEDGER_JOB_CANCEL;
     watch_changed(engine, job);
     if (job->release) {
+        receipts_pass_on(job);
         job_forget(job);
         engine_scan_soon(engine);
         return;
     }
-    if (job->receipt) {
-        struct receipt_copy *receipt = job->receipt;
-
-        job->receipt = NULL;
-        receipt_apply_take(job, receipt);
-        return;
-    }
+    while (job->receipts)
+        if (receipt_next(job))
+            return; /* what was to come next is overtaken */
     if (then)
         then(job);
+    else if ((job->row->flags & LEDGER_JOB_CANCEL) && job->row->state < JOB_READY)
+        act_cancel(job);
+    job_rest(job);
     engine_idle_check(engine);
+}
+
+void job_rest(struct job *job)
+{
+    if (job->busy == BUSY_NOT && !job->dropped && job->heap_index == SIZE_MAX)
+        schedule_in(job, job->row->due_ms - env_wall_ms(job->engine->env));
 }
 
 void job_record(struct job *job, int release, job_then_fn *then)
@@ -248,12 +258,33 @@ static char *notice_words(const struct job *job)
     return text;
 }
 
+/* Somebody who was told that it would come by itself has not heard yet that it will not. */
+static int owes_words(const struct job *job)
+{
+    enum job_state state = job->row->state;
+
+    return (job->row->flags & LEDGER_JOB_DELIVERS) && !job->row->deliveries_count &&
+           (state == JOB_FAILED || state == JOB_EXPIRED || state == JOB_UNKNOWN);
+}
+
+int job_tell(struct job *job)
+{
+    char *words;
+    int rc;
+
+    if (!owes_words(job))
+        return 0;
+    words = notice_words(job);
+    rc = words ? deliver_add(job, AHP_DELIVERY_NOTICE, words) : -1;
+    mem_free(words);
+    return rc;
+}
+
 void job_end(struct job *job, enum job_state state, const struct err *err)
 {
     struct ledger_job *row = job->row;
     char *advice = advice_for(job, err->kind);
     char scrubbed[LIMIT_ERR_TEXT];
-    char *words;
 
     snprintf(scrubbed, sizeof(scrubbed), "%s", err->text);
     env_scrub(job->engine->env, scrubbed);
@@ -265,7 +296,6 @@ void job_end(struct job *job, enum job_state state, const struct err *err)
     job_set_state(job, state);
     row->error_kind = err->kind;
     row->ended_ms = env_wall_ms(job->engine->env);
-    row->open = 0;
     mem_free(row->advice);
     row->advice = advice;
     if (job_text(&row->error_text, scrubbed))
@@ -273,11 +303,9 @@ void job_end(struct job *job, enum job_state state, const struct err *err)
                 row->id);
     env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_STATE, "%s ended as %s: %s", row->id,
             job_state_name(state), scrubbed);
-    if ((row->flags & LEDGER_JOB_DELIVERS) && state != JOB_CANCELLED) {
-        words = notice_words(job);
-        if (words && deliver_add(job, AHP_DELIVERY_NOTICE, words) == 0)
-            row->open = 1;
-        mem_free(words);
-    }
+    row->open = owes_words(job);
+    if (job_tell(job))
+        env_log(job->engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "%s: no memory to tell of it",
+                row->id);
     job_record(job, !row->open, row->open ? deliver_run : NULL);
 }

@@ -19,9 +19,10 @@ struct receipt_copy {
     char *key;
     char *host_ref;
     char *error;
+    int again; /* its job could not be claimed: tried again with the next scan */
 };
 
-void receipt_free(struct receipt_copy *copy)
+static void receipt_free(struct receipt_copy *copy)
 {
     if (!copy)
         return;
@@ -63,15 +64,36 @@ static struct receipt_copy *receipt_copy_new(struct engine *engine, const ahp_re
     return copy;
 }
 
-void receipt_apply_take(struct job *job, struct receipt_copy *copy)
+/* 1: a record follows. */
+static int apply_take(struct job *job, struct receipt_copy *copy)
 {
+    int acted;
+
     if (job->busy == BUSY_RECORD) {
-        receipt_free(job->receipt);
-        job->receipt = copy;
-        return;
+        DL_APPEND(job->receipts, copy);
+        return 1;
     }
-    deliver_receipt(job, &copy->receipt);
+    acted = deliver_receipt(job, &copy->receipt);
     receipt_free(copy);
+    return acted;
+}
+
+int receipt_next(struct job *job)
+{
+    struct receipt_copy *copy = job->receipts;
+
+    DL_DELETE(job->receipts, copy);
+    return apply_take(job, copy);
+}
+
+void receipts_drop(struct job *job)
+{
+    struct receipt_copy *copy;
+
+    while ((copy = job->receipts)) {
+        DL_DELETE(job->receipts, copy);
+        receipt_free(copy);
+    }
 }
 
 /* "clawmedia:<job>:<n>": the job's id is in the key, so that no look-up is needed to tell. */
@@ -99,19 +121,51 @@ static void claimed(void *ud, enum ledger_result result, const struct ledger_job
     struct engine *engine = copy->engine;
     struct job *job = NULL;
 
-    DL_DELETE(engine->receipts, copy);
     if (result == LEDGER_OK) {
         job = job_by_id(engine, row->id);
         if (!job)
-            job = job_new(engine, row);
+            job = engine_take_up(engine, row);
     }
+    /* A host gives its final receipt once: a full disk or a moment without memory must not lose it. */
+    if (result == LEDGER_FAILED || (result == LEDGER_OK && !job)) {
+        copy->again = 1;
+        return;
+    }
+    DL_DELETE(engine->receipts, copy);
     if (job) {
-        receipt_apply_take(job, copy);
+        apply_take(job, copy);
         return;
     }
     env_log(engine->env, AHP_LOG_INFO, LOG_DELIVERY_RECEIPT, "receipt for %s was not used: %s",
             copy->key, err ? err->text : "no such delivery, or another process has it");
     receipt_free(copy);
+}
+
+/* The receipt is in engine->receipts and stays there until the job is here. */
+static void claim(struct receipt_copy *copy, const char *id)
+{
+    copy->again = ledger_claim(copy->engine->ledger, id, NULL, claimed, copy) != 0;
+}
+
+void receipts_pass_on(struct job *job)
+{
+    struct receipt_copy *copy;
+
+    while ((copy = job->receipts)) {
+        DL_DELETE(job->receipts, copy);
+        DL_APPEND(job->engine->receipts, copy);
+        claim(copy, job->row->id);
+    }
+}
+
+void receipts_again(struct engine *engine)
+{
+    char id[LIMIT_ID];
+    struct receipt_copy *copy;
+
+    DL_FOREACH(engine->receipts, copy)
+        if (copy->again && job_of_key(&copy->receipt.key, id, sizeof(id)) == 0)
+            claim(copy, id);
 }
 
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt)
@@ -127,15 +181,11 @@ int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt)
         return AHP_E_NOMEM;
     job = job_by_id(engine, id);
     if (job) {
-        receipt_apply_take(job, copy);
+        apply_take(job, copy);
         return AHP_OK;
     }
     DL_APPEND(engine->receipts, copy);
-    if (ledger_claim(engine->ledger, id, NULL, claimed, copy)) {
-        DL_DELETE(engine->receipts, copy);
-        receipt_free(copy);
-        return AHP_E_NOMEM;
-    }
+    claim(copy, id);
     return AHP_OK;
 }
 

@@ -33,6 +33,45 @@ static json_t *parse(const char *text)
     return json_loads(text ? text : "{}", 0, NULL);
 }
 
+void turn_keep_drop(struct job *job)
+{
+    arena_done(&job->kept_arena);
+    job->kept = NULL;
+}
+
+/* A paid answer that cannot be read now (no provider in the configuration, no memory) comes once. */
+static void keep(struct job *job, const struct http_reply *reply)
+{
+    struct arena *arena = &job->kept_arena;
+    struct http_reply *kept;
+
+    if (reply == job->kept)
+        return;
+    kept = arena_alloc(arena, sizeof(*kept));
+    if (kept) {
+        *kept = *reply;
+        kept->content_type = arena_text(arena, reply->content_type);
+        kept->request_id = arena_text(arena, reply->request_id);
+        kept->text = arena_text_n(arena, reply->text, reply->text_len);
+        kept->error = arena_text(arena, reply->error);
+    }
+    if (arena->failed)
+        turn_keep_drop(job);
+    else
+        job->kept = kept;
+}
+
+/* Headers may point into the configuration, which may be read anew before the request goes. */
+static void own_headers(struct turn *turn)
+{
+    struct http_request *request = &turn->step.request;
+
+    for (size_t i = 0; turn->step.kind == STEP_SEND && i < request->headers_count; i++) {
+        request->headers[i].name = arena_text(&turn->arena, request->headers[i].name);
+        request->headers[i].value = arena_text(&turn->arena, request->headers[i].value);
+    }
+}
+
 /* Asks the adapter; leaves the step in job->turn and the new flow in the row. */
 static int turn_take(struct job *job, const struct http_reply *reply, struct err *err)
 {
@@ -60,6 +99,7 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     turn.resumed = !reply && (row->flags & JOB_SENT);
     turn.arena = &job->turn->arena;
     provider->adapter->next(&turn, &job->turn->step);
+    own_headers(job->turn);
     flow = json_dumps(turn.flow, JSON_COMPACT);
     if (!flow || job->turn->arena.failed) {
         err_nomem(err);
@@ -88,6 +128,17 @@ static void answered(void *ud, const struct http_reply *reply);
 
 static void send_step(struct job *job)
 {
+    struct ledger_job *row = job->row;
+
+    /* Asked to end while this was being recorded: it was announced but not sent. */
+    if (row->flags & LEDGER_JOB_CANCEL) {
+        if (job->turn->step.request.effect == HTTP_SPENDS)
+            row->flags &= ~JOB_SENT;
+        if (!(row->flags & JOB_SENT)) {
+            act_cancel(job);
+            return;
+        }
+    }
     job_send(job, &job->turn->step.request, answered);
 }
 
@@ -180,8 +231,11 @@ static int step_retry(struct job *job, const struct http_reply *reply)
                                   : row->tries >= LIMIT_SUBMITS)
         return 0;
     if (reply && reply->retry_after_ms > 0)
-        wait = reply->retry_after_ms > RETRY_AFTER_MAX_MS ? RETRY_AFTER_MAX_MS
-                                                          : reply->retry_after_ms;
+        wait = reply->retry_after_ms;
+    if (wait < job->turn->step.not_before_ms)
+        wait = job->turn->step.not_before_ms;
+    if (wait > RETRY_AFTER_MAX_MS)
+        wait = RETRY_AFTER_MAX_MS;
     row->tries++;
     row->due_ms = now + wait;
     env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
@@ -220,6 +274,8 @@ static void step_do(struct job *job, const struct http_reply *reply)
     /* Asked to end, and nothing more was learned that would be lost by it. */
     if ((job->row->flags & LEDGER_JOB_CANCEL) &&
         (step->kind == STEP_WAIT || step->kind == STEP_SEND)) {
+        if (step->kind == STEP_WAIT)
+            act_ask_provider(job);
         err_set(&err, ERR_CANCELLED, "cancelled");
         job_end(job, JOB_CANCELLED, &err);
         return;
@@ -247,22 +303,46 @@ static void step_do(struct job *job, const struct http_reply *reply)
     }
 }
 
+/* Nothing has left that might have cost something. */
+static int is_unpaid(const struct ledger_job *row)
+{
+    return row->state < JOB_SUBMITTING ||
+           (row->state == JOB_SUBMITTING && !(row->flags & JOB_SENT));
+}
+
 /* A turn that could not be taken: no memory, or no such provider just now. */
 static void trouble(struct job *job, const struct err *err)
 {
     struct ledger_job *row = job->row;
     int64_t now = env_wall_ms(job->engine->env);
+    int64_t wait = err->kind == ERR_CONFIG ? CONFIG_AGAIN_MS : 1000;
 
     env_log(job->engine->env, AHP_LOG_WARN, LOG_JOB_RETRY, "%s waits: %s", row->id, err->text);
-    if (err->kind == ERR_INTERNAL || (err->kind == ERR_CONFIG && row->state < JOB_SUBMITTING)) {
+    if (err->kind == ERR_INTERNAL || (err->kind == ERR_CONFIG && is_unpaid(row))) {
         job_end(job, JOB_FAILED, err);
         return;
     }
-    if (row->deadline_ms && now >= row->deadline_ms) {
+    if (row->state == JOB_WORKING && row->deadline_ms && now >= row->deadline_ms) {
         job_end(job, JOB_EXPIRED, err);
         return;
     }
-    schedule_in(job, err->kind == ERR_CONFIG ? CONFIG_AGAIN_MS : 1000);
+    schedule_in(job, wait);
+    /* People who ask see what it waits for. */
+    if (err->kind == ERR_CONFIG && (!row->error_text || strcmp(row->error_text, err->text) != 0) &&
+        job_text(&row->error_text, err->text) == 0) {
+        row->due_ms = now + wait;
+        job_record(job, 0, NULL);
+    }
+}
+
+int turn_again(struct job *job)
+{
+    struct err err;
+
+    if (turn_take(job, NULL, &err) == 0)
+        return 0;
+    trouble(job, &err);
+    return -1;
 }
 
 static void turn_and_do(struct job *job, const struct http_reply *reply)
@@ -270,12 +350,17 @@ static void turn_and_do(struct job *job, const struct http_reply *reply)
     struct err err;
 
     if (turn_take(job, reply, &err)) {
+        if (reply && (job->row->flags & JOB_SENT))
+            keep(job, reply);
         trouble(job, &err);
         return;
     }
+    if (job->row->error_kind == ERR_NONE && job->row->error_text)
+        job_text(&job->row->error_text, NULL); /* what it waited for is there */
     if (reply || job->turn->step.kind != STEP_SEND)
         job->row->flags &= ~JOB_SENT;
     step_do(job, reply);
+    turn_keep_drop(job);
 }
 
 static void answered(void *ud, const struct http_reply *reply)
@@ -316,10 +401,16 @@ void job_send(struct job *job, const struct http_request *request, net_done_fn *
         return;
     }
     provider = job_provider(job, &err);
+    if (!provider) {
+        if (request->effect == HTTP_SPENDS)
+            job->row->flags &= ~JOB_SENT;
+        trouble(job, &err);
+        return;
+    }
     use = catch_sink(job, request->answer, &sink);
     job->busy = BUSY_NET;
     job->spending = request->effect == HTTP_SPENDS;
-    if (provider && net_send(job->engine->net, request, &provider->peer, use, done, job, &job->call,
+    if (net_send(job->engine->net, request, &provider->peer, use, done, job, &job->call,
                              &err) == 0) {
         crash_point("sent", job->row->id);
         watch_changed(job->engine, job);
@@ -368,7 +459,7 @@ void job_run(struct job *job)
     case JOB_SUBMITTING:
     case JOB_WORKING:
         if (!job->engine->stopping)
-            turn_and_do(job, NULL);
+            turn_and_do(job, job->kept);
         return;
     case JOB_FETCHING:
         if (!job->engine->stopping)

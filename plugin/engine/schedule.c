@@ -90,24 +90,29 @@ void schedule_off(struct job *job)
     arm(engine);
 }
 
+/* A job that cannot be put into the heap would be forgotten, so its place is there before it is. */
+int schedule_room(struct engine *engine, size_t jobs)
+{
+    size_t room = engine->heap_room ? engine->heap_room : HEAP_ROOM;
+    struct job **heap;
+
+    if (jobs <= engine->heap_room)
+        return 0;
+    while (room < jobs)
+        room *= 2;
+    heap = mem_grow(engine->heap, room * sizeof(struct job *));
+    if (!heap)
+        return -1;
+    engine->heap = heap;
+    engine->heap_room = room;
+    return 0;
+}
+
 void schedule_at(struct job *job, int64_t due_ms)
 {
     struct engine *engine = job->engine;
 
     schedule_off(job);
-    if (engine->heap_count == engine->heap_room) {
-        size_t room = engine->heap_room ? engine->heap_room * 2 : HEAP_ROOM;
-        struct job **heap = mem_grow(engine->heap, room * sizeof(struct job *));
-
-        if (!heap) {
-            /* The next scan finds it again: it gives up its place here. */
-            env_log(engine->env, AHP_LOG_ERROR, LOG_INTERNAL, "no memory to schedule %s",
-                    job->row->id);
-            return;
-        }
-        engine->heap = heap;
-        engine->heap_room = room;
-    }
     job->due_ms = due_ms;
     engine->heap[engine->heap_count++] = job;
     heap_up(engine, engine->heap_count - 1);

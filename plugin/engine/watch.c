@@ -64,6 +64,9 @@ static void show(struct engine_watch *watch)
     struct ledger_query query = {.id = watch->id, .limit = 1};
 
     if (job) {
+        /* An end is told when it is durable; that record marks the watch again. */
+        if ((job->busy == BUSY_RECORD || job->unrecorded) && job->row->state >= JOB_READY)
+            return;
         sight.job = job->row;
         if (job->call)
             net_progress(job->call, &sight.bytes, &sight.bytes_total);

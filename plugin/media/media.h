@@ -115,6 +115,9 @@ int media_part_publish_take(struct media_part *part, struct env *env, enum media
 /* Gives up: the .part is removed. NULL is ignored. */
 void media_part_abandon(struct media_part *part);
 
+/* Lets go of a complete .part that stays, for media_part_adopt. NULL is ignored. */
+void media_part_leave(struct media_part *part);
+
 /* Removes the "<stem>*.part" files that a killed process left in dir. */
 void media_parts_sweep(const char *dir, const char *stem);
 

@@ -314,6 +314,12 @@ void media_part_abandon(struct media_part *part)
     part_free(part);
 }
 
+void media_part_leave(struct media_part *part)
+{
+    if (part)
+        part_free(part);
+}
+
 /* ---- publishing ---- */
 
 /* Some file systems cannot sync a folder and need not. */

@@ -153,6 +153,8 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
                             json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(job->error_kind),
                                       "text", job->error_text ? job->error_text : "", "advice",
                                       job->advice ? job->advice : ""));
+    else if (job->error_text && job->state < JOB_READY)
+        json_object_set_new(result, "waits_for", json_string(job->error_text));
     add_words(result, call, job);
     return result;
 }

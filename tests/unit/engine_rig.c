@@ -40,7 +40,8 @@ static char *file_of(const struct sim_media_spec *spec, size_t *ret_len)
 
 static void make_files(struct rig *rig)
 {
-    struct sim_media_spec picture = {.kind = SIM_PNG, .width = 64, .height = 48, .seed = 7};
+    struct sim_media_spec picture = {
+        .kind = SIM_PNG, .width = 64, .height = 48, .seed = 7, .bytes = 16000};
     struct sim_media_spec video = {
         .kind = SIM_MP4, .width = 64, .height = 48, .seconds = 1, .seed = 7};
 
@@ -70,7 +71,8 @@ static void answer_picture(struct rig *rig, struct server_conn *conn)
 
     for (unsigned i = 0; i < count; i++) {
         snprintf(url, sizeof(url), "http://127.0.0.1:%u/files/%u.png", rig->server.port, i + 1);
-        json_array_append_new(rows, rig->answer == RIG_PICTURE_URL
+        json_array_append_new(rows, rig->answer == RIG_PICTURE_URL ||
+                                                (rig->answer == RIG_PICTURE_MIXED && i % 2 == 0)
                                         ? json_pack("{s:s}", "url", url)
                                         : json_pack("{s:s}", "b64_json", rig->png_base64));
     }
@@ -118,6 +120,7 @@ static void answer_spend(struct rig *rig, struct server_conn *conn, int video)
         return;
     case RIG_PICTURE_BASE64:
     case RIG_PICTURE_URL:
+    case RIG_PICTURE_MIXED:
         break;
     }
     if (!video) {
@@ -556,6 +559,37 @@ const char *rig_sql(struct side *side, const char *sql)
     sqlite3_finalize(stmt);
     sqlite3_close(db);
     return value;
+}
+
+static sqlite3 *open_ledger(struct side *side)
+{
+    char path[320];
+    sqlite3 *db;
+
+    snprintf(path, sizeof(path), "%s/clawmedia.db", side->state);
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    return db;
+}
+
+void rig_exec(struct side *side, const char *sql)
+{
+    sqlite3 *db = open_ledger(side);
+
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
+void rig_lock(struct side *side)
+{
+    side->lock = open_ledger(side);
+    assert_int_equal(sqlite3_exec(side->lock, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+}
+
+void rig_unlock(struct side *side)
+{
+    sqlite3_close(side->lock);
+    side->lock = NULL;
 }
 
 int side_logged(const struct side *side, const char *text)

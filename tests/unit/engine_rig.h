@@ -31,12 +31,14 @@ struct side {
     ahp_inst *inst;
     unsigned breaches; /* of the ABI, by either side */
     char state[300];   /* the state folder */
+    void *lock;        /* of rig_lock */
 };
 
 /* How the provider answers what costs money. */
 enum rig_answer {
     RIG_PICTURE_BASE64,
     RIG_PICTURE_URL,
+    RIG_PICTURE_MIXED, /* addresses and base64 in turn */
     RIG_HOLD,  /* no answer until rig_release */
     RIG_DROP,  /* reads it and hangs up */
     RIG_BUSY,  /* 429 */
@@ -116,6 +118,10 @@ void rig_until_spends(struct rig *rig, unsigned count);
 
 /* One value of the ledger, by an SQL query that gives one row; "" for NULL. In a static buffer. */
 const char *rig_sql(struct side *side, const char *sql);
+
+void rig_exec(struct side *side, const char *sql);
+void rig_lock(struct side *side); /* as another process that writes and writes */
+void rig_unlock(struct side *side);
 
 /* Does any log line hold that text? */
 int side_logged(const struct side *side, const char *text);
