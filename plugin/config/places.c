@@ -17,9 +17,13 @@
 #define SPACE " \t\n\v\f\r"
 #define ACCOUNT_BYTES_MAX 16384
 
-/* A variable without the space around it, or NULL if nothing is left. The caller frees. */
-static char *trimmed(const char *text)
+/*
+ * A variable without the space around it, or NULL if nothing is left. The caller frees. *failed
+ * becomes 1 without memory: what is not there and what could not be copied lead to other places.
+ */
+static char *trimmed(const char *text, int *failed)
 {
+    char *copy;
     size_t len;
 
     if (!text)
@@ -27,13 +31,18 @@ static char *trimmed(const char *text)
     text += strspn(text, SPACE);
     for (len = strlen(text); len && strchr(SPACE, text[len - 1]); len--)
         ;
-    return len ? mem_text_n(text, len) : NULL;
+    if (!len)
+        return NULL;
+    copy = mem_text_n(text, len);
+    if (!copy)
+        *failed = 1;
+    return copy;
 }
 
 /* As a home folder these two are what a careless script wrote, not names. */
-static char *home_variable(const char *name)
+static char *home_variable(const char *name, int *failed)
 {
-    char *home = trimmed(getenv(name));
+    char *home = trimmed(getenv(name), failed);
 
     if (home && (strcmp(home, "undefined") == 0 || strcmp(home, "null") == 0)) {
         mem_free(home);
@@ -42,14 +51,16 @@ static char *home_variable(const char *name)
     return home;
 }
 
-static char *account_home(void)
+static char *account_home(int *failed)
 {
     char *room = mem_alloc(ACCOUNT_BYTES_MAX);
     struct passwd account, *found = NULL;
     char *home = NULL;
 
     if (room && getpwuid_r(geteuid(), &account, room, ACCOUNT_BYTES_MAX, &found) == 0 && found)
-        home = trimmed(found->pw_dir);
+        home = trimmed(found->pw_dir, failed);
+    if (!room)
+        *failed = 1;
     mem_free(room);
     return home;
 }
@@ -75,13 +86,17 @@ static char *resolve(const char *home, const char *text)
 /* OPENCLAW_HOME, else HOME, else USERPROFILE, else the account's, else the working directory. */
 static char *find_home(void)
 {
-    char *wanted = home_variable("OPENCLAW_HOME"), *home = home_variable("HOME"), *result;
+    int failed = 0;
+    char *wanted = home_variable("OPENCLAW_HOME", &failed);
+    char *home = home_variable("HOME", &failed);
+    char *result = NULL;
 
     if (!home)
-        home = home_variable("USERPROFILE");
+        home = home_variable("USERPROFILE", &failed);
     if (!home)
-        home = account_home();
-    result = resolve(home, wanted ? wanted : home ? home : ".");
+        home = account_home(&failed);
+    if (!failed)
+        result = resolve(home, wanted ? wanted : home ? home : ".");
     mem_free(wanted);
     mem_free(home);
     return result;
@@ -89,7 +104,8 @@ static char *find_home(void)
 
 char *config_place(const struct config *config, const char *path)
 {
-    char *text = trimmed(path);
+    int failed = 0;
+    char *text = trimmed(path, &failed);
     char *result = text ? resolve(config->home, text) : NULL;
 
     mem_free(text);
@@ -118,11 +134,12 @@ static int take_if_there(char **ret_path, const char *folder, const char *name)
 /* OPENCLAW_STATE_DIR, else ~/.openclaw, but the older ~/.clawdbot where only that is there. */
 static int find_host_state(struct config *config, char *const *folders)
 {
-    char *wanted = trimmed(getenv("OPENCLAW_STATE_DIR"));
+    int failed = 0;
+    char *wanted = trimmed(getenv("OPENCLAW_STATE_DIR"), &failed);
 
     if (wanted)
         config->host_state = resolve(config->home, wanted);
-    else
+    else if (!failed)
         config->host_state =
             mem_text(!is_there(folders[0]) && is_there(folders[1]) ? folders[1] : folders[0]);
     mem_free(wanted);
@@ -154,13 +171,14 @@ static int find_default_file(struct config *config, char *const *folders)
 static int find_file(struct config *config, const char *given, char *const *folders,
                      int *ret_is_own)
 {
-    char *wanted = given ? mem_text(given) : trimmed(getenv("OPENCLAW_CONFIG_PATH"));
+    int failed = 0;
+    char *wanted = trimmed(given ? given : getenv("OPENCLAW_CONFIG_PATH"), &failed);
 
     if (!wanted && !given)
-        wanted = trimmed(getenv("OPENCLAW_CONFIG"));
+        wanted = trimmed(getenv("OPENCLAW_CONFIG"), &failed);
     *ret_is_own = wanted != NULL;
     if (!wanted)
-        return given ? -1 : find_default_file(config, folders);
+        return failed || given ? -1 : find_default_file(config, folders);
     config->file = resolve(config->home, wanted);
     mem_free(wanted);
     return config->file ? 0 : -1;
@@ -172,7 +190,8 @@ static int find_file(struct config *config, const char *given, char *const *fold
  */
 static int find_dotenvs(struct config *config, int is_own_file)
 {
-    char *wanted = trimmed(getenv("OPENCLAW_STATE_DIR"));
+    int failed = 0;
+    char *wanted = trimmed(getenv("OPENCLAW_STATE_DIR"), &failed);
     char *usual = mem_format("%s/.openclaw/.env", config->home);
     int rc = -1;
 
@@ -185,7 +204,7 @@ static int find_dotenvs(struct config *config, int is_own_file)
     } else {
         config->dotenv = usual ? mem_text(usual) : NULL;
     }
-    if (!usual || !config->dotenv)
+    if (failed || !usual || !config->dotenv)
         goto out;
     if (!getenv("OPENCLAW_STATE_DIR") || strcmp(usual, config->dotenv) == 0) {
         config->gateway = mem_format("%s/.config/openclaw/gateway.env", config->home);
@@ -215,9 +234,12 @@ static int given_path(const json_t *given, const char *name, const char **ret_te
 
 static int find_outputs(struct config *config)
 {
-    char *output = trimmed(getenv("MEDIA_GENERATION_OUTPUT_ROOT"));
+    int failed = 0;
+    char *output = trimmed(getenv("MEDIA_GENERATION_OUTPUT_ROOT"), &failed);
     char path[OPENCLAW_PATH_MAX];
 
+    if (failed)
+        return -1;
     if (output && output[0] == '~')
         config->output_root = resolve(config->home, output);
     else if (openclaw_path_join(config->workspace, output ? output : "tmp", path) == 0)

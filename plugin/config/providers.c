@@ -147,6 +147,7 @@ static int fill_address(struct config_entry *entry, const json_t *json, struct e
     const char *text = json_string_value(json_object_get(json, "baseUrl"));
     size_t len;
     char *base;
+    int rc;
 
     if (text)
         text += strspn(text, " \t\r\n");
@@ -159,7 +160,10 @@ static int fill_address(struct config_entry *entry, const json_t *json, struct e
     base = arena_text_n(&entry->arena, text, len);
     if (!base)
         return err_nomem(err);
-    if (strstr(base, "${") || net_origin(base, entry->origin, sizeof(entry->origin))) {
+    rc = net_origin(base, entry->origin, sizeof(entry->origin));
+    if (rc == -2)
+        return err_nomem(err);
+    if (rc || strstr(base, "${")) {
         err_set(err, ERR_CONFIG, strstr(base, "${")
                                      ? "its baseUrl refers to a variable that is not set"
                                      : "its baseUrl is not an http or https address");
