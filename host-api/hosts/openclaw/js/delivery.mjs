@@ -3,8 +3,9 @@
  * and says what became of it, in the terms of ahp/deliver.h.
  *
  * The delivery's key is the queue's intent id, kept for as long as KEPT_MS after it was sent: offering
- * a key again, after a crash, is not sent twice. A send whose fate is not known blocks its key in the
- * queue, so it is never repeated either.
+ * a key again, after a crash, is not sent twice. A send whose fate is not known blocks its id in the
+ * queue, so it is never repeated either. So does one that never left the host; its receipt says so
+ * (`neverLeft`), and only then may the next try go under another id.
  */
 import path from "node:path";
 import { routeFromReplyTo } from "./route.mjs";
@@ -28,7 +29,7 @@ export function withRoomFor(cfg, files) {
   return { ...cfg, agents: { ...cfg?.agents, defaults: { ...defaults, mediaMaxMb: needed } } };
 }
 
-export function requestOf(cfg, delivery) {
+export function requestOf(cfg, delivery, intent = delivery.key) {
   const route = routeFromReplyTo(delivery.replyTo);
   const paths = delivery.files.map((file) => file.path);
   const payload = { text: delivery.text };
@@ -44,7 +45,7 @@ export function requestOf(cfg, delivery) {
     payloads: [payload],
     session,
     mediaAccess: { localRoots: [...new Set(paths.map((file) => path.dirname(file)))] },
-    deliveryIntentId: delivery.key,
+    deliveryIntentId: intent,
     completionRetention: { idPrefix: "clawmedia:", maxAgeMs: KEPT_MS, maxEntries: KEPT_ENTRIES_MAX },
     reusePendingDeliveryIntent: true,
     // The agent's session learns what was sent, without a turn and without a second message.
@@ -70,17 +71,17 @@ function messageIdOf(sent) {
 /* What a failed send means. The host's own words are the only thing that tells some cases apart. */
 function outcomeOfFailure(sent, key) {
   const error = sent.error;
-  const text = textOf(error);
+  const text = textOf(error) || "the host gives no reason";
   const began = sent.payloadOutcomes?.some((one) => one.sentBeforeError === true);
 
-  if (text.includes(key) && /already queued/.test(text)) return { key, outcome: UNKNOWN, error: text };
+  if (text.includes(key) && text.includes("already queued")) return { key, outcome: UNKNOWN, error: text };
   if (/awaiting queue migration/.test(text)) return { key, outcome: LATER, delayMs: BUSY_DELAY_MS, error: text };
   if (began) return { key, outcome: UNKNOWN, error: text };
   if (error?.queueCustody === "held") return { key, outcome: HELD, error: text };
   if (error?.code === "OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED" || /exceeds .*limit/.test(text)) {
     return { key, outcome: REFUSED, error: text };
   }
-  return { key, outcome: LATER, error: text };
+  return { key, outcome: LATER, error: text, neverLeft: sent.status === "failed" };
 }
 
 export function receiptOf(sent, key) {
@@ -102,12 +103,12 @@ export function receiptOf(sent, key) {
  * Sends and returns the receipt; never throws. What is thrown before the host has taken the message is
  * tried again later: the key protects from a repeat.
  */
-export async function deliver(send, cfg, delivery) {
+export async function deliver(send, cfg, delivery, intent = delivery.key) {
   const { key } = delivery;
   let request;
 
   try {
-    request = requestOf(cfg, delivery);
+    request = requestOf(cfg, delivery, intent);
   } catch (error) {
     return { key, outcome: REFUSED, error: textOf(error) };
   }

@@ -8,7 +8,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { deliver, DELIVERED, HELD, KEPT_MS } from "./delivery.mjs";
+import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
@@ -48,8 +48,11 @@ function configOf(api, options) {
 
 class Engine {
   constructor(api, files, options) {
+    this.key = files.plugin;
     this.users = new Map();
     this.held = new Map(); // keys in the host's queue: what message_sent will say of them
+    this.sending = new Set(); // keys that a receipt follows for
+    this.tries = new Map(); // keys whose last try never left the host: how many such tries there were
     this.stateDir = stateDirOf(api);
     this.canDeliver = options.canDeliver;
     this.stopped = undefined;
@@ -96,15 +99,28 @@ class Engine {
   }
 
   async deliver(delivery) {
-    let receipt;
+    const { key } = delivery;
+    if (this.sending.has(key)) return;
+    this.sending.add(key);
+    const receipt = await this.send(delivery);
+    this.sending.delete(key);
+    if (receipt.neverLeft) this.tries.set(key, (this.tries.get(key) ?? 0) + 1);
+    else this.tries.delete(key);
+    if (receipt.outcome === HELD) this.held.set(key, delivery);
+    if (receipt.outcome !== DELIVERED) this.log(2, `${key} is not delivered: ${receipt.error}`);
+    this.tell(receipt);
+  }
+
+  async send(delivery) {
+    const tries = this.tries.get(delivery.key);
+    const intent = tries ? `${delivery.key}:try${tries + 1}` : delivery.key;
     try {
       const { sendDurableMessageBatch } = await import("openclaw/plugin-sdk/channel-outbound");
-      receipt = await inRoot(() => deliver(sendDurableMessageBatch, this.api?.runtime.config.current(), delivery));
+      const cfg = this.api?.runtime.config.current();
+      return await inRoot(() => deliver(sendDurableMessageBatch, cfg, delivery, intent));
     } catch (error) {
-      receipt = { key: delivery.key, outcome: 2, error: String(error?.message ?? error) };
+      return { key: delivery.key, outcome: LATER, error: String(error?.message ?? error) };
     }
-    if (receipt.outcome === HELD) this.held.set(delivery.key, delivery);
-    this.tell(receipt);
   }
 
   /* Refused once the engine stops: it offers the same key again after a restart. */
@@ -128,7 +144,9 @@ class Engine {
   }
 
   stop() {
-    this.stopped ??= new Promise((resolve) => this.host.stop(STOP_MS, resolve));
+    this.stopped ??= new Promise((resolve) => this.host.stop(STOP_MS, resolve)).then(() => {
+      engines().delete(this.key);
+    });
     return this.stopped;
   }
 }
@@ -156,9 +174,7 @@ async function acquire(api, options) {
     engine,
     async release() {
       if (!engine.users.delete(user) || engine.users.size > 0) return;
-      const stopped = engine.stop();
-      await stopped;
-      if (all.get(files.plugin) === engine) all.delete(files.plugin);
+      await engine.stop();
     },
   };
 }
