@@ -273,6 +273,39 @@ test("a picture goes to the chat, and is delivered only on the receipt", LIMIT, 
   assert.ok(![...service.log, ...tools.log].some((line) => line.includes(KEY)), "the key is in the log");
 });
 
+test("a held delivery is delivered when the host says so, also while nothing of ours runs", LIMIT, async (t) => {
+  let answered;
+  const asked = new Promise((resolve) => (answered = resolve));
+  const world = await makeWorld(t, {
+    send: async (request) => {
+      answered(request);
+      return { status: "failed", error: Object.assign(new Error("refused"), { queueCustody: "held" }), payloadOutcomes: [{ sentBeforeError: false }] };
+    },
+  });
+  const api = await register(world);
+  await api.service.start({});
+  const order = await facts(api, CHAT, "generate_image", { prompt: "a tower" });
+  const request = await asked;
+  const poll = () => facts(api, CHAT, "poll", { job: order.job });
+  const file = path.join(world.state, "clawmedia", "openclaw-held.json");
+  while (!fs.existsSync(file)) await poll();
+  await api.service.stop();
+  await api.dispose();
+
+  const event = { success: true, to: "telegram:7", content: request.payloads[0].text, messageId: "77" };
+  const later = await register(world);
+  later.hooks.message_sent({ ...event, to: "telegram:8" });
+  later.hooks.message_sent({ ...event, success: false });
+  assert.equal(JSON.parse(fs.readFileSync(file, "utf8"))[0].sent, undefined);
+  later.hooks.message_sent(event);
+  await later.service.start({});
+  let state;
+  do state = await facts(later, CHAT, "poll", { job: order.job }); while (state.status !== "delivered");
+  assert.equal(fs.existsSync(file), false);
+  await later.service.stop();
+  await later.dispose();
+});
+
 test("one engine starts again after the last user let go, and answers where nothing can be delivered", LIMIT, async (t) => {
   const world = await makeWorld(t, { send: () => assert.fail("something was sent") });
   const api = await register(world);
