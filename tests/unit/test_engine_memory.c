@@ -13,8 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#define SECONDS_MAX 25 /* of one walk; it takes larger steps when there is more to walk */
-#define RUNS_MAX    120
+#define SECONDS_MAX 15 /* of one walk; it takes larger steps when there is more to walk */
+#define DENSE_RUNS  100
 
 struct plan {
     const char *tool;
@@ -117,7 +117,7 @@ static void walk(const struct plan *plan)
     while (!one_life(plan, nth) && time(NULL) < end) {
         runs++;
         /* Every one of creation and call, then larger strides. */
-        if (runs > RUNS_MAX / 3)
+        if (runs > DENSE_RUNS)
             step = 1 + nth / 20;
         nth += step;
     }
