@@ -2,6 +2,7 @@
 #ifndef BASE_EMBED_H
 #define BASE_EMBED_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 struct embed_file {
@@ -12,5 +13,11 @@ struct embed_file {
 
 /* Ends with a row whose name is NULL. */
 extern const struct embed_file embed_files[];
+
+/*
+ * The parsed file: a new reference to something shared that nobody may change. NULL: there is no such
+ * file, or no memory (that they are sound the tests have seen). Any thread.
+ */
+json_t *embed_json(const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* words.c - see words.h. The files are embedded and parsed on each use: messages are rare. */
+/* words.c - see words.h. */
 #include "base/words.h"
 
 #include "base/buf.h"
@@ -46,10 +46,7 @@ static json_t *messages(enum words_language language)
     char name[32];
 
     snprintf(name, sizeof(name), "messages/%s.json", tags[language]);
-    for (const struct embed_file *file = embed_files; file->name; file++)
-        if (strcmp(file->name, name) == 0)
-            return json_loadb(file->text, file->size, 0, NULL);
-    return NULL;
+    return embed_json(name);
 }
 
 static int add_value(struct buf *buf, const json_t *value)

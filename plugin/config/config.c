@@ -1,55 +1,15 @@
 /*
- * config.c - see config.h. This file: where things are, the file's life, and choosing; what an entry
- * of models.providers means is in providers.c.
+ * config.c - see config.h. This file: the life of what was read, and the answers out of it. Where
+ * things are is in places.c, one reading in load.c, what an entry of models.providers means in
+ * providers.c, choosing in choose.c.
  */
 #include "config/config.h"
 
-#include "config/config_private.h"
-#include "config/json5.h"
-#include "base/buf.h"
 #include "base/mem.h"
+#include "config/config_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static const char *text_or_null(const char *text)
-{
-    return text && *text ? text : NULL;
-}
-
-/* Joins and makes absolute; "~/" is the home folder. NULL without memory. */
-static char *path_from(const char *base, const char *path)
-{
-    const char *home = text_or_null(getenv("HOME"));
-
-    if (path[0] == '~' && (path[1] == '/' || !path[1]))
-        return mem_format("%s%s", home ? home : "", path + 1);
-    if (path[0] == '/' || !base)
-        return mem_text(path);
-    return mem_format("%s/%s", base, path);
-}
-
-/* Takes one text member of the create text, or the fallback. */
-static int take_path(char **ret_path, const json_t *given, const char *name, const char *fallback,
-                     struct err *err)
-{
-    const json_t *value = json_object_get(given, name);
-    char cwd[PATH_MAX];
-
-    if (value && (!json_is_string(value) || !json_string_length(value)))
-        return err_field(err, name, "%s must be a path as text", name);
-    if (value)
-        fallback = json_string_value(value);
-    if (!getcwd(cwd, sizeof(cwd)))
-        return err_set(err, ERR_IO, "the current folder cannot be read: %s", strerror(errno));
-    *ret_path = path_from(cwd, fallback);
-    return *ret_path ? 0 : err_nomem(err);
-}
 
 static int known_members(const json_t *given, struct err *err)
 {
@@ -72,71 +32,35 @@ static int known_members(const json_t *given, struct err *err)
     return 0;
 }
 
-/* OPENCLAW_CONFIG is the skills' name for it, OPENCLAW_CONFIG_PATH the host's. */
-static int find_places(struct config *config, const json_t *given, struct err *err)
+static int take_given(struct config *config, const ahp_text *text, struct err *err)
 {
-    const char *file = text_or_null(getenv("OPENCLAW_CONFIG_PATH"));
-    const char *state = text_or_null(getenv("OPENCLAW_STATE_DIR"));
-    const char *output = text_or_null(getenv("MEDIA_GENERATION_OUTPUT_ROOT"));
-    const json_t *locale = json_object_get(given, "locale");
-    char *host_state = path_from(NULL, state ? state : "~/.openclaw");
-    char *fallback_file = host_state ? mem_format("%s/openclaw.json", host_state) : NULL;
-    char *fallback_state = host_state ? mem_format("%s/clawmedia", host_state) : NULL;
-    int rc = -1;
+    const json_t *locale, *settings;
+    json_error_t broken;
+    struct err why;
 
-    if (!file)
-        file = text_or_null(getenv("OPENCLAW_CONFIG"));
-    if (!fallback_file || !fallback_state) {
-        err_nomem(err);
-        goto out;
-    }
-    if (take_path(&config->file, given, "config_file", file ? file : fallback_file, err) ||
-        take_path(&config->state_dir, given, "state_dir", fallback_state, err) ||
-        take_path(&config->workspace, given, "workspace", ".", err))
-        goto out;
-    if (locale && !json_is_string(locale)) {
-        err_field(err, "locale", "locale must be a text such as \"en\" or \"zh-CN\"");
-        goto out;
-    }
+    if (text && text->len)
+        config->given = json_loadb(text->ptr, text->len, 0, &broken);
+    else
+        config->given = json_object();
+    if (!json_is_object(config->given))
+        return err_set(err, ERR_INVALID, "the plugin's configuration must be a JSON object: %s",
+                       config->given ? "it is not one" : broken.text);
+    if (known_members(config->given, err))
+        return -1;
+    locale = json_object_get(config->given, "locale");
+    if (locale && !json_is_string(locale))
+        return err_field(err, "locale", "locale must be a text such as \"en\" or \"zh-CN\"");
     config->locale = mem_text(json_string_value(locale));
-    config->output_root = path_from(config->workspace, output ? output : "tmp");
-    if (config->output_root) {
-        config->images_dir = mem_format("%s/images", config->output_root);
-        config->videos_dir = mem_format("%s/videos", config->output_root);
-    }
-    config->media_dir = mem_format("%s/media", host_state);
-    if (!config->images_dir || !config->videos_dir || !config->media_dir) {
-        err_nomem(err);
-        goto out;
-    }
-    rc = 0;
-out:
-    mem_free(host_state);
-    mem_free(fallback_file);
-    mem_free(fallback_state);
-    return rc;
-}
-
-static int fill_roots(struct config *config, struct err *err)
-{
-    const json_t *extra = config_setting(config, "input_dirs");
-    const json_t *value;
-    size_t index;
-
-    config->roots_count = 0;
-    config->roots[config->roots_count++] = config->workspace;
-    config->roots[config->roots_count++] = config->output_root;
-    config->roots[config->roots_count++] = config->media_dir;
-    json_array_foreach((json_t *)extra, index, value) {
-        if (!json_is_string(value) || json_string_value(value)[0] != '/')
-            return err_set(err, ERR_CONFIG,
-                           "%s: plugins.entries.clawmedia.config.input_dirs must hold absolute paths",
-                           config->file);
-        if (config->roots_count == CONFIG_ROOTS_MAX)
-            return err_set(err, ERR_CONFIG, "%s: input_dirs has more than %d folders",
-                           config->file, CONFIG_ROOTS_MAX - 3);
-        config->roots[config->roots_count++] = json_string_value(value);
-    }
+    if (locale && !config->locale)
+        return err_nomem(err);
+    if (json_object_get(config->given, "resume") &&
+        !json_is_boolean(json_object_get(config->given, "resume")))
+        return err_field(err, "resume", "resume must be true or false");
+    settings = json_object_get(config->given, "settings");
+    if (settings && !json_is_object(settings))
+        return err_field(err, "settings", "settings must be a JSON object");
+    if (settings && config_settings_check(settings, "settings", &why))
+        return why.kind == ERR_NOMEM ? err_nomem(err) : err_field(err, "settings", "%s", why.text);
     return 0;
 }
 
@@ -144,33 +68,15 @@ int config_open(struct env *env, const ahp_text *text, struct config **ret_confi
                 struct err *err)
 {
     struct config *config = mem_alloc(sizeof(*config));
-    json_error_t broken;
 
     if (!config)
         return err_nomem(err);
     config->env = env;
-    if (text && text->len)
-        config->given = json_loadb(text->ptr, text->len, 0, &broken);
-    else
-        config->given = json_object();
-    if (!json_is_object(config->given)) {
-        err_set(err, ERR_INVALID, "the plugin's configuration must be a JSON object: %s",
-                config->given ? "it is not one" : broken.text);
+    config_watch_fs(config);
+    if (take_given(config, text, err) || config_places_find(config, config->given, err))
         goto fail;
-    }
-    if (known_members(config->given, err) || find_places(config, config->given, err))
-        goto fail;
-    if (json_object_get(config->given, "resume") &&
-        !json_is_boolean(json_object_get(config->given, "resume"))) {
-        err_field(err, "resume", "resume must be true or false");
-        goto fail;
-    }
-    if (json_object_get(config->given, "settings") &&
-        !json_is_object(json_object_get(config->given, "settings"))) {
-        err_field(err, "settings", "settings must be a JSON object");
-        goto fail;
-    }
-    if (fill_roots(config, err))
+    config->load = config_load_empty(config, err);
+    if (!config->load)
         goto fail;
     *ret_config = config;
     return 0;
@@ -183,10 +89,14 @@ void config_close(struct config *config)
 {
     if (!config)
         return;
-    config_providers_done(config);
+    config_load_free(config->load);
+    config_watch_done(&config->watch);
     json_decref(config->given);
-    json_decref(config->root);
+    mem_free(config->home);
+    mem_free(config->host_state);
     mem_free(config->file);
+    mem_free(config->dotenv);
+    mem_free(config->gateway);
     mem_free(config->state_dir);
     mem_free(config->workspace);
     mem_free(config->locale);
@@ -197,104 +107,31 @@ void config_close(struct config *config)
     mem_free(config);
 }
 
-/* The whole file, at most LIMIT_CONFIG_BYTES. 1: there is none. */
-static int read_file(const char *path, struct stat *ret_stat, struct buf *ret_text, struct err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char chunk[16384];
-    ssize_t n;
-
-    if (fd < 0 && errno == ENOENT)
-        return 1;
-    if (fd < 0 || fstat(fd, ret_stat)) {
-        err_set(err, ERR_CONFIG, "%s cannot be read: %s", path, strerror(errno));
-        goto fail;
-    }
-    if (!S_ISREG(ret_stat->st_mode)) {
-        err_set(err, ERR_CONFIG, "%s is not a file", path);
-        goto fail;
-    }
-    while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
-        if (buf_add(ret_text, chunk, (size_t)n)) {
-            err_set(err, ERR_CONFIG, "%s is larger than %u MiB", path, LIMIT_CONFIG_BYTES >> 20);
-            goto fail;
-        }
-    }
-    if (n < 0) {
-        err_set(err, ERR_CONFIG, "%s cannot be read: %s", path, strerror(errno));
-        goto fail;
-    }
-    close(fd);
-    return 0;
-fail:
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-static int same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* Puts a newly read root in place, or leaves everything as it was. */
-static int adopt(struct config *config, json_t *root, struct err *err)
-{
-    json_t *old = config->root;
-
-    config->root = root;
-    if (config_providers_load(config, err) || fill_roots(config, err)) {
-        struct err ignored;
-
-        config->root = old;
-        if (fill_roots(config, &ignored))
-            config->roots_count = 3;
-        return -1;
-    }
-    json_decref(old);
-    return 0;
-}
-
 int config_refresh(struct config *config, struct err *err)
 {
-    struct json5_error where;
-    struct buf text;
-    struct stat now;
-    json_t *root = NULL;
-    int rc;
+    struct config_load *fresh = NULL;
+    struct err broken = {.kind = ERR_NONE};
 
-    memset(&now, 0, sizeof(now));
-    if (config->loaded && stat(config->file, &now) == 0 && same_file(&now, &config->seen)) {
+    if (config->loaded && !config_watch_changed(&config->watch)) {
         if (config->broken.kind == ERR_NONE)
             return 0;
         *err = config->broken;
         return -1;
     }
-    buf_init(&text, LIMIT_CONFIG_BYTES);
-    rc = read_file(config->file, &now, &text, &config->broken);
-    if (rc == 1) {
-        memset(&now, 0, sizeof(now));
-        root = json_object();
-        rc = root ? 0 : err_nomem(&config->broken);
-    } else if (rc == 0 && json5_parse(text.data ? text.data : "", text.len, &root, &where)) {
-        rc = err_set(&config->broken, ERR_CONFIG, "%s, line %zu, column %zu: %s", config->file,
-                     where.line, where.column, where.text);
-    } else if (rc == 0 && !json_is_object(root)) {
-        rc = err_set(&config->broken, ERR_CONFIG, "%s must hold an object", config->file);
-    }
-    buf_done(&text);
-    config->loaded = 1;
-    config->seen = now;
-    if (rc == 0)
-        rc = adopt(config, root, &config->broken);
-    if (rc) {
-        json_decref(root);
-        env_log(config->env, AHP_LOG_WARN, LOG_CONFIG, "%s", config->broken.text);
+    config_watch_done(&config->watch);
+    /* A shortage of memory says nothing about the files: they are read again next time. */
+    config->loaded = config_load_read(config, &fresh, &broken) == 0 || broken.kind != ERR_NOMEM;
+    if (!fresh) {
+        config->broken = broken;
+        env_scrub(config->env, config->broken.text);
+        env_log(config->env, AHP_LOG_WARN, LOG_CONFIG, "%s%s", config->broken.text,
+                config->load->root ? " (what was read before stays in use)" : "");
         *err = config->broken;
         return -1;
     }
-    memset(&config->broken, 0, sizeof(config->broken));
+    config_load_free(config->load);
+    config->load = fresh;
+    config->broken.kind = ERR_NONE;
     return 0;
 }
 
@@ -330,49 +167,108 @@ int config_resume(const struct config *config)
 
 const char *const *config_roots(const struct config *config, size_t *ret_count)
 {
-    *ret_count = config->roots_count;
-    return config->roots;
+    *ret_count = config->load->roots_count;
+    return config->load->roots;
+}
+
+const json_t *config_root(const struct config *config)
+{
+    return config->load->root;
 }
 
 /* What the host passed wins over the file: it may have resolved references that we cannot. */
 const json_t *config_setting(const struct config *config, const char *name)
 {
     const json_t *value = json_object_get(json_object_get(config->given, "settings"), name);
-    const json_t *entry = json_object_get(
-        json_object_get(json_object_get(config->root, "plugins"), "entries"), "clawmedia");
 
-    return value ? value : json_object_get(json_object_get(entry, "config"), name);
+    return value ? value : json_object_get(config_load_settings(config->load), name);
 }
 
-const char *config_model(const struct config *config, enum config_model which)
+const char *config_variable(const struct config *config, const char *name, const char **ret_source)
 {
-    static const char *const names[] = {
-        [CONFIG_MODEL_IMAGE] = "OPENCLAW_MEDIA_IMAGE_MODEL",
-        [CONFIG_MODEL_EDIT] = "OPENCLAW_MEDIA_EDIT_MODEL",
-        [CONFIG_MODEL_VIDEO] = "OPENCLAW_MEDIA_VIDEO_MODEL",
-    };
+    const char *value = openclaw_env_get(&config->load->vars, name, ret_source);
 
-    (void)config;
-    return text_or_null(getenv(names[which]));
+    return value && *value ? value : NULL;
 }
 
-/* Both spellings are in use; for http only the small one is safe from CGI-style headers. */
+/* ---- skills ---- */
+
+static const json_t *skill_entry(const struct config *config, const char *skill)
+{
+    const json_t *skills = json_object_get(config->load->root, "skills");
+
+    return json_object_get(json_object_get(skills, "entries"), skill);
+}
+
+int config_skill_enabled(const struct config *config, const char *skill)
+{
+    return !json_is_false(json_object_get(skill_entry(config, skill), "enabled"));
+}
+
+/* The host puts a skill's env into the process for a run, where nothing is set yet. */
+const char *config_skill_variable(const struct config *config, const char *skill, const char *name,
+                                  const char **ret_source)
+{
+    const char *value = openclaw_env_get(&config->load->vars, name, ret_source);
+
+    if (value)
+        return *value ? value : NULL;
+    if (!config_skill_enabled(config, skill))
+        return NULL;
+    value = json_string_value(
+        json_object_get(json_object_get(skill_entry(config, skill), "env"), name));
+    if (!value || !*value)
+        return NULL;
+    if (ret_source)
+        *ret_source = "skills.entries";
+    return value;
+}
+
+int config_skill_key(struct config *config, const char *skill, char **ret_key, char *ret_source,
+                     size_t source_size, struct err *err)
+{
+    const json_t *entries =
+        json_object_get(json_object_get(config->load->authored, "skills"), "entries");
+    const json_t *value = json_object_get(skill_entry(config, skill), "apiKey");
+    char place[160];
+
+    if (!config_skill_enabled(config, skill)) {
+        err_set(err, ERR_CONFIG, "skills.entries.%s is switched off", skill);
+        return CONFIG_SECRET_NONE;
+    }
+    snprintf(place, sizeof(place), "skills.entries.%s.apiKey", skill);
+    return config_secret_find(config, config->load, value,
+                              json_object_get(json_object_get(entries, skill), "apiKey"), place,
+                              ret_key, ret_source, source_size, err);
+}
+
+/* ---- proxies ---- */
+
+static const char *variable(const struct config *config, const char *name, const char *other)
+{
+    const char *value = config_variable(config, name, NULL);
+
+    return value || !other ? value : config_variable(config, other, NULL);
+}
+
+/*
+ * Both spellings are in use; for http only the small one is safe from CGI-style headers. A proxy
+ * that the host manages goes before them, as it does there.
+ */
 void config_net_options(const struct config *config, struct net_options *ret_options)
 {
-    const char *all = text_or_null(getenv("all_proxy"));
-    const char *https = text_or_null(getenv("https_proxy"));
-    const char *http = text_or_null(getenv("http_proxy"));
-    const char *none = text_or_null(getenv("no_proxy"));
+    const json_t *managed = json_object_get(config->load->root, "proxy");
+    const char *all = variable(config, "all_proxy", "ALL_PROXY");
+    const char *https = variable(config, "https_proxy", "HTTPS_PROXY");
+    const char *http = variable(config, "http_proxy", NULL);
+    const char *url = json_string_value(json_object_get(managed, "proxyUrl"));
 
-    (void)config;
-    if (!all)
-        all = text_or_null(getenv("ALL_PROXY"));
-    if (!https)
-        https = text_or_null(getenv("HTTPS_PROXY"));
-    if (!none)
-        none = text_or_null(getenv("NO_PROXY"));
-    ret_options->http_proxy = http ? http : all;
-    ret_options->https_proxy = https ? https : all;
-    ret_options->no_proxy = none;
-    ret_options->ca_file = text_or_null(getenv("SSL_CERT_FILE"));
+    if (!url || !*url)
+        url = config_variable(config, "OPENCLAW_PROXY_URL", NULL);
+    if (json_is_false(json_object_get(managed, "enabled")))
+        url = NULL;
+    ret_options->http_proxy = url ? url : http ? http : all;
+    ret_options->https_proxy = url ? url : https ? https : all;
+    ret_options->no_proxy = variable(config, "no_proxy", "NO_PROXY");
+    ret_options->ca_file = config_variable(config, "SSL_CERT_FILE", NULL);
 }

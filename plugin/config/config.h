@@ -3,8 +3,15 @@
  * skills that clawmedia replaces, and what the host passed to create. The only room that reads the
  * host's files.
  *
- * The file is read again when it has changed. A broken one is an error that names file, line and
- * column; it is never repaired or written to. While it is broken the last good state stays in use.
+ * What the host reads is read by its rules (OpenClaw 2026.9.6; openclaw_*.h): JSON5, $include, env.vars,
+ * "${NAME}", .env files, secret references of the sources env and file. Not read: env.shellEnv and
+ * references of the source exec, which need a child process, and the host's own secret store. The
+ * host's schema is not enforced beyond what is used here; the host does that.
+ *
+ * Everything is read again when a file that it came from has changed, or a variable has been set or
+ * has changed. A broken file is an error that names path, line and column; it is never repaired or
+ * written to. While it is broken the last good state stays in use. An entry of models.providers that
+ * cannot be used does not disturb the others: see config_problem_at.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -25,6 +32,19 @@ struct config_provider {
     struct net_peer peer;   /* its origin, and its secrets */
     char fingerprint[20];   /* of the key: tells accounts apart without showing anything */
     const char *key_tail;   /* the last four of the key, for people; "" for a short one */
+    const char *key_source; /* where it came from, for people: a place in a file, a variable */
+};
+
+/*
+ * An entry of models.providers that cannot be used. Lives as long as a config_provider. Incomplete
+ * ones have no key or no address and may be somebody else's business; the others are mistakes.
+ */
+struct config_problem {
+    const char *id;
+    const char *base_url;   /* as written, or NULL */
+    const char *key_source; /* where its key would come from, or NULL when there is no apiKey */
+    const char *reason;
+    int is_incomplete;
 };
 
 /* What a job kind's model is when the arguments do not say. */
@@ -44,8 +64,9 @@ int config_open(struct env *env, const ahp_text *text, struct config **ret_confi
 void config_close(struct config *config);
 
 /*
- * Reads the file again if it has changed since. -1 with the error while the file is broken; what was
- * good before stays. A file that is not there is an empty one.
+ * Reads the files again if one has changed since, else costs a stat for each. -1 with the error while
+ * one is broken; what was good before stays. A configuration file that is not there is an empty one;
+ * an included one that is not there is an error.
  */
 int config_refresh(struct config *config, struct err *err);
 
@@ -64,12 +85,38 @@ int config_resume(const struct config *config);
 /* Folders that local inputs may come from, the workspace first. */
 const char *const *config_roots(const struct config *config, size_t *ret_count);
 
-/* A member of plugins.entries.clawmedia.config, or NULL. */
+/* A member of plugins.entries.clawmedia.config, checked against config.schema.json; or NULL. */
 const json_t *config_setting(const struct config *config, const char *name);
+
+/* The whole configuration as the host resolves it, secret references left alone; NULL before the
+ * first good config_refresh. */
+const json_t *config_root(const struct config *config);
+
+/*
+ * A variable as the host's configuration sees it: the process, .env files, env.vars; NULL when it is
+ * not set or empty. ret_source (may be NULL) is "environment", the path of a .env file, or "env.vars".
+ * Value and source live as long as a config_provider.
+ */
+const char *config_variable(const struct config *config, const char *name, const char **ret_source);
+
+/*
+ * skills.entries.<skill>: whether it is on; one of its variables, for which config_variable goes
+ * first and whose source is "skills.entries"; and its apiKey: 0 and the key, to be given to
+ * mem_free_secret, and its source; 1 with err when it has none or is off, 2 with err when that cannot
+ * be had; -1 without memory.
+ */
+int config_skill_enabled(const struct config *config, const char *skill);
+const char *config_skill_variable(const struct config *config, const char *skill, const char *name,
+                                  const char **ret_source);
+int config_skill_key(struct config *config, const char *skill, char **ret_key, char *ret_source,
+                     size_t source_size, struct err *err);
 
 /* By index, in alphabetical order; NULL past the end. */
 const struct config_provider *config_provider_at(const struct config *config, size_t index);
 const struct config_provider *config_provider_by_id(const struct config *config, const char *id);
+
+/* The entries that cannot be used, by index, in alphabetical order; NULL past the end. */
+const struct config_problem *config_problem_at(const struct config *config, size_t index);
 
 /*
  * The provider to use: `wanted` if it is not NULL, else OPENCLAW_MEDIA_PROVIDER, else the setting
@@ -80,10 +127,31 @@ const struct config_provider *config_provider_choose(const struct config *config
                                                      const char *wanted, const char **ret_how,
                                                      struct err *err);
 
-/* The configured model of that kind, or NULL. */
+/*
+ * The same for a request of that kind: before "first" comes the provider of the host's own
+ * agents.defaults.mediaModels, if it is one of ours; ret_how is "host" then.
+ */
+const struct config_provider *config_provider_choose_for(const struct config *config,
+                                                         enum config_model which,
+                                                         const char *wanted, const char **ret_how,
+                                                         struct err *err);
+
+/* The model of that kind that the skills' variables name, or NULL. */
 const char *config_model(const struct config *config, enum config_model which);
 
-/* Proxy settings as the environment has them. */
+/*
+ * The model to use with that provider when the arguments do not say, or NULL when that is for the
+ * adapter to decide (settings of the provider included): the skills' variables, then the host's
+ * default if that is this provider's.
+ */
+const char *config_model_for(const struct config *config, enum config_model which,
+                             const struct config_provider *provider);
+
+/*
+ * Proxy settings: the configuration's proxy.proxyUrl and OPENCLAW_PROXY_URL, unless proxy.enabled is
+ * false; else the usual variables. Live as long as a config_provider. A change takes effect when the
+ * instance is made anew.
+ */
 void config_net_options(const struct config *config, struct net_options *ret_options);
 
 #endif

@@ -3,12 +3,17 @@
 #define CONFIG_CONFIG_PRIVATE_H
 
 #include "config/config.h"
+#include "config/openclaw_env.h"
+#include "config/openclaw_file.h"
+#include "config/openclaw_secret.h"
 
 #include <sys/stat.h>
 
 #define CONFIG_ROOTS_MAX 16
 #define CONFIG_PROVIDERS_MAX 64
 #define CONFIG_HEADERS_MAX 8
+#define CONFIG_DOTENVS 3 /* working directory, state folder, gateway.env */
+#define CONFIG_INCLUDE_ROOTS_MAX 32
 
 /* An entry with everything that its parts point to. */
 struct config_entry {
@@ -16,17 +21,50 @@ struct config_entry {
     struct http_header headers[CONFIG_HEADERS_MAX + 1];
     struct net_secret secrets[CONFIG_HEADERS_MAX + 1];
     const char *origins[1];
-    char *key;
     char key_tail[5];
     char origin[256];
     struct arena arena;
 };
 
+/* What was looked at while loading, and what it was like then. */
+struct config_watch {
+    struct {
+        char *path;
+        int is_there;
+        struct stat stat;
+    } *files;
+    size_t files_count, files_room;
+    struct {
+        char *name;
+        uint64_t hash; /* of the value; 0: it was not set */
+    } *names;
+    size_t names_count, names_room;
+    int failed; /* no memory: nothing may be concluded from it */
+};
+
+/* Everything that one reading of the files gave. */
+struct config_load {
+    json_t *authored; /* with its includes, before variables: it tells where a value comes from */
+    json_t *root;
+    struct openclaw_env vars;
+    char *dotenvs[CONFIG_DOTENVS]; /* their paths, which are the sources' names in vars */
+    struct config_entry *entries[CONFIG_PROVIDERS_MAX]; /* by id */
+    size_t entries_count;
+    struct config_problem problems[CONFIG_PROVIDERS_MAX]; /* by id */
+    size_t problems_count;
+    struct arena arena; /* of the problems */
+    const char *roots[CONFIG_ROOTS_MAX];
+    size_t roots_count;
+};
+
 struct config {
     struct env *env;
     json_t *given; /* what create got */
-    json_t *root;  /* the file */
+    char *home;    /* the host's, after OPENCLAW_HOME */
+    char *host_state;
     char *file;
+    char *dotenv;  /* of the state folder */
+    char *gateway; /* gateway.env, or NULL where the host does not read it */
     char *state_dir;
     char *workspace;
     char *output_root;
@@ -34,17 +72,55 @@ struct config {
     char *videos_dir;
     char *media_dir;
     char *locale;
-    const char *roots[CONFIG_ROOTS_MAX];
-    size_t roots_count;
-    struct config_entry *entries[CONFIG_PROVIDERS_MAX]; /* by id */
-    size_t entries_count;
+    struct config_load *load; /* the last good one; never NULL after config_open */
+    struct config_watch watch;
+    struct openclaw_fs fs; /* the machine's files, noting each in watch */
     int loaded;
-    struct stat seen;
-    struct err broken; /* of the file as seen; ERR_NONE when it is good */
+    struct err broken; /* of the files as seen; ERR_NONE when they are good */
 };
 
-/* Makes the entries anew from config->root; on failure the old ones stay. */
-int config_providers_load(struct config *config, struct err *err);
-void config_providers_done(struct config *config);
+/* places.c: everything of struct config that is a path. */
+int config_places_find(struct config *config, const json_t *given, struct err *err);
+/* path from there with "~" and "~/" as the host's home. NULL without memory or if it is too long. */
+char *config_place(const struct config *config, const char *path);
+
+/* watch.c */
+void config_watch_file(struct config_watch *watch, const char *path);
+void config_watch_name(struct config_watch *watch, const char *name);
+int config_watch_changed(const struct config_watch *watch);
+void config_watch_done(struct config_watch *watch);
+void config_watch_fs(struct config *config); /* fills config->fs */
+
+/* load.c */
+int config_load_read(struct config *config, struct config_load **ret_load, struct err *err);
+struct config_load *config_load_empty(struct config *config, struct err *err);
+void config_load_free(struct config_load *load);
+const json_t *config_load_settings(const struct config_load *load); /* the file's, or NULL */
+
+/* providers.c: entries and problems of load; -1 only without memory or past a limit. */
+int config_providers_load(struct config *config, struct config_load *load, struct err *err);
+void config_providers_done(struct config_load *load);
+
+/* provider_key.c: which secret stands for an entry's key, and in which header it goes. */
+struct config_key {
+    char *value;         /* for mem_free_secret */
+    const char *header;  /* its name; lives in the configuration or is static */
+    const char *format;  /* with one %s for the secret's label */
+    char source[OPENCLAW_PATH_MAX + 320]; /* where it came from, for people */
+};
+
+#define CONFIG_SECRET_NONE   1 /* nothing is configured */
+#define CONFIG_SECRET_BROKEN 2 /* it cannot be had */
+
+/* 0; CONFIG_SECRET_*, with err and the source that was meant; -1 without memory. */
+int config_key_find(struct config *config, const struct config_load *load, const char *id,
+                    struct config_key *ret_key, struct err *err);
+/* The same for any field: authored is what stands in the file, or NULL; place its name. */
+int config_secret_find(struct config *config, const struct config_load *load, const json_t *value,
+                       const json_t *authored, const char *place, char **ret_value,
+                       char *ret_source, size_t source_size, struct err *err);
+
+/* settings.c: plugins.entries.clawmedia.config, or what create got, against the schema. */
+int config_settings_check(const json_t *settings, const char *place, struct err *err);
 
 #endif

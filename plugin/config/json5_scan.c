@@ -13,6 +13,7 @@
 #include <unictype.h>
 #include <unistr.h>
 
+#include "base/mem.h"
 #include "config/json5_ident.h"
 
 #define NOT_HEX        UINT32_C(0xffffffff)
@@ -110,7 +111,7 @@ static int token_reserve(struct json5_scan *s, struct json5_token *t, size_t mor
         return 0;
     while (room - t->used < more)
         room *= 2;
-    bytes = realloc(t->bytes, room);
+    bytes = mem_grow(t->bytes, room);
     if (!bytes)
         return json5_scan_fail_memory(s);
     t->bytes = bytes;
@@ -511,6 +512,6 @@ void json5_scan_stop(struct json5_scan *s)
 
 void json5_token_free(struct json5_token *t)
 {
-    free(t->bytes);
+    mem_free(t->bytes);
     *t = (struct json5_token){0};
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistr.h>
 
+#include "base/mem.h"
+
 /* The length of the white space at p (that of JavaScript), or 0. p ends in a NUL. */
 static size_t space_at(const char *p)
 {
@@ -161,7 +163,7 @@ static bool is_portable(const char *key, size_t len)
 static int put_value(json_t *values, const char *key, size_t key_len, const char *start, size_t len)
 {
     bool escapes = len > 0 && start[0] == '"';
-    char *text = malloc(len + 1);
+    char *text = mem_alloc(len + 1);
     size_t used = 0;
     json_t *value;
 
@@ -180,14 +182,14 @@ static int put_value(json_t *values, const char *key, size_t key_len, const char
     }
     value = json_stringn(text, used);
     explicit_bzero(text, used);
-    free(text);
+    mem_free(text);
     return json_object_setn_new_nocheck(values, key, key_len, value);
 }
 
 /* Line ends as one LF each. */
 static char *copy_lines(const char *text, size_t len)
 {
-    char *copy = malloc(len + 4); /* space_at may look 3 bytes ahead */
+    char *copy = mem_alloc(len + 4); /* space_at may look 3 bytes ahead */
     size_t used = 0;
 
     if (!copy)
@@ -228,6 +230,6 @@ json_t *openclaw_dotenv_parse(const char *text, size_t len)
     }
     if (copy)
         explicit_bzero(copy, strlen(copy));
-    free(copy);
+    mem_free(copy);
     return values;
 }

@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
+#include "config/openclaw_names.h"
 
 #define NAME_MAX_BYTES 256 /* longer names exist in no environment that a shell could set */
 
@@ -132,7 +134,7 @@ static int put(struct text *t, const char *bytes, size_t len)
 
         while (room - t->used < len)
             room *= 2;
-        grown = realloc(t->bytes, room);
+        grown = mem_grow(t->bytes, room);
         if (!grown)
             return -1;
         t->bytes = grown;
@@ -186,7 +188,7 @@ static json_t *expand_string(struct expansion *x, json_t *value)
     }
     if (rc == 0)
         result = json_stringn(out.used ? out.bytes : "", out.used);
-    free(out.bytes);
+    mem_free(out.bytes);
     return result;
 }
 
@@ -312,7 +314,7 @@ int openclaw_env_from_config(struct openclaw_env *env, const json_t *config)
     {
         const char *text = json_string_value(value);
 
-        if (!text || is_blank(text) || !is_portable(name) ||
+        if (!text || is_blank(text) || !is_portable(name) || openclaw_name_is_dangerous(name) ||
             has_reference(text, json_string_length(value)))
             continue;
         if (json_object_set(values, name, value) < 0) {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "config/json5.h"
 
 #define INCLUDE_KEY "$include"
@@ -89,8 +90,7 @@ static int fail_read(struct loader *l, const char *path, int rc, size_t bytes_ma
 
 /* ---- paths ---- */
 
-/* folder/path, or path if it is absolute, without "." and "..". -1 if it is too long. */
-static int join_path(const char *folder, const char *path, char *ret_path)
+int openclaw_path_join(const char *folder, const char *path, char *ret_path)
 {
     char joined[2 * OPENCLAW_PATH_MAX];
     const char *part = joined, *next;
@@ -152,7 +152,7 @@ static bool is_allowed(struct loader *l, const char *path, bool real)
         const char *root = i == 0 ? l->folder : l->roots[i - 1];
         char cleaned[OPENCLAW_PATH_MAX], resolved[OPENCLAW_PATH_MAX];
 
-        if (!root || root[0] != '/' || join_path("", root, cleaned) < 0)
+        if (!root || root[0] != '/' || openclaw_path_join("", root, cleaned) < 0)
             continue;
         if (real && l->fs->resolve(l->fs->ud, cleaned, resolved) == 0)
             memcpy(cleaned, resolved, strlen(resolved) + 1);
@@ -217,7 +217,8 @@ static int parse_file(struct loader *l, const char *path, size_t bytes_max, unsi
     if (rc < 0)
         return fail_read(l, path, rc, bytes_max);
     rc = json5_parse(text, len, ret_value, &where);
-    free(text);
+    explicit_bzero(text, len); /* it may hold keys */
+    mem_free(text);
     if (rc == 0)
         return 0;
     fail(l, path, where.text, "");
@@ -238,7 +239,7 @@ static int load_part(struct loader *l, const struct chain *from, const json_t *i
     if (strlen(name) != json_string_length(include))
         return fail(l, from->path, "has an $include path with a NUL in it", "");
     folder_of(from->path, folder);
-    if (json_string_length(include) >= OPENCLAW_PATH_MAX || join_path(folder, name, path) < 0)
+    if (json_string_length(include) >= OPENCLAW_PATH_MAX || openclaw_path_join(folder, name, path) < 0)
         return fail(l, from->path, "has an $include path of 4096 characters or more", "");
     rc = check_place(l, from->path, path);
     if (rc < 0)
@@ -402,7 +403,7 @@ int openclaw_file_load(const struct openclaw_fs *fs, const char *path, const cha
     json_t *value;
     int rc;
 
-    if (path[0] != '/' || join_path("", path, cleaned) < 0)
+    if (path[0] != '/' || openclaw_path_join("", path, cleaned) < 0)
         return fail(&l, "", "the configuration's path is not absolute or is too long", "");
     folder_of(cleaned, l.folder);
     rc = parse_file(&l, cleaned, OPENCLAW_FILE_BYTES_MAX, 0, &value);

@@ -37,7 +37,7 @@ struct openclaw_error {
 
 /* Both give 0 or a negative errno. paths are absolute. */
 struct openclaw_fs {
-    /* The whole file, NUL added behind; *ret_text is freed with free(). -EFBIG beyond bytes_max,
+    /* The whole file, NUL added behind; *ret_text is freed with mem_free(). -EFBIG beyond bytes_max,
      * -EMLINK and -EACCES where a check of `checks` fails, -EINVAL for anything but a file. */
     int (*read)(void *ud, const char *path, size_t bytes_max, unsigned checks, char **ret_text,
                 size_t *ret_len);
@@ -54,6 +54,10 @@ extern const struct openclaw_fs openclaw_fs_system;
  * 0 and a new reference, or OPENCLAW_E_* with *ret_error filled and *ret_config untouched. */
 int openclaw_file_load(const struct openclaw_fs *fs, const char *path, const char *const *roots,
                        size_t roots_count, json_t **ret_config, struct openclaw_error *ret_error);
+
+/* folder/path, or path if it is absolute, without "." and "..", whatever links there are. ret_path
+ * has OPENCLAW_PATH_MAX bytes. -1 if that is not enough. */
+int openclaw_path_join(const char *folder, const char *path, char *ret_path);
 
 /* The host's deep merge: objects merge, arrays are joined, else override wins; keys that could
  * reach a JavaScript prototype are left out. A new reference, or NULL without memory. */

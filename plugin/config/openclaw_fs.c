@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 static int check_file(int fd, size_t bytes_max, unsigned checks, struct stat *ret_stat)
 {
     if (fstat(fd, ret_stat) < 0)
@@ -64,7 +66,7 @@ static int system_read(void *ud, const char *path, size_t bytes_max, unsigned ch
     if (rc < 0)
         goto out;
     room = (size_t)st.st_size + 1;
-    text = malloc(room);
+    text = mem_alloc(room);
     rc = text ? read_all(fd, text, room, ret_len) : -ENOMEM;
     if (rc < 0)
         goto out;
@@ -72,7 +74,7 @@ static int system_read(void *ud, const char *path, size_t bytes_max, unsigned ch
     *ret_text = text;
     text = NULL;
 out:
-    free(text);
+    mem_free(text);
     close(fd);
     return rc;
 }

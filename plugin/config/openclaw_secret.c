@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 #define ENV_NAME_BYTES_MAX 128
 #define PROVIDER_BYTES_MAX 64
 #define POINTER_BYTES_MAX  4096
@@ -42,7 +44,7 @@ static void wipe_free(char *text, size_t len)
 {
     if (text)
         explicit_bzero(text, len);
-    free(text);
+    mem_free(text);
 }
 
 static const char *text_member(const json_t *object, const char *key)
@@ -184,7 +186,7 @@ static int get_env(const struct openclaw_secrets *with, const struct ref *ref, c
     value = openclaw_env_get(with->env, ref->id, &source);
     if (!value || is_blank(value))
         return fail(error, ref->id, " is not set in the environment, or is empty", "");
-    copy = strdup(value);
+    copy = mem_text(value);
     if (!copy)
         return fail_memory(error);
     snprintf(ret_origin, OPENCLAW_SECRET_ORIGIN_MAX, "variable %s (%s)", ref->id, source);
@@ -266,7 +268,7 @@ static int pick_from_json(const char *text, size_t len, const char *pointer, cha
         rc = fail(error, "", "has no text at ", pointer);
         goto out;
     }
-    *ret_secret = strdup(json_string_value(value));
+    *ret_secret = mem_text(json_string_value(value));
     if (!*ret_secret)
         rc = fail_memory(error);
 out:
@@ -283,11 +285,11 @@ static int pick_whole(const char *text, size_t len, const char *id, char **ret_s
         len -= len > 1 && text[len - 2] == '\r' ? 2 : 1;
     if (memchr(text, '\0', len))
         return fail(error, "holds a NUL", "", "");
-    *ret_secret = strndup(text, len);
+    *ret_secret = mem_text_n(text, len);
     if (!*ret_secret)
         return fail_memory(error);
     if (is_blank(*ret_secret)) {
-        free(*ret_secret);
+        mem_free(*ret_secret);
         *ret_secret = NULL;
         return fail(error, "is empty", "", "");
     }
@@ -417,7 +419,7 @@ int openclaw_secret_get(const struct openclaw_secrets *with, const json_t *input
         ref.provider = default_provider(with->config, "env");
         return get_reference(with, &ref, ret_secret, ret_origin, ret_error);
     }
-    *ret_secret = strndup(text, len);
+    *ret_secret = mem_text_n(text, len);
     if (!*ret_secret)
         return fail_memory(ret_error);
     snprintf(ret_origin, OPENCLAW_SECRET_ORIGIN_MAX, "text");

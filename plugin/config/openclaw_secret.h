@@ -21,7 +21,7 @@ struct openclaw_secrets {
     const char *home; /* for "~/" in a provider's path; may be NULL */
 };
 
-/* Finds the secret's text. 0 and *ret_secret, to be wiped and freed by the caller with free();
+/* Finds the secret's text. 0 and *ret_secret, which the caller gives to mem_free_secret;
  * ret_origin (OPENCLAW_SECRET_ORIGIN_MAX bytes) says where it came from, for people: "text",
  * "variable NAME (SOURCE)", "file PATH".
  * OPENCLAW_E_MISSING: input is NULL, null or blank, so nothing is configured. OPENCLAW_E_INVALID: a

@@ -1,14 +1,23 @@
 /*
- * providers.c - what an entry of models.providers means: base address, key, headers. Entries
- * without an address or a key are somebody else's business and are passed over.
+ * providers.c - what the entries of models.providers mean: base address, key, headers. One that cannot
+ * be used goes to the list of problems with its reason, and the others go on.
  */
 #include "config/config_private.h"
+
 #include "base/mem.h"
 
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+/* What became of an entry; less than 0 ends the whole load. */
+enum verdict {
+    USABLE,
+    INCOMPLETE,
+    BROKEN,
+};
 
 static void entry_free(struct config_entry *entry)
 {
@@ -21,11 +30,11 @@ static void entry_free(struct config_entry *entry)
     mem_free(entry);
 }
 
-void config_providers_done(struct config *config)
+void config_providers_done(struct config_load *load)
 {
-    for (size_t i = 0; i < config->entries_count; i++)
-        entry_free(config->entries[i]);
-    config->entries_count = 0;
+    for (size_t i = 0; i < load->entries_count; i++)
+        entry_free(load->entries[i]);
+    load->entries_count = 0;
 }
 
 /* Eight hex digits of SHA-256: enough to tell two apart, useless for finding the key. */
@@ -57,76 +66,241 @@ static void add_header(struct config_entry *entry, const char *name, const char 
                        const char *value)
 {
     size_t i = entry->provider.account.headers_count;
-    char *label = arena_format(&entry->arena, i ? "header%zu" : "key", i);
+    const char *hole = strstr(format, "%s");
+    char *label = i ? arena_format(&entry->arena, "header%zu", i) : arena_text(&entry->arena, "key");
 
     entry->headers[i].name = arena_text(&entry->arena, name);
-    entry->headers[i].value = arena_format(&entry->arena, format, label ? label : "");
+    entry->headers[i].value = arena_format(&entry->arena, "%.*s%s%s", (int)(hole - format), format,
+                                           label ? label : "", hole + 2);
     entry->secrets[i].name = label;
     entry->secrets[i].value = arena_text(&entry->arena, value);
     entry->provider.account.headers_count = i + 1;
     entry->provider.peer.secrets_count = i + 1;
 }
 
-static int add_headers(struct config_entry *entry, const json_t *headers, const char *file,
-                       const char *id, struct err *err)
+static int is_token(const char *name)
+{
+    return *name && !name[strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ")];
+}
+
+/* The members of `headers`, but for the one that the key already is. */
+static int add_headers(struct config *config, const struct config_load *load,
+                       struct config_entry *entry, const json_t *headers, const json_t *authored,
+                       const char *place, struct err *err)
 {
     const char *name;
     json_t *value;
 
     json_object_foreach((json_t *)headers, name, value) {
-        if (!json_is_string(value))
-            continue; /* a reference: resolved by the full configuration reader */
-        if (entry->provider.account.headers_count > CONFIG_HEADERS_MAX)
-            return err_set(err, ERR_CONFIG, "%s: models.providers.%s.headers has more than %d",
-                           file, id, CONFIG_HEADERS_MAX);
-        if (strpbrk(name, "\r\n: ") || strpbrk(json_string_value(value), "\r\n"))
-            return err_set(err, ERR_CONFIG,
-                           "%s: models.providers.%s.headers has a name or value that no HTTP "
-                           "header may have",
-                           file, id);
-        add_header(entry, name, "{{%s}}", json_string_value(value));
+        char source[OPENCLAW_PATH_MAX], where[320];
+        char *secret = NULL;
+        int rc;
+
+        snprintf(where, sizeof(where), "%s.%.64s", place, name);
+        if (strcasecmp(name, entry->headers[0].name) == 0)
+            continue;
+        if (entry->provider.account.headers_count > CONFIG_HEADERS_MAX) {
+            err_set(err, ERR_CONFIG, "%s has more than %d", place, CONFIG_HEADERS_MAX);
+            return BROKEN;
+        }
+        if (!is_token(name)) {
+            err_set(err, ERR_CONFIG, "%s is no name that an HTTP header may have", where);
+            return BROKEN;
+        }
+        rc = config_secret_find(config, load, value, json_object_get(authored, name), where,
+                                &secret, source, sizeof(source), err);
+        if (rc == CONFIG_SECRET_NONE)
+            continue; /* an empty header says nothing */
+        if (rc)
+            return rc < 0 ? -1 : BROKEN;
+        add_header(entry, name, "{{%s}}", secret);
+        mem_free_secret(secret);
     }
-    return 0;
+    return USABLE;
 }
 
-static int fill_entry(struct config *config, struct config_entry *entry, const char *id,
-                      const json_t *json, struct err *err)
+/* What the entry asks of the transport that we cannot do: better said than passed over. */
+static int check_request(const json_t *request, struct err *err)
 {
-    struct provider_account *account = &entry->provider.account;
-    const char *key = json_string_value(json_object_get(json, "apiKey"));
-    char *base = arena_text(&entry->arena, json_string_value(json_object_get(json, "baseUrl")));
+    const json_t *proxy = json_object_get(request, "proxy");
+    const char *mode = json_string_value(json_object_get(proxy, "mode"));
 
+    if (mode && strcmp(mode, "explicit-proxy") == 0) {
+        err_set(err, ERR_CONFIG,
+                "request.proxy names a proxy for this provider alone, which is not supported: set "
+                "HTTPS_PROXY and NO_PROXY, or proxy.proxyUrl");
+        return BROKEN;
+    }
+    if (json_object_size(json_object_get(request, "tls")) ||
+        json_object_size(json_object_get(proxy, "tls"))) {
+        err_set(err, ERR_CONFIG,
+                "request.tls asks for certificates of its own, which is not supported: set "
+                "SSL_CERT_FILE");
+        return BROKEN;
+    }
+    return USABLE;
+}
+
+static int fill_address(struct config_entry *entry, const json_t *json, struct err *err)
+{
+    const char *text = json_string_value(json_object_get(json, "baseUrl"));
+    size_t len;
+    char *base;
+    int rc;
+
+    if (text)
+        text += strspn(text, " \t\r\n");
+    if (!text || !*text) {
+        err_set(err, ERR_CONFIG, "it has no baseUrl");
+        return INCOMPLETE;
+    }
+    for (len = strlen(text); len && strchr(" \t\r\n/", text[len - 1]); len--)
+        ;
+    base = arena_text_n(&entry->arena, text, len);
     if (!base)
         return err_nomem(err);
-    for (size_t len = strlen(base); len && base[len - 1] == '/'; len--)
-        base[len - 1] = '\0';
-    if (net_origin(base, entry->origin, sizeof(entry->origin)))
-        return err_set(err, ERR_CONFIG,
-                       "%s: models.providers.%s.baseUrl is not an http or https address",
-                       config->file, id);
-    account->id = arena_text(&entry->arena, id);
-    account->base_url = base;
-    account->headers = entry->headers;
-    account->models = json_object_get(json, "models");
-    account->settings = json_object_get(config_setting(config, "providers"), id);
-    entry->provider.adapter = &provider_openai;
-    add_header(entry, "Authorization", "Bearer {{%s}}", key);
-    if (add_headers(entry, json_object_get(json, "headers"), config->file, id, err))
-        return -1;
+    rc = net_origin(base, entry->origin, sizeof(entry->origin));
+    if (rc == -2)
+        return err_nomem(err);
+    if (rc || strstr(base, "${")) {
+        err_set(err, ERR_CONFIG, strstr(base, "${")
+                                     ? "its baseUrl refers to a variable that is not set"
+                                     : "its baseUrl is not an http or https address");
+        return BROKEN;
+    }
+    entry->provider.account.base_url = base;
     entry->origins[0] = entry->origin;
     entry->provider.peer.origins = entry->origins;
     entry->provider.peer.origins_count = 1;
-    entry->provider.peer.secrets = entry->secrets;
-    fingerprint(entry->provider.fingerprint, sizeof(entry->provider.fingerprint), base, key);
-    if (strlen(key) >= 12)
-        memcpy(entry->key_tail, key + strlen(key) - 4, 5);
+    return USABLE;
+}
+
+static int fill_key(struct config *config, const struct config_load *load,
+                    struct config_entry *entry, const char *id, struct config_key *key,
+                    struct err *err)
+{
+    int rc = config_key_find(config, load, id, key, err);
+    size_t len;
+
+    if (rc == CONFIG_SECRET_NONE)
+        err_set(err, ERR_CONFIG, "it has no apiKey");
+    if (rc)
+        return rc < 0 ? -1 : rc == CONFIG_SECRET_NONE ? INCOMPLETE : BROKEN;
+    if (!is_token(key->header)) {
+        err_set(err, ERR_CONFIG, "request.auth.headerName is no name of a header");
+        return BROKEN;
+    }
+    len = strlen(key->value);
+    add_header(entry, key->header, key->format, key->value);
+    fingerprint(entry->provider.fingerprint, sizeof(entry->provider.fingerprint),
+                entry->provider.account.base_url, key->value);
+    if (len >= 12)
+        memcpy(entry->key_tail, key->value + len - 4, 5);
     entry->provider.key_tail = entry->key_tail;
-    if (entry->arena.failed)
-        return err_nomem(err);
-    for (size_t i = 0; i < entry->provider.peer.secrets_count; i++)
-        if (env_secret_add(config->env, entry->secrets[i].value))
-            return err_nomem(err);
-    return 0;
+    entry->provider.key_source = arena_text(&entry->arena, key->source);
+    return USABLE;
+}
+
+static int fill_headers(struct config *config, const struct config_load *load,
+                        struct config_entry *entry, const char *id, const json_t *json,
+                        struct err *err)
+{
+    const json_t *authored = json_object_get(
+        json_object_get(json_object_get(load->authored, "models"), "providers"), id);
+    const json_t *request = json_object_get(json, "request");
+    char place[192];
+    int rc;
+
+    snprintf(place, sizeof(place), "models.providers.%.128s.headers", id);
+    rc = add_headers(config, load, entry, json_object_get(json, "headers"),
+                     json_object_get(authored, "headers"), place, err);
+    if (rc != USABLE)
+        return rc;
+    snprintf(place, sizeof(place), "models.providers.%.128s.request.headers", id);
+    return add_headers(config, load, entry, json_object_get(request, "headers"),
+                       json_object_get(json_object_get(authored, "request"), "headers"), place,
+                       err);
+}
+
+static int fill_entry(struct config *config, const struct config_load *load,
+                      struct config_entry *entry, const char *id, const json_t *json,
+                      struct config_key *key, struct err *err)
+{
+    struct provider_account *account = &entry->provider.account;
+    const json_t *settings = json_object_get(json_object_get(config->given, "settings"),
+                                             "providers");
+    int rc, address;
+
+    if (!json_is_object(json)) {
+        err_set(err, ERR_CONFIG, "it is not an object");
+        return BROKEN;
+    }
+    if (!settings)
+        settings = json_object_get(config_load_settings(load), "providers");
+    account->id = arena_text(&entry->arena, id);
+    account->headers = entry->headers;
+    account->models = json_object_get(json, "models");
+    account->settings = json_object_get(settings, id);
+    entry->provider.adapter = &provider_openai;
+    entry->provider.peer.secrets = entry->secrets;
+    address = fill_address(entry, json, err);
+    if (address != USABLE)
+        return address;
+    rc = check_request(json_object_get(json, "request"), err);
+    if (rc == USABLE)
+        rc = fill_key(config, load, entry, id, key, err);
+    if (rc == USABLE)
+        rc = fill_headers(config, load, entry, id, json, err);
+    return entry->arena.failed ? err_nomem(err) : rc;
+}
+
+static int add_problem(struct config_load *load, const char *id, const json_t *json,
+                       const struct config_key *key, int is_incomplete, const struct err *why,
+                       struct err *err)
+{
+    struct config_problem *problem = &load->problems[load->problems_count++];
+    const char *base = json_string_value(json_object_get(json, "baseUrl"));
+
+    problem->id = arena_text(&load->arena, id);
+    problem->base_url = arena_text(&load->arena, base);
+    problem->key_source = *key->source && json_object_get(json, "apiKey")
+                              ? arena_text(&load->arena, key->source)
+                              : NULL;
+    problem->reason = arena_text(&load->arena, why->text);
+    problem->is_incomplete = is_incomplete;
+    return load->arena.failed ? err_nomem(err) : 0;
+}
+
+static int load_entry(struct config *config, struct config_load *load, const char *id,
+                      const json_t *json, struct err *err)
+{
+    struct config_entry *entry = mem_alloc(sizeof(*entry));
+    struct config_key *key = mem_alloc(sizeof(*key));
+    struct err why = {.kind = ERR_NONE};
+    int rc = -1;
+
+    if (!entry || !key) {
+        err_nomem(err);
+        goto out;
+    }
+    rc = fill_entry(config, load, entry, id, json, key, &why);
+    if (rc < 0) {
+        *err = why;
+        goto out;
+    }
+    if (rc != USABLE) {
+        rc = add_problem(load, id, json, key, rc == INCOMPLETE, &why, err);
+        goto out;
+    }
+    load->entries[load->entries_count++] = entry;
+    entry = NULL;
+out:
+    if (key)
+        mem_free_secret(key->value);
+    mem_free(key);
+    entry_free(entry);
+    return rc;
 }
 
 static int by_id(const void *a, const void *b)
@@ -137,112 +311,33 @@ static int by_id(const void *a, const void *b)
     return strcmp((*x)->provider.account.id, (*y)->provider.account.id);
 }
 
-static int usable(const json_t *json)
+static int problem_by_id(const void *a, const void *b)
 {
-    const char *base = json_string_value(json_object_get(json, "baseUrl"));
-    const char *key = json_string_value(json_object_get(json, "apiKey"));
+    const struct config_problem *x = a;
+    const struct config_problem *y = b;
 
-    return base && *base && key && *key;
+    return strcmp(x->id, y->id);
 }
 
-int config_providers_load(struct config *config, struct err *err)
+int config_providers_load(struct config *config, struct config_load *load, struct err *err)
 {
-    const json_t *all = json_object_get(json_object_get(config->root, "models"), "providers");
-    struct config_entry *fresh[CONFIG_PROVIDERS_MAX];
-    size_t count = 0;
+    const json_t *models = json_object_get(load->root, "models");
+    const json_t *all = json_object_get(models, "providers");
     const char *id;
     json_t *json;
 
-    if (all && !json_is_object(all))
-        return err_set(err, ERR_CONFIG, "%s: models.providers must be an object", config->file);
-    json_object_foreach((json_t *)all, id, json) {
-        if (!usable(json))
-            continue;
-        if (count == CONFIG_PROVIDERS_MAX) {
-            err_set(err, ERR_CONFIG, "%s: models.providers has more than %d entries", config->file,
-                    CONFIG_PROVIDERS_MAX);
-            goto fail;
-        }
-        fresh[count] = mem_alloc(sizeof(**fresh));
-        if (!fresh[count]) {
-            err_nomem(err);
-            goto fail;
-        }
-        count++;
-        if (fill_entry(config, fresh[count - 1], id, json, err))
-            goto fail;
-    }
-    if (count)
-        qsort(fresh, count, sizeof(*fresh), by_id);
-    config_providers_done(config);
-    memcpy(config->entries, fresh, count * sizeof(*fresh));
-    config->entries_count = count;
+    if ((models && !json_is_object(models)) || (all && !json_is_object(all)))
+        return err_set(err, ERR_CONFIG, "%s: models and models.providers must be objects",
+                       config->file);
+    if (json_object_size(all) > CONFIG_PROVIDERS_MAX)
+        return err_set(err, ERR_CONFIG, "%s: models.providers has more than %d entries",
+                       config->file, CONFIG_PROVIDERS_MAX);
+    json_object_foreach((json_t *)all, id, json)
+        if (load_entry(config, load, id, json, err))
+            return -1;
+    if (load->entries_count)
+        qsort(load->entries, load->entries_count, sizeof(*load->entries), by_id);
+    if (load->problems_count)
+        qsort(load->problems, load->problems_count, sizeof(*load->problems), problem_by_id);
     return 0;
-fail:
-    while (count)
-        entry_free(fresh[--count]);
-    return -1;
-}
-
-const struct config_provider *config_provider_at(const struct config *config, size_t index)
-{
-    return index < config->entries_count ? &config->entries[index]->provider : NULL;
-}
-
-const struct config_provider *config_provider_by_id(const struct config *config, const char *id)
-{
-    for (size_t i = 0; i < config->entries_count; i++)
-        if (strcmp(config->entries[i]->provider.account.id, id) == 0)
-            return &config->entries[i]->provider;
-    return NULL;
-}
-
-/* "a, b, c" of what is configured, for messages. */
-static void list_ids(const struct config *config, char *ret_text, size_t size)
-{
-    size_t len = 0;
-
-    ret_text[0] = '\0';
-    for (size_t i = 0; i < config->entries_count && len < size; i++)
-        len += (size_t)snprintf(ret_text + len, size - len, "%s%s", i ? ", " : "",
-                                config->entries[i]->provider.account.id);
-}
-
-const struct config_provider *config_provider_choose(const struct config *config,
-                                                     const char *wanted, const char **ret_how,
-                                                     struct err *err)
-{
-    const char *env = getenv("OPENCLAW_MEDIA_PROVIDER");
-    const char *setting = json_string_value(config_setting(config, "default_provider"));
-    const struct config_provider *found;
-    const char *how = "first";
-    char ids[256];
-
-    if (!config->entries_count) {
-        err_set(err, ERR_CONFIG,
-                "no media provider is configured: models.providers in %s has no entry with a "
-                "baseUrl and an apiKey",
-                config->file);
-        return NULL;
-    }
-    if (wanted && *wanted) {
-        how = "argument";
-    } else if (env && *env) {
-        wanted = env;
-        how = "environment";
-    } else if (setting && *setting) {
-        wanted = setting;
-        how = "setting";
-    } else {
-        wanted = config->entries[0]->provider.account.id;
-    }
-    found = config_provider_by_id(config, wanted);
-    if (!found) {
-        list_ids(config, ids, sizeof(ids));
-        err_field(err, "provider", "provider \"%s\" (%s) is not configured; configured: %s", wanted,
-                  how, ids);
-        return NULL;
-    }
-    *ret_how = how;
-    return found;
 }

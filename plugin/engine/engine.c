@@ -209,8 +209,6 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     HASH_ITER(hh, engine->jobs, job, next) {
         if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             continue;
-        net_cancel(job->call);
-        job->call = NULL;
         job_free(job);
     }
     engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env));

@@ -215,8 +215,14 @@ int net_origin(const char *url, char *ret_origin, size_t size)
     size_t len;
     int rc = -1;
 
-    if (target_parse(url, &target))
+    switch (target_parse(url, &target)) {
+    case TARGET_OK:
+        break;
+    case TARGET_NOMEM:
+        return -2;
+    default:
         return -1;
+    }
     len = strlen(target.origin);
     if (len < size) {
         memcpy(ret_origin, target.origin, len + 1);

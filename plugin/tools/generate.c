@@ -18,6 +18,15 @@ static int is_video(const struct call *call)
     return call->tool == &tool_generate_video;
 }
 
+/* Which of the configured models a call is about. */
+static enum config_model kind_of(const struct call *call)
+{
+    if (is_video(call))
+        return CONFIG_MODEL_VIDEO;
+    return json_array_size(json_object_get(call->args, "reference_images")) ? CONFIG_MODEL_EDIT
+                                                                            : CONFIG_MODEL_IMAGE;
+}
+
 static const struct config_provider *choose(struct call *call, struct err *err)
 {
     struct config *config = call_config(call);
@@ -28,8 +37,9 @@ static const struct config_provider *choose(struct call *call, struct err *err)
     char *text;
     json_t *values;
 
-    provider = config_provider_choose(
-        config, json_string_value(json_object_get(call->args, "provider")), &how, err);
+    provider = config_provider_choose_for(
+        config, kind_of(call), json_string_value(json_object_get(call->args, "provider")), &how,
+        err);
     if (provider)
         return provider;
     if (is_broken) {
@@ -66,15 +76,12 @@ static int parse_extra(json_t *args, struct err *err)
     return json_object_set_new(args, "extra", extra) ? err_nomem(err) : 0;
 }
 
-/* Argument, then environment; the adapter knows the rest. */
-static int default_model(struct call *call, json_t *args, struct err *err)
+/* Argument, then configuration; the adapter knows the rest. */
+static int default_model(struct call *call, const struct config_provider *provider, json_t *args,
+                         struct err *err)
 {
-    enum config_model which = is_video(call) ? CONFIG_MODEL_VIDEO : CONFIG_MODEL_IMAGE;
-    const char *model = config_model(call_config(call), which);
+    const char *model = config_model_for(call_config(call), kind_of(call), provider);
 
-    if (!is_video(call) && json_array_size(json_object_get(args, "reference_images")) &&
-        config_model(call_config(call), CONFIG_MODEL_EDIT))
-        model = config_model(call_config(call), CONFIG_MODEL_EDIT);
     if (json_object_get(args, "model") || !model)
         return 0;
     return json_object_set_new(args, "model", json_string(model)) ? err_nomem(err) : 0;
@@ -189,7 +196,7 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
         return;
     }
     provider = choose(call, &err);
-    if (!provider || parse_extra(args, &err) || default_model(call, args, &err) ||
+    if (!provider || parse_extra(args, &err) || default_model(call, provider, args, &err) ||
         provider->adapter->plan(&provider->account, call->tool->name, args, &plan, &err)) {
         json_decref(args);
         call_fail(call, &err);

@@ -6,53 +6,13 @@
 #include "tools/tool.h"
 
 #include "base/buf.h"
+#include "base/near.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define GIVEN_MAX 60
-#define WORD_MAX 40
-
-/* Edit distance, bounded by WORD_MAX; longer words are far. */
-static size_t distance(const char *a, const char *b)
-{
-    size_t row[WORD_MAX + 1];
-    size_t len_a = strlen(a);
-    size_t len_b = strlen(b);
-
-    if (len_a > WORD_MAX || len_b > WORD_MAX)
-        return WORD_MAX;
-    for (size_t j = 0; j <= len_b; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= len_a; i++) {
-        size_t corner = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= len_b; j++) {
-            size_t above = row[j];
-            size_t best = corner + (a[i - 1] != b[j - 1]);
-
-            if (above + 1 < best)
-                best = above + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            corner = above;
-            row[j] = best;
-        }
-    }
-    return row[len_b];
-}
-
-static int near(const char *given, const char *candidate, size_t *best)
-{
-    size_t far = distance(given, candidate);
-
-    if (far >= *best || far > 1 + strlen(candidate) / 3)
-        return 0;
-    *best = far;
-    return 1;
-}
 
 /* What was given, short enough to be shown. */
 static void show(const json_t *value, char ret_text[GIVEN_MAX])
@@ -68,14 +28,14 @@ static void show(const json_t *value, char ret_text[GIVEN_MAX])
 static int unknown_member(const json_t *properties, const char *name, struct err *err)
 {
     const char *nearest = NULL;
-    size_t best = WORD_MAX;
+    size_t best = NEAR_BYTES_MAX;
     const char *known;
     json_t *ignored;
     struct buf all;
 
     buf_init(&all, LIMIT_ERR_TEXT / 2);
     json_object_foreach((json_t *)properties, known, ignored) {
-        if (near(name, known, &best))
+        if (near_word(name, known, &best))
             nearest = known;
         if (buf_format(&all, "%s%s", all.len ? ", " : "", known))
             break;
@@ -94,7 +54,7 @@ static int check_enum(const json_t *allowed, const char *name, const json_t *val
 {
     const char *text = json_string_value(value);
     const char *nearest = NULL;
-    size_t best = WORD_MAX;
+    size_t best = NEAR_BYTES_MAX;
     const json_t *one;
     size_t index;
     struct buf all;
@@ -105,7 +65,7 @@ static int check_enum(const json_t *allowed, const char *name, const json_t *val
             buf_done(&all);
             return 0;
         }
-        if (near(text, json_string_value(one), &best))
+        if (near_word(text, json_string_value(one), &best))
             nearest = json_string_value(one);
         if (buf_format(&all, "%s%s", index ? ", " : "", json_string_value(one)))
             break;

@@ -198,12 +198,13 @@ static int write_config(const char *dir, int port, char *ret_config, size_t size
     if (!f)
         return -1;
     fchmod(fileno(f), 0600);
-    fprintf(f, "{models:{providers:{bench:{baseUrl:\"http://127.0.0.1:%d/v1\",apiKey:\"bench-key\"}}}}",
+    fprintf(f,
+            "{models:{providers:{bench:{baseUrl:\"http://127.0.0.1:%d/v1\",apiKey:\"key\"}}}}",
             port);
     fclose(f);
     snprintf(ret_config, size,
-             "{\"config_file\":\"%s\",\"state_dir\":\"%s/state\",\"workspace\":\"%s/workspace\"}", path,
-             dir, dir);
+             "{\"config_file\":\"%s\",\"state_dir\":\"%s/state\",\"workspace\":\"%s/files\"}",
+             path, dir, dir);
     return 0;
 }
 
@@ -290,7 +291,8 @@ static int bench_jobs(const char *path, const char *config, int jobs, int hold_s
     uv_timer_init(&b.loop, &timer);
     timer.data = &b;
     /* One job first: libraries, thread pool and caches are not what jobs add. */
-    if (call(&b, "generate_video", "{\"prompt\":\"warm\",\"model\":\"bench-video\"}", AHP_CALL_DETACH))
+    if (call(&b, "generate_video", "{\"prompt\":\"warm\",\"model\":\"bench-video\"}",
+             AHP_CALL_DETACH))
         return 1;
     turn_for(&b, &timer, 1000);
     rss_idle = rss_kib();

@@ -19,7 +19,7 @@
 #define HEAD_BYTES_MAX 16384u
 
 /* 1 x 1 pixel */
-#define TINY_PNG                                                                                    \
+#define TINY_PNG \
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
 static char chunk[CHUNK_BYTES];
@@ -78,7 +78,8 @@ static int send_filling(int fd, uint64_t bytes)
     return 0;
 }
 
-static void answer(int fd, const char *type, const char *before, uint64_t filling, const char *after)
+static void answer(int fd, const char *type, const char *before, uint64_t filling,
+                   const char *after)
 {
     char head[256];
     int n = snprintf(head, sizeof(head),
@@ -162,8 +163,8 @@ static void serve(int fd)
     else if (strncmp(head, "PUT ", 4) == 0 || strncmp(head, "POST /sink", 10) == 0)
         answer(fd, "application/json", "{}", 0, "");
     else
-        answer(fd, "application/json", "{\"created\":1,\"data\":[{\"b64_json\":\"" TINY_PNG "\"}]}", 0,
-               "");
+        answer(fd, "application/json",
+               "{\"created\":1,\"data\":[{\"b64_json\":\"" TINY_PNG "\"}]}", 0, "");
 }
 
 /* Waits for the client's end, so that no unread byte turns the close into a reset. */
@@ -198,6 +199,8 @@ static void *serve_all(void *arg)
 
 int raw_server_start(void)
 {
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t size = sizeof(address);
     pthread_t thread;
@@ -205,7 +208,7 @@ int raw_server_start(void)
 
     /* Valid as base64, and not one letter over and over. */
     for (size_t i = 0; i < sizeof(chunk); i++)
-        chunk[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[(i * 37) & 63];
+        chunk[i] = alphabet[(i * 37) & 63];
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 64) ||
         getsockname(fd, (struct sockaddr *)&address, &size) ||

@@ -4,7 +4,7 @@
  * connection at a time, closed after each answer.
  *
  *   GET  /bytes/N    N bytes
- *   GET  /base64/N   {"data":[{"b64_json":"..."}]} with N base64 letters (rounded down to a multiple of 4)
+ *   GET  /base64/N   {"data":[{"b64_json":"..."}]} of N letters (a multiple of 4)
  *   POST /sink, PUT  any body, read and dropped
  *   POST (others)    a picture answer in OpenAI's shape, with the smallest of pictures
  */

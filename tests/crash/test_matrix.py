@@ -14,23 +14,50 @@ import concurrent.futures
 import json
 import re
 import signal
+import subprocess
 
 import harness
 
 TOOLS = {"image": "generate_image", "video": "generate_video"}
 SIDE_BY_SIDE = 2
+RANDOM_KILLS = 40
+
+# What is different about a job: arguments, simulator settings, a fault, the host's options, and the
+# end that it comes to when nobody kills it.
+PLAIN = {}
+VARIANTS = {
+    "two by address": {"args": {"count": 2}, "set": {"image_mode": "url"}, "files": 2},
+    "three inside": {"args": {"count": 3}, "files": 3},
+    "address of a relay": {"set": {"video_mode": "url"}},
+    "without threads": {"options": ("--no-work",)},
+    "refused by the provider": {"set": {"image_mode": "moderated", "video_mode": "moderated"},
+                                "end": "failed"},
+    "answer lost": {"fault": "drop_after_accept", "end": "unknown"},
+    "delivered at the third try": {"script": "later 20\nlater 20\n"},
+    "repeat dropped": {"script": "unknown-written\n"},
+}
 
 
 class Run:
     """One job in its own world, one way of running it, killed at most at one point."""
 
-    def __init__(self, kind, mode):
+    def __init__(self, kind, mode, variant=PLAIN):
         self.kind = kind
         self.mode = mode
+        self.variant = variant
+        self.files = variant.get("files", 1)
+        self.args = json.dumps(dict(variant.get("args", {}), prompt="crash"))
         self.label = ""
         # One poll exactly, so that the number of points does not depend on the machine's mood.
         self.world = harness.World({"poll_floor_ms": 120, "poll_ceiling_ms": 120})
-        self.world.sim.set(video_ms=30, video_size="64x64", video_seconds=1)
+        self.world.sim.set(video_ms=30, video_size="64x64", video_seconds=1, **variant.get("set", {}))
+        if "fault" in variant:
+            self.world.sim.fault("POST /v1", variant["fault"], nth="every")
+        self.options = list(variant.get("options", ()))
+        if "script" in variant:
+            with open(self.world.path("script"), "w", encoding="ascii") as f:
+                f.write(variant["script"])
+            self.options += ["--outbox-script", self.world.path("script")]
         self.job = None
         self.points = []
         self.rounds = 0
@@ -38,7 +65,7 @@ class Run:
     def prepare(self):
         """What comes before the process that is killed."""
         if self.mode == "run":
-            self.job = self.world.submit(TOOLS[self.kind], {"prompt": "crash"})
+            self.job = self.world.call(TOOLS[self.kind], self.args, "--background", outbox=True)["job"]
 
     def go(self, at=None):
         """The process that is killed at the point `at`, or not at all."""
@@ -47,11 +74,10 @@ class Run:
         env = {"CLAWMEDIA_CRASH_LOG": log}
         if at:
             env["CLAWMEDIA_CRASH_AT"] = str(at)
-        args = {"call": ("call", TOOLS[self.kind], '{"prompt": "crash"}'),
-                "reply": ("--reply-to", "chat", "call", TOOLS[self.kind], '{"prompt": "crash"}'),
-                "background": ("--background", "call", TOOLS[self.kind], '{"prompt": "crash"}'),
+        call = ("call", TOOLS[self.kind], self.args)
+        args = {"call": call, "reply": ("--reply-to", "chat", *call), "background": ("--background", *call),
                 "run": ("run", "--until-idle")}[self.mode if self.rounds == 1 else "run"]
-        done = self.world.start(*args, plugin=harness.programs.crash, env=env,
+        done = self.world.start(*self.options, *args, plugin=harness.programs.crash, env=env,
                                 outbox=self.mode != "call").end()
         try:
             with open(log, encoding="ascii") as f:
@@ -94,27 +120,41 @@ class Run:
         self.job = row["id"]
         self.want(row["open"] == 0 and row["owner"] == "", "not ended: " + row["state"])
         if row["state"] == "unknown":
+            doubtful = doubtful or self.variant.get("end") == "unknown"
             self.want(doubtful, "unknown, though the answer was durable or nothing announced")
             self.want(submissions <= 1, "sent twice")
             self.unknown(row, submissions)
             return "unknown"
         self.want(submissions == 1, "%d submissions" % submissions)
-        self.made(row["id"], row)
+        if self.variant.get("end") == "failed":
+            self.failed(row)
+        else:
+            self.made(row["id"], row)
         return row["state"]
+
+    def failed(self, row):
+        self.want(row["state"] == "failed" and row["error_kind"] == "moderated", repr(row))
+        self.want(self.world.media() == [], "files of a failed job")
+        if self.mode != "call":
+            told = self.world.messages()
+            self.want(len(told) == 1 and told[0]["kind"] == "notice", repr(told))
 
     def made(self, job, row):
         world = self.world
         files = world.rows("SELECT * FROM files WHERE job = ?", job)
-        self.want(len(files) == 1, "%d files" % len(files))
-        harness.check_media(files[0]["path"], self.kind)
+        self.want(len(files) == self.files, "%d files" % len(files))
+        seen = {harness.check_media(file["path"], self.kind) for file in files}
+        self.want(len(seen) == self.files, "one file twice")
         messages = [m for m in world.messages() if m["job"] == job]
         if self.mode == "call":
             self.want(row["state"] == "done" and messages == [], "%s, %r" % (row["state"], messages))
             return
         self.want(row["state"] == "delivered", "it is " + row["state"])
         self.want(len(messages) == 1, "%d messages" % len(messages))
-        self.want(messages[0]["kind"] == "result" and len(messages[0]["files"]) == 1, "wrong message")
-        harness.check_media(messages[0]["files"][0]["path"], self.kind)
+        self.want(messages[0]["kind"] == "result" and len(messages[0]["files"]) == self.files,
+                  "wrong message")
+        self.want({harness.check_media(file["path"], self.kind) for file in messages[0]["files"]} == seen,
+                  "the copies differ")
 
     def unknown(self, row, submissions):
         """It says so in plain words, and a person can have it sent again."""
@@ -126,12 +166,16 @@ class Run:
         outbox = self.mode != "call"
         status = world.call("poll", {"job": row["id"]}, outbox=outbox)
         self.want(status["status"] == "unknown" and "not sent again" in status["message"], repr(status))
+        world.sim.no_faults()
         result = world.call("poll", {"job": row["id"], "action": "resubmit"}, outbox=outbox)
         world.until_idle(outbox=outbox)
         self.want(world.sim.totals()["submissions"] == submissions + 1, "resubmission did not submit once")
         (again,) = world.rows("SELECT * FROM jobs WHERE id = ?", result["job"])
         self.want(again["resubmit_of"] == row["id"], "it does not know what it repeats")
-        self.made(result["job"], again)
+        if self.variant.get("end") == "failed":
+            self.want(again["state"] == "failed" and again["error_kind"] == "moderated", repr(again))
+        else:
+            self.made(result["job"], again)
         self.want(len(world.messages()) == (0 if self.mode == "call" else 2), "messages")
 
     def want(self, truth, text):
@@ -142,9 +186,9 @@ class Run:
                 self.points[-6:]))
 
 
-def killed_at(kind, mode, at):
+def killed_at(kind, mode, variant, at):
     """One cell of the matrix: (point's name, end)."""
-    run = Run(kind, mode)
+    run = Run(kind, mode, variant)
     sound = False
     try:
         run.prepare()
@@ -164,8 +208,8 @@ def killed_at(kind, mode, at):
 
 
 class Matrix(harness.Case):
-    def walk(self, kind, mode, least):
-        counting = Run(kind, mode)
+    def walk(self, kind, mode, least, variant=PLAIN):
+        counting = Run(kind, mode, variant)
         try:
             counting.prepare()
             counting.world.check(counting.go())
@@ -174,17 +218,17 @@ class Matrix(harness.Case):
         finally:
             counting.world.close(check=False)
         self.assertGreaterEqual(len(points), least, points)
-        self.assertEqual({"state", "commit-before", "commit-after"} - {p[0] for p in points} -
-                         ({"state"} if mode == "background" else set()), set())
+        self.assertLessEqual({"commit-before", "commit-after"}, {point[0] for point in points})
         ends = {}
         missed = 0
         with concurrent.futures.ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            cells = [pool.submit(killed_at, kind, mode, at) for at in range(1, len(points) + 1)]
+            cells = [pool.submit(killed_at, kind, mode, variant, at) for at in range(1, len(points) + 1)]
             for cell in cells:
                 point, end = cell.result()
                 missed += not point
                 ends[end] = ends.get(end, 0) + 1
-        print("%s by %s: %d points, ends %r" % (kind, mode, len(points), ends), flush=True)
+        print("%s by %s %s: %d points, ends %r" % (kind, mode, variant or "", len(points), ends),
+              flush=True)
         self.assertLessEqual(missed, 2, "the kill points come and go")
         return ends
 
@@ -200,12 +244,6 @@ class Matrix(harness.Case):
     def test_video_by_a_waiting_call(self):
         self.check_ends(self.walk("video", "call", 15), "done")
 
-    def test_picture_with_a_reply_address(self):
-        self.walk("image", "reply", 5)
-
-    def test_video_with_a_reply_address(self):
-        self.walk("video", "reply", 5)
-
     def test_picture_in_a_later_run(self):
         self.check_ends(self.walk("image", "run", 16), "delivered")
 
@@ -214,8 +252,20 @@ class Matrix(harness.Case):
 
     def test_submitting_in_the_background(self):
         for kind in TOOLS:
-            ends = self.walk(kind, "background", 2)
-            self.assertEqual(ends.get("unknown", 0), 0, "unknown, though nothing was ever sent")
+            for mode in ("background", "reply"):
+                ends = self.walk(kind, mode, 2)
+                self.assertEqual(ends.get("unknown", 0), 0, "unknown, though nothing was ever sent")
+
+    def test_variants_of_pictures(self):
+        for name in ("two by address", "three inside", "without threads", "refused by the provider",
+                     "answer lost", "delivered at the third try", "repeat dropped"):
+            with self.subTest(variant=name):
+                self.walk("image", "run", 12, VARIANTS[name])
+
+    def test_variants_of_videos(self):
+        for name in ("address of a relay", "without threads", "answer lost"):
+            with self.subTest(variant=name):
+                self.walk("video", "run", 12, VARIANTS[name])
 
 
 class Again(harness.Case):
@@ -251,6 +301,35 @@ class Again(harness.Case):
 
     def test_video(self):
         self.chain("video", "run")
+
+
+class AnyMoment(harness.Case):
+    """Killed from outside at a moment that nobody chose: inside the host's own work as well."""
+
+    def test_any_moment(self):
+        for i in range(RANDOM_KILLS):
+            kind = "video" if i % 2 else "image"
+            moment_ms = 8 * i
+            with self.subTest(kind=kind, moment_ms=moment_ms):
+                self.one(kind, moment_ms)
+
+    def one(self, kind, moment_ms):
+        run = Run(kind, "run", {"set": {"image_delay_ms": 60, "video_delay_ms": 60}})
+        sound = False
+        try:
+            run.prepare()
+            host = run.world.start("run", "--until-idle", outbox=True)
+            try:
+                host.process.wait(moment_ms / 1000)
+            except subprocess.TimeoutExpired:
+                host.signal(signal.SIGKILL)
+            run.label = "%s killed after %d ms" % (kind, moment_ms)
+            run.want(host.end().code in (0, -signal.SIGKILL), "it ended otherwise")
+            (row,) = run.world.ledger()
+            run.finish(row["state"] == "submitting")
+            sound = True
+        finally:
+            run.world.close(check=sound)
 
 
 if __name__ == "__main__":

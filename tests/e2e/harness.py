@@ -88,6 +88,9 @@ class Sim:
     def fault(self, route, kind, **more):
         self.control("POST", "faults", dict(more, route=route, kind=kind))
 
+    def faults(self):
+        return self.control("GET", "faults")["faults"]
+
     def no_faults(self):
         self.control("DELETE", "faults")
 

@@ -36,8 +36,7 @@ class Delivery(harness.Case):
         """The wish to be asked later survives the process."""
         world = self.world()
         job = world.submit(IMAGE, {"prompt": "x"})
-        host = world.start(*self.scripted(world, "later 60000"), "run", outbox=True, env={})
-        host.wait_err("") if False else None
+        host = world.start(*self.scripted(world, "later 60000"), "run", outbox=True)
         world.sim.wait(spends=1)
         self.wait_delivery(world, job, "pending", attempts=1)
         host.kill()

@@ -76,8 +76,6 @@ class Pictures(harness.Case):
                 result = world.call(IMAGE, {"prompt": "a boat as " + mode})
                 self.made(world, result)
         self.assertEqual(world.sim.totals()["submissions"], 13)
-        for request in world.sim.log(path="/media"):
-            self.assertNotIn("authorization", {name.lower() for name in request["headers"]})
 
     def test_large_answers_in_every_base64_shape(self):
         world = self.world()

@@ -9,7 +9,8 @@ import harness
 
 IMAGE, VIDEO = "generate_image", "generate_video"
 
-PTRACE_TRACEME, PTRACE_CONT, PTRACE_SETOPTIONS = 0, 7, 0x4200
+PTRACE_TRACEME, PTRACE_CONT, PTRACE_DETACH, PTRACE_SETOPTIONS, PTRACE_GETEVENTMSG = 0, 7, 17, 0x4200, 0x4201
+WALL = 0x40000000  # waitpid: threads, too
 TRACE_FORK, TRACE_VFORK, TRACE_CLONE, TRACE_EXITKILL = 2, 4, 8, 0x100000
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -31,6 +32,15 @@ def traced(argv, env, cwd, out, err, limit_s):
     killer = threading.Timer(limit_s, os.kill, (pid, signal.SIGKILL))
     killer.start()
     clones = 0
+
+    def release():
+        """What is new stands still at first, and is of no further interest."""
+        new = ctypes.c_ulong()
+        if libc.ptrace(PTRACE_GETEVENTMSG, pid, None, ctypes.addressof(new)) != 0:
+            raise OSError(ctypes.get_errno(), "ptrace")
+        os.waitpid(new.value, WALL)
+        libc.ptrace(PTRACE_DETACH, new.value, None, None)
+
     try:
         _, status = os.waitpid(pid, 0)  # stopped by its exec
         options = TRACE_FORK | TRACE_VFORK | TRACE_CLONE | TRACE_EXITKILL
@@ -44,6 +54,7 @@ def traced(argv, env, cwd, out, err, limit_s):
             event = status >> 16
             if os.WIFSTOPPED(status) and os.WSTOPSIG(status) == signal.SIGTRAP and event:
                 clones += 1
+                release()
             pass_on = 0
             if os.WIFSTOPPED(status) and os.WSTOPSIG(status) != signal.SIGTRAP:
                 pass_on = os.WSTOPSIG(status)

@@ -145,6 +145,10 @@ function mutate(r, text) {
     }
 }
 
+// String.prototype.toWellFormed is newer than Node.js 18: encoding puts U+FFFD for lone surrogates.
+const wellFormed = (text) =>
+    new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text));
+
 export function generate(r) {
     const out = [];
     space(r, out);
@@ -154,5 +158,5 @@ export function generate(r) {
     if (r.chance(0.55))
         for (let n = 1 + r.below(3); n > 0; n--)
             text = mutate(r, text);
-    return text.toWellFormed(); // a half surrogate has no UTF-8
+    return wellFormed(text); // a half surrogate has no UTF-8
 }

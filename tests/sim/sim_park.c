@@ -67,14 +67,19 @@ int64_t sim_park_turn(struct sim *sim)
 {
     int64_t now = sim_now_ms(), next = SIM_NEVER;
     struct sim_request *r, *after;
+    bool woke = false;
 
     for (r = sim->parked; r; r = after) {
         after = r->park_next;
-        if (r->due_ms <= now)
+        if (r->due_ms <= now) {
             sim_park_wake(r);
-        else if (r->due_ms < next)
+            woke = true;
+        } else if (r->due_ms < next) {
             next = r->due_ms;
+        }
     }
+    if (woke) /* MHD_get_timeout does not know of resumed connections: have it run */
+        return 0;
     return next == SIM_NEVER ? -1 : next - now;
 }
 

@@ -269,13 +269,16 @@ static void adapter_is_found_by_name(void **state)
 static void plan_survives_without_memory(void **state)
 {
     json_t *rows = golden_load("tests/unit/openai/requests.json");
+    long catalog = mem_count();
     size_t index;
     json_t *row;
 
     (void)state;
+    json_decref(golden_load("manifests/providers/openai.json"));
+    catalog = mem_count() - catalog; /* walked once; it is always the same */
     json_array_foreach(rows, index, row)
         for (int for_good = 0; for_good < 2; for_good++)
-            for (long n = 1;; n++) {
+            for (long n = index ? catalog - 10 : 1;; n++) {
                 struct talk talk;
                 struct err err = {0};
                 long before = mem_count();

@@ -38,7 +38,7 @@ static void sample_open(struct sample *sample, const json_t *row)
                         : mem_text(golden_text(reply, "text", ""));
     sample->len = strlen(sample->text);
     sample->reply = golden_reply(sample->text, sample->len);
-    sample->reply.outcome = outcome_of(golden_text(reply, "outcome", "answered"));
+    sample->reply.outcome = (enum http_outcome)outcome_of(golden_text(reply, "outcome", "answered"));
     sample->reply.status = (int)json_integer_value(json_object_get(reply, "status"));
     sample->reply.content_type = golden_text(reply, "type", "");
     sample->reply.blobs = (unsigned)json_integer_value(json_object_get(reply, "blobs"));
@@ -250,7 +250,7 @@ static void cut_answers_invent_nothing(void **state)
         char *copy;
 
         sample_open(&sample, row);
-        for (size_t len = 0; len < sample.len && len < 3000; len++) {
+        for (size_t len = 0; len < sample.len && len < 700; len++) {
             struct http_reply reply = sample.reply;
 
             copy = mem_text_n(sample.text, len); /* so that the sanitizer sees the end */
@@ -390,6 +390,8 @@ static void answers_survive_without_memory(void **state)
     json_array_foreach(rows, index, row) {
         struct sample sample;
 
+        if (index % 6 && !getenv("OPENAI_TEST_ALL"))
+            continue; /* all of them take a minute */
         sample_open(&sample, row);
         for (int for_good = 0; for_good < 2; for_good++) {
             /* The catalogue's own allocations are walked once; they are always the same. */

@@ -361,6 +361,16 @@ static void release_held(struct outbox *b)
     closedir(dir);
 }
 
+static void sweep(const struct outbox *b)
+{
+    char *held = NULL;
+
+    parcel_sweep(b->dir);
+    if (asprintf(&held, "%s/held", b->dir) >= 0)
+        parcel_sweep(held);
+    free(held);
+}
+
 struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script, int use_work,
                            struct term *term, char *ret_error, size_t error_size,
                            outbox_receipt_fn *receipt_fn, void *ud)
@@ -392,6 +402,7 @@ struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script,
     uv_idle_init(loop, &b->idle);
     b->idle.data = b;
     b->handles = 1;
+    sweep(b);
     release_held(b);
     return b;
 fail:

@@ -275,6 +275,8 @@ static int begin(struct parcel *p)
     else if (p->media_count > 0 && (make_dir(parent) != 0 || make_dir(p->media_dir) != 0 ||
                                     parcel_sync_dir(parent) != 0 || parcel_sync_dir(p->dir) != 0))
         rc = finish(p, PARCEL_FAILED, p->media_dir, errno);
+    if (rc == 0 && p->media_count > 0)
+        parcel_sweep(p->media_dir); /* an earlier try of this delivery */
     p->is_begun = 1;
     free(plain);
     free(parent);

@@ -50,6 +50,9 @@ enum parcel_end parcel_release(const char *dir, const char *file);
 /* Adds a line to repeats.log. */
 void parcel_note_repeat(const char *dir, const char *key, uint32_t attempt);
 
+/* Removes what killed processes left half-written in that folder. A folder that is not there is ok. */
+void parcel_sweep(const char *dir);
+
 /* fsync of a folder; 0 or -1. */
 int parcel_sync_dir(const char *path);
 

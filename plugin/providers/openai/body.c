@@ -138,6 +138,7 @@ struct events {
     json_t *last;  /* the newest other one */
     json_t *error;
     struct buf words; /* of a chat that streams */
+    int broken; /* one that could not be read */
     int nomem;
 };
 
@@ -171,8 +172,10 @@ static void one_event(struct events *events, const char *data, size_t len)
     if (!len || too_deep(data, len))
         return;
     event = parse(data, len, &events->nomem);
-    if (!event)
+    if (!event) {
+        events->broken |= *data == '{';
         return;
+    }
     type = openai_text(event, "type");
     type_len = strlen(type);
     if (says_error(event)) {
@@ -230,7 +233,8 @@ static void read_events(struct events *events, const char *text, size_t len)
     buf_done(&data);
 }
 
-static enum openai_body parse_events(const char *text, size_t len, json_t **ret_json)
+static enum openai_body parse_events(const char *text, size_t len, json_t **ret_json,
+                                     int *ret_partial)
 {
     struct events events = {.ends = json_array()};
     json_t *json = NULL;
@@ -244,7 +248,7 @@ static enum openai_body parse_events(const char *text, size_t len, json_t **ret_
         json = json_incref(events.error);
     else if (events.words.len) {
         json = json_pack("{s:s%}", "content", events.words.data, events.words.len);
-        events.nomem |= !json && !events.last;
+        events.nomem |= !json;
     } else if (events.last)
         json = json_incref(events.last);
     buf_done(&events.words);
@@ -256,6 +260,7 @@ static enum openai_body parse_events(const char *text, size_t len, json_t **ret_
         return BODY_NOMEM;
     }
     *ret_json = json;
+    *ret_partial |= events.broken;
     return json ? BODY_JSON : BODY_OPEN;
 }
 
@@ -279,7 +284,7 @@ enum openai_body openai_body_parse(const struct http_reply *reply, json_t **ret_
     if (!len)
         return BODY_EMPTY;
     if (is_events(reply, text, len))
-        return parse_events(text, len, ret_json);
+        return parse_events(text, len, ret_json, ret_partial);
     if (*text != '{' && *text != '[')
         return BODY_TEXT;
     if (too_deep(text, len))
@@ -293,6 +298,9 @@ enum openai_body openai_body_parse(const struct http_reply *reply, json_t **ret_
         json_decref(json);
         return BODY_NOMEM;
     }
+    /* What should have been an object is no text for people: a poll must not trust it. */
+    if (!json && *text == '{')
+        *ret_partial = 1;
     *ret_json = json;
     return json ? BODY_JSON : BODY_TEXT;
 }

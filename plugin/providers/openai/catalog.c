@@ -1,6 +1,6 @@
 /*
  * catalog.c - manifests/providers/openai.json: which models there are, and how each kind of relay
- * wants to be spoken to. Parsed anew by whoever needs it; it is small and nothing here is kept.
+ * wants to be spoken to. Shared by all who need it, so whatever is built from it is built of copies.
  *
  * The wire of a job is merged from: family or image defaults, the host's own ways, the user's
  * `dialect`. Later ones win, field by field.
@@ -16,19 +16,10 @@
 
 json_t *openai_catalog(struct err *err)
 {
-    const struct embed_file *file = embed_files;
-    json_error_t error = {0};
-    json_t *catalog;
+    json_t *catalog = embed_json(FILE_NAME);
 
-    while (file->name && strcmp(file->name, FILE_NAME) != 0)
-        file++;
-    if (!file->name) {
-        err_set(err, ERR_INTERNAL, "%s is not built in", FILE_NAME);
-        return NULL;
-    }
-    catalog = json_loadb(file->text, file->size, JSON_REJECT_DUPLICATES, &error);
     if (!catalog)
-        err_nomem(err); /* the tests have read it; jansson blames the text when memory ends */
+        err_nomem(err); /* that it is there and sound the tests have seen */
     return catalog;
 }
 

@@ -254,7 +254,7 @@ static enum err_kind kind_of_status(int status)
     }
 }
 
-/* Without tags: an error page of some proxy, its title at least. */
+/* Without tags: an error page of some proxy, its title at least. NULL without memory. */
 static const char *page_words(struct arena *arena, const struct http_reply *reply)
 {
     size_t len = reply->text ? reply->text_len : 0;
@@ -266,7 +266,7 @@ static const char *page_words(struct arena *arena, const struct http_reply *repl
     if (len > 4096)
         len = 4096;
     if (!openai_find(text, len, "<html") && !openai_find(text, len, "<!doctype"))
-        return len ? arena_text_n(arena, text, len) : "";
+        return arena_text_n(arena, text, len);
     out = arena_alloc(arena, len + 1);
     for (size_t i = 0; out && i < len; i++) {
         if (text[i] == '<')
@@ -278,7 +278,7 @@ static const char *page_words(struct arena *arena, const struct http_reply *repl
             out[at++] = ' ';
         }
     }
-    return out ? out : "";
+    return out;
 }
 
 void openai_error_status(const struct http_reply *reply, const json_t *json, const json_t *catalog,
@@ -300,9 +300,9 @@ void openai_error_status(const struct http_reply *reply, const json_t *json, con
     if (by_status == ERR_UNAVAILABLE && kind != ERR_MODERATED && kind != ERR_CREDITS)
         kind = by_status;
     text = *words.text ? words.text : *words.code ? words.code : json ? "" : page_words(arena, reply);
-    clean = openai_error_clean(arena, text, strlen(text));
+    clean = text ? openai_error_clean(arena, text, strlen(text)) : NULL;
     if (!clean) {
-        err_nomem(ret_err);
+        err_set(ret_err, kind, "HTTP %d", reply->status); /* no memory for the words */
         return;
     }
     err_set(ret_err, kind, *clean ? "HTTP %d: %s" : "HTTP %d%s", reply->status,

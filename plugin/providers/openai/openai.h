@@ -5,8 +5,7 @@
  * A plan's request, which next() reads and nothing else writes:
  *   kind       "image" or "video"
  *   body       the provider's own fields, `extra` already merged
- *   inputs     [{"role":"image|mask|first|last|reference", "path" or "url", "mime", "fit"}]; fit
- *              {"width","height"} says that the file must have exactly this size before it is sent
+ *   inputs     [{"role":"image|mask|first|last|reference", "path" or "url", "mime"}]
  *   wire       paths and field names, after family, host and the user's dialect
  *   timeout_ms of the submit
  */

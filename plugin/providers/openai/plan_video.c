@@ -183,25 +183,23 @@ static int add_size(struct openai_planner *planner, const json_t *picture)
     return 0;
 }
 
-/* Models that want their picture in exactly the video's size get a `fit` for whoever scales it. */
-static void fit_first(struct openai_planner *planner, const json_t *picture)
+/* Some models refuse a picture that is not exactly as large as the video, after taking the order. */
+static int check_exact(struct openai_planner *planner, const json_t *picture)
 {
-    json_t *row = json_array_get(planner->inputs, 0);
     int64_t have_width = openai_int(picture, "width", 0);
     int64_t have_height = openai_int(picture, "height", 0);
     const char *size = openai_text(planner->body, "size");
     int width = 720;
     int height = 1280;
 
-    if (!json_is_true(json_object_get(planner->entry, "reference_exact")) ||
-        !*openai_text(row, "path"))
-        return;
-    if (*size && openai_parse_size(size, &width, &height))
-        return;
-    if (have_width == width && have_height == height)
-        return;
-    planner->failed |=
-        json_object_set_new(row, "fit", json_pack("{s:i,s:i}", "width", width, "height", height)) != 0;
+    if (!json_is_true(json_object_get(planner->entry, "reference_exact")) || !have_width ||
+        (*size && openai_parse_size(size, &width, &height)) ||
+        (have_width == width && have_height == height))
+        return 0;
+    return err_field(planner->err, "first_frame",
+                     "%s takes a picture of exactly the video's size, %dx%d; this one is %lldx%lld. "
+                     "Scale it first, ask for another size, or choose another model",
+                     planner->model, width, height, (long long)have_width, (long long)have_height);
 }
 
 static int add_frames(struct openai_planner *planner, const json_t **ret_first)
@@ -244,9 +242,9 @@ int openai_plan_video(struct openai_planner *planner)
 {
     const json_t *first = NULL;
 
-    if (add_seconds(planner) || add_frames(planner, &first) || add_size(planner, first))
+    if (add_seconds(planner) || add_frames(planner, &first) || add_size(planner, first) ||
+        check_exact(planner, first))
         return -1;
-    fit_first(planner, first);
     openai_pass(planner, "sound", openai_text(planner->wire, "sound"));
     openai_pass(planner, "fps", "fps");
     openai_pass(planner, "seed", "seed");
