@@ -143,17 +143,6 @@ int engine_find(struct engine *engine, const struct ledger_query *query, ledger_
     return ledger_find(engine->ledger, query, done, ud);
 }
 
-static void stop_done(void *ud)
-{
-    struct engine *engine = ud;
-    engine_stopped_fn *stopped = engine->stopped;
-
-    engine->stop_deferred = NULL;
-    engine->stopped = NULL;
-    if (stopped)
-        stopped(engine->stopped_ud);
-}
-
 /* What is worth waiting for at the end: an answer that was paid for, and what is being stored. */
 static int worth_waiting(const struct engine *engine)
 {
@@ -164,6 +153,21 @@ static int worth_waiting(const struct engine *engine)
         if ((job->spending && !engine->late) || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             return 1;
     return engine->scanning || ledger_is_busy(engine->ledger);
+}
+
+static void stop_done(void *ud)
+{
+    struct engine *engine = ud;
+    engine_stopped_fn *stopped = engine->stopped;
+
+    engine->stop_deferred = NULL;
+    if (worth_waiting(engine)) { /* begun since it was asked for */
+        engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env) + STOP_LOOK_MS);
+        return;
+    }
+    engine->stopped = NULL;
+    if (stopped)
+        stopped(engine->stopped_ud);
 }
 
 void engine_idle_check(struct engine *engine)

@@ -174,7 +174,7 @@ int ledger_start(struct ledger *ledger, struct err *err);
  */
 void ledger_close(struct ledger *ledger);
 
-/* True while an operation has not called back. */
+/* True while an operation has not called back, or a worker of the host is at the file. */
 int ledger_is_busy(const struct ledger *ledger);
 
 /* Past durations of finished jobs of one provider, model and kind: submit to known end. */

@@ -39,7 +39,7 @@ struct call {
     uint32_t flags;
     int64_t deadline_ms; /* monotonic; 0: none */
     json_t *args;        /* valid by the tool's schema */
-    char *conversation;  /* NULL: none */
+    char *conversation;  /* "": none */
     char *caller;
     char *reply_to;      /* NULL: nothing can be delivered */
     size_t reply_to_len;

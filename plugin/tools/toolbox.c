@@ -272,6 +272,9 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     }
     if (AHP_IN(from, conversation))
         call->conversation = keep(&from->conversation, &failed);
+    /* Callers without one share one: the ledger looks for texts, and "none" would equal nothing. */
+    if (!call->conversation && !(call->conversation = mem_text("")))
+        failed = 1;
     if (AHP_IN(from, caller))
         call->caller = keep(&from->caller, &failed);
     DL_APPEND(box->calls, call);
