@@ -152,7 +152,7 @@ static int worth_waiting(const struct engine *engine)
     HASH_ITER(hh, engine->jobs, job, next)
         if ((job->spending && !engine->late) || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             return 1;
-    return engine->scanning || ledger_is_busy(engine->ledger);
+    return engine->scanning || ledger_is_busy(engine->ledger) || config_is_saving(engine->config);
 }
 
 static void stop_done(void *ud)
@@ -206,6 +206,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     engine->stopped = done;
     engine->stopped_ud = ud;
     engine->env->loop->timer_off(engine->scan_timer);
+    ask_stop(engine);
     HASH_ITER(hh, engine->jobs, job, next) {
         if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             continue;
