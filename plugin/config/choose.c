@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 #include "base/mem.h"
+#include "base/near.h"
 #include "config/config_private.h"
 
 #include <stdio.h>
@@ -72,15 +73,21 @@ static void tell_unknown(const struct config *config, const char *wanted, const 
                          struct err *err)
 {
     const struct config_problem *problem = problem_by_id(config, wanted);
+    const char *nearest = NULL;
+    size_t best = NEAR_BYTES_MAX;
     char ids[256];
 
+    for (size_t i = 0; i < config->load->entries_count; i++)
+        if (near_word(wanted, config->load->entries[i]->provider.account.id, &best))
+            nearest = config->load->entries[i]->provider.account.id;
     list_ids(config, ids, sizeof(ids));
     if (problem)
         err_field(err, "provider", "provider \"%s\" (%s) cannot be used: %s; usable: %s", wanted,
                   how, problem->reason, ids);
     else
-        err_field(err, "provider", "provider \"%s\" (%s) is not configured; configured: %s", wanted,
-                  how, ids);
+        err_field(err, "provider", "provider \"%s\" (%s) is not configured%s%s%s; configured: %s",
+                  wanted, how, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                  nearest ? "\"?" : "", ids);
 }
 
 /* The host's "provider/model" for pictures or videos; its provider as one of ours, or NULL. */

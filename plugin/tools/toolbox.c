@@ -17,6 +17,7 @@ static const struct tool *const all_tools[] = {
     &tool_generate_video,
     &tool_poll,
     &tool_list_models,
+    &tool_account,
 };
 
 #define TOOLS (sizeof(all_tools) / sizeof(*all_tools))
@@ -134,6 +135,7 @@ static void call_free(struct call *call)
     call->box->calls_count--;
     engine_unwatch(call->watch);
     inputs_drop(call);
+    checking_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->changed);
@@ -303,8 +305,10 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
     if (!call->args) {
         again = json_loadb(from->args.ptr, from->args.len, 0, &broken);
         json_decref(again);
-        return err_set(err, ERR_INVALID, "the arguments are no JSON object: line %d, column %d: %s",
-                       broken.line, broken.column, broken.text);
+        /* Not what stands near: it may be a key. */
+        return err_set(err, ERR_INVALID,
+                       "the arguments are no JSON object: line %d, column %d: %.*s", broken.line,
+                       broken.column, (int)(strcspn(broken.text, "'")), broken.text);
     }
     if (!json_is_object(call->args))
         return err_set(err, ERR_INVALID, "the arguments must be a JSON object");
