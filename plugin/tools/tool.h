@@ -56,7 +56,8 @@ struct call {
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
-    json_t *changed;    /* to be told in the result, or NULL */
+    json_t *notes;       /* to be told beside what the adapter changed, or NULL */
+    json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
     int32_t told_permille;
     char told[160];

@@ -138,6 +138,7 @@ static void call_free(struct call *call)
     checking_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
+    json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
     mem_free(call->conversation);
