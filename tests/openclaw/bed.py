@@ -88,8 +88,12 @@ class Gateway:
                 raise AssertionError("never in the gateway's output: %s\n%s" %
                                      (pattern, self.text[-6000:]))
 
-    def signal(self, sig):
-        os.killpg(self.pid, sig)
+    def stop(self, sig):
+        """To the gateway itself, as a service manager does it; SIGKILL to all that it started."""
+        if sig == signal.SIGKILL:
+            os.killpg(self.pid, sig)
+        else:
+            self.process.send_signal(sig)
 
     def end(self, timeout=STOP_S):
         """Until it has ended; how. Whatever it started ends with it."""
@@ -100,7 +104,7 @@ class Gateway:
                                  (timeout, self.text[-6000:])) from None
         finally:
             try:
-                self.signal(signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
             self.process.wait()
@@ -260,7 +264,7 @@ class Bed:
         try:
             for gateway in self.gateways:
                 if gateway.process.poll() is None:
-                    gateway.signal(signal.SIGKILL)
+                    gateway.stop(signal.SIGKILL)
                 gateway.end()
             self.chat.close()
             self.model.close()

@@ -42,14 +42,17 @@ class Model:
 
     def _decide(self, body):
         """("call", name, arguments) or ("say", text). What people wrote is in the user messages
-        since the last answer: the host puts its own words beside theirs, in messages and in lines."""
-        messages = body.get("messages", [])
-        last = len(messages)
-        while last and messages[last - 1].get("role") == "user":
-            last -= 1
-        if last and last == len(messages) and messages[-1].get("role") == "tool":
-            return "say", words(messages[-1])[:WORDS_MAX]
-        text = "\n".join(words(m) for m in messages[last:])
+        since the last answer: the host puts its own words beside theirs, in messages and in lines, and
+        after a tool's result too."""
+        new = []
+        for message in reversed(body.get("messages", [])):
+            if message.get("role") == "assistant":
+                break
+            new.insert(0, message)
+        results = [m for m in new if m.get("role") == "tool"]
+        if results:
+            return "say", words(results[-1])[:WORDS_MAX]
+        text = "\n".join(words(m) for m in new if m.get("role") == "user")
         for name, found in reversed(re.findall(r"(?:^|\] )CALL (\w+) (\{.*\})", text, re.M)):
             try:
                 arguments = json.loads(found)
