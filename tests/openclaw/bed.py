@@ -52,6 +52,11 @@ def main():
     unittest.main(argv=["test_gateway", *rest], verbosity=2)
 
 
+def by_env(name):
+    """A key by reference to the environment."""
+    return {"source": "env", "provider": "default", "id": name}
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -121,8 +126,19 @@ class Gateway:
         return found
 
 
+def merge(into, more):
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            merge(into[name], value)
+        else:
+            into[name] = value
+    return into
+
+
 class Bed:
-    def __init__(self):
+    """A home and what is around it; settings are merged into the configuration."""
+
+    def __init__(self, settings=None):
         self.dir = tempfile.mkdtemp(prefix="clawmedia-openclaw-")
         self.home = self.path("home")
         self.state = self.path("home", ".openclaw")
@@ -145,15 +161,12 @@ class Bed:
             # Whatever would go out finds nothing.
             "npm_config_offline": "true", "npm_config_registry": "http://127.0.0.1:9/",
             "TEST_SIM_KEY": self.key, "TEST_MODEL_KEY": "mk-" + secrets.token_hex(8)}
-        self.configure()
+        self.configure(settings or {})
 
     def path(self, *names):
         return os.path.join(self.dir, *names)
 
-    def configure(self):
-        def by_env(name):
-            return {"source": "env", "provider": "default", "id": name}
-
+    def configure(self, settings):
         def entry(model_id, **more):
             return dict({"id": model_id, "name": model_id, "input": ["text", "image"]}, **more)
         root = {
@@ -178,7 +191,7 @@ class Bed:
                                       "typical_seconds": 0}}}}}}}
         path = os.path.join(self.state, "openclaw.json")
         with open(path, "w", encoding="utf-8") as f:
-            json.dump(root, f, indent=1)
+            json.dump(merge(root, settings), f, indent=1)
         os.chmod(path, 0o600)
 
     # --- the host ---
