@@ -30,9 +30,12 @@ class Message:
         self.file = file
         self.number = number
         self.thread = thread
+        self.removed = False
 
     def __repr__(self):
         text = self.text if len(self.text) < 400 else self.text[:400] + "..."
+        if self.removed:
+            text = "(taken back) " + text
         if self.file:
             text = "[%s: %s, %d bytes] %s" % (self.method, self.file[1], len(self.file[2]), text)
         return "%7.1f s  %-7s  %s" % (self.at, self.who, text.replace("\n", "\n" + " " * 20))
@@ -97,7 +100,7 @@ class Chat:
     def sent(self, chat, since=0, files=None):
         """What the bot sent there; files True: only with a file, False: only without."""
         return [m for m in self.messages[since:] if m.who == "bot" and m.chat == chat and
-                (files is None or files == (m.file is not None))]
+                not m.removed and (files is None or files == (m.file is not None))]
 
     def wait(self, chat, since, timeout, text=None, files=None, count=1):
         """Until the bot has sent count such messages there; the last of them."""
@@ -230,7 +233,15 @@ class Chat:
                     "file_size": len(self.files.get(name, b""))}
         if method == "getChat":
             return self._chat(int(fields["chat_id"]))
-        if method.startswith("edit"):
-            return {"message_id": int(fields.get("message_id", 0)), "date": int(time.time()),
-                    "chat": self._chat(int(fields.get("chat_id", 0))), "text": fields.get("text", "")}
+        if method in ("editMessageText", "deleteMessage"):
+            with self.more:
+                (message,) = [m for m in self.messages if m.number == int(fields["message_id"])]
+                if method == "deleteMessage":
+                    message.removed = True
+                else:
+                    message.text = fields["text"]
+                self.more.notify_all()
+            if method == "editMessageText":
+                return {"message_id": message.number, "date": int(time.time()),
+                        "chat": self._chat(message.chat), "text": message.text}
         return True
