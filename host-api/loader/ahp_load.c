@@ -24,6 +24,12 @@
 
 #define MODULES_MAX 64u
 
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+#define DEEPBIND RTLD_DEEPBIND
+#else
+#define DEEPBIND 0
+#endif
+
 struct module {
     dev_t dev;
     ino_t ino;
@@ -81,13 +87,14 @@ static int32_t ltdl_open(const char *path, lt_dlhandle *ret_handle, ahp_err *ret
 }
 
 /* The linker's message starts with the path; the caller's copy of it would only push it out. */
-static int32_t bind_now(const char *path, void **ret_probe, ahp_err *ret_err)
+static int32_t bind_now(const char *path, uint32_t flags, void **ret_probe, ahp_err *ret_err)
 {
     const char *words;
     void *probe;
 
     (void)dlerror();
-    probe = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    /* where symbols are looked for is settled here: libltdl's own dlopen only adds a reference */
+    probe = dlopen(path, RTLD_NOW | RTLD_LOCAL | ((flags & AHP_LOAD_DEEPBIND) ? DEEPBIND : 0));
     if (probe != NULL) {
         *ret_probe = probe;
         return AHP_OK;
@@ -122,8 +129,8 @@ static int32_t entry_find(lt_dlhandle handle, const char *path, const ahp_entry 
 }
 
 /* Takes over `path` on success. */
-static int32_t module_load_take(char *path, const struct stat *st, const ahp_entry **ret_entry,
-                                ahp_err *ret_err)
+static int32_t module_load_take(char *path, const struct stat *st, uint32_t flags,
+                                const ahp_entry **ret_entry, ahp_err *ret_err)
 {
     const ahp_entry *entry = NULL;
     lt_dlhandle handle = NULL;
@@ -133,7 +140,7 @@ static int32_t module_load_take(char *path, const struct stat *st, const ahp_ent
     if (modules_count == MODULES_MAX)
         return ahp_err_fill(ret_err, AHP_E_LIMIT, "%u plugins are loaded, the limit is %u",
                             modules_count, MODULES_MAX);
-    rc = bind_now(path, &probe, ret_err);
+    rc = bind_now(path, flags, &probe, ret_err);
     if (rc != AHP_OK)
         return rc;
     rc = ltdl_open(path, &handle, ret_err);
@@ -153,6 +160,12 @@ static int32_t module_load_take(char *path, const struct stat *st, const ahp_ent
 }
 
 int32_t ahp_load(const char *path, const ahp_entry **ret_entry, ahp_err *ret_err)
+{
+    return ahp_load_with(path, 0, ret_entry, ret_err);
+}
+
+int32_t ahp_load_with(const char *path, uint32_t flags, const ahp_entry **ret_entry,
+                      ahp_err *ret_err)
 {
     const struct module *known;
     const ahp_entry *entry = NULL;
@@ -178,7 +191,7 @@ int32_t ahp_load(const char *path, const ahp_entry **ret_entry, ahp_err *ret_err
     if (known != NULL) {
         entry = known->entry;
     } else {
-        rc = module_load_take(real, &st, &entry, ret_err);
+        rc = module_load_take(real, &st, flags, &entry, ret_err);
         if (rc != AHP_OK)
             goto out;
         real = NULL;

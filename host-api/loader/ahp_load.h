@@ -27,6 +27,18 @@ extern "C" {
 int32_t ahp_load(const char *path, const ahp_entry **ret_entry, ahp_err *ret_err);
 
 /*
+ * The plugin and the libraries that come with it find their symbols among themselves first, and only
+ * then in the program. For programs that export libraries of their own, as Node does OpenSSL, zlib and
+ * c-ares: without it the plugin's libraries would be bound to those. Needs glibc; elsewhere, and in a
+ * build with the address sanitizer, which cannot, it is ignored.
+ */
+#define AHP_LOAD_DEEPBIND 1u
+
+/* ahp_load with AHP_LOAD_ flags. A file that is loaded already stays as it was loaded first. */
+int32_t ahp_load_with(const char *path, uint32_t flags, const ahp_entry **ret_entry,
+                      ahp_err *ret_err);
+
+/*
  * The check of ahp_load alone, for entries that were linked in, and the extensions: every id in
  * entry->needs must be one that host->ext answers. `host` may be NULL: then needs is not looked at.
  * AHP_E_VERSION, and ret_err names what was needed and what there is; AHP_E_FAILED: the entry is

@@ -13,7 +13,7 @@
 
 static int known_members(const json_t *given, struct err *err)
 {
-    static const char *const known[] = {"config_file", "state_dir", "workspace",
+    static const char *const known[] = {"config_file", "state_dir", "workspace", "output_dir",
                                         "locale",      "resume",    "settings"};
     const char *key;
     json_t *value;
@@ -26,7 +26,7 @@ static int known_members(const json_t *given, struct err *err)
         if (i == sizeof(known) / sizeof(*known))
             return err_field(err, key,
                              "the plugin's configuration has an unknown member \"%s\"; allowed "
-                             "are config_file, state_dir, workspace, locale, resume, settings",
+                             "are config_file, state_dir, workspace, output_dir, locale, resume, settings",
                              key);
     }
     return 0;

@@ -56,7 +56,8 @@ enum config_model {
 
 /*
  * `text` is what the host passed to create: a JSON object with config_file, state_dir, workspace,
- * locale, settings, each optional. ERR_INVALID for a member of the wrong type or an unknown one.
+ * output_dir (where results are written, in images/ and videos/; without it tmp/ of the workspace),
+ * locale, resume, settings, each optional. ERR_INVALID for a member of the wrong type or an unknown one.
  * A missing or broken openclaw.json is no error here: config_refresh reports it.
  */
 int config_open(struct env *env, const ahp_text *text, struct config **ret_config,

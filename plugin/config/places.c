@@ -232,7 +232,8 @@ static int given_path(const json_t *given, const char *name, const char **ret_te
     return 0;
 }
 
-static int find_outputs(struct config *config)
+/* MEDIA_GENERATION_OUTPUT_ROOT, which is the user's word; else what create got; else tmp/. */
+static int find_outputs(struct config *config, const char *given)
 {
     int failed = 0;
     char *output = trimmed(getenv("MEDIA_GENERATION_OUTPUT_ROOT"), &failed);
@@ -242,6 +243,8 @@ static int find_outputs(struct config *config)
         return -1;
     if (output && output[0] == '~')
         config->output_root = resolve(config->home, output);
+    else if (!output && given)
+        config->output_root = resolve(config->home, given);
     else if (openclaw_path_join(config->workspace, output ? output : "tmp", path) == 0)
         config->output_root = mem_text(path);
     mem_free(output);
@@ -255,13 +258,14 @@ static int find_outputs(struct config *config)
 
 int config_places_find(struct config *config, const json_t *given, struct err *err)
 {
-    const char *file = NULL, *state = NULL, *workspace = ".";
+    const char *file = NULL, *state = NULL, *workspace = ".", *output = NULL;
     char *folders[2] = {NULL, NULL}, *own_state = NULL;
     int is_own_file, rc = -1;
 
     if (given_path(given, "config_file", &file, err) ||
         given_path(given, "state_dir", &state, err) ||
-        given_path(given, "workspace", &workspace, err))
+        given_path(given, "workspace", &workspace, err) ||
+        given_path(given, "output_dir", &output, err))
         return -1;
     err_set(err, ERR_NOMEM, "no memory, or a path of more than %d bytes", OPENCLAW_PATH_MAX);
     config->home = find_home();
@@ -277,7 +281,7 @@ int config_places_find(struct config *config, const json_t *given, struct err *e
         goto out;
     config->state_dir = resolve(config->home, state ? state : own_state);
     config->workspace = resolve(config->home, workspace);
-    if (!config->state_dir || !config->workspace || find_outputs(config))
+    if (!config->state_dir || !config->workspace || find_outputs(config, output))
         goto out;
     rc = 0;
 out:

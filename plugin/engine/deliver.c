@@ -304,7 +304,8 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
         settle(job, delivery, DELIVERY_REFUSED);
         break;
     default:
-        if (drops_repeats(job))
+        /* After the last try it is still not known: "undeliverable" would be a claim. */
+        if (drops_repeats(job) && delivery->attempts < LIMIT_DELIVERY_TRIES)
             offer_later(job, delivery, 0);
         else
             settle(job, delivery, DELIVERY_UNKNOWN);

@@ -1,0 +1,192 @@
+/*
+ * engine.mjs - the one native engine of a process. Instances of the plugin share it across their copies
+ * of this module through globalThis, under the library's path; each counts as a user, and the last one
+ * that lets go stops it. Everything that calls back runs in the async context of this module's
+ * evaluation and not in a tool call's, where the host would refuse what comes after the turn.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import fs from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
+import { explain, loadAddon, nativeFiles } from "./native.mjs";
+
+const inRoot = AsyncLocalStorage.snapshot();
+const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
+const STOP_MS = 4000; // the host waits 5 s
+const INPUT_DIRS_MAX = 13; // config.schema.json
+const LEVELS = ["debug", "info", "warn", "error", "error", "error"];
+
+function engines() {
+  return (globalThis[ENGINES] ??= new Map());
+}
+
+export function stateDirOf(api) {
+  return api.runtime.state.resolveStateDir(process.env);
+}
+
+/* Folders that agents have their files in; one engine serves all of them. */
+function inputDirs(api, cfg) {
+  const agents = cfg?.agents;
+  const listed = [agents?.defaults?.workspace, ...(agents?.list ?? []).map((agent) => agent?.workspace)];
+  const all = [...(api.pluginConfig?.input_dirs ?? []), ...listed.filter(Boolean).map((dir) => api.resolvePath?.(dir) ?? dir)];
+  return [...new Set(all.filter((dir) => path.isAbsolute(dir)))].slice(0, INPUT_DIRS_MAX);
+}
+
+/* What the plugin's create gets. Providers and their keys are not among it: it reads the host's files. */
+function configOf(api, options) {
+  const stateDir = stateDirOf(api);
+  const dirs = inputDirs(api, api.runtime.config?.current?.() ?? api.config);
+  return {
+    state_dir: path.join(stateDir, "clawmedia"),
+    output_dir: path.join(stateDir, "media", "clawmedia"),
+    workspace: options.workspaceDir ?? path.join(stateDir, "workspace"),
+    resume: options.canDeliver,
+    ...(dirs.length > 0 ? { settings: { input_dirs: dirs } } : {}),
+  };
+}
+
+class Engine {
+  constructor(api, files, options) {
+    this.key = files.plugin;
+    this.users = new Map();
+    this.held = new Map(); // keys in the host's queue: what message_sent will say of them
+    this.sending = new Set(); // keys that a receipt follows for
+    this.tries = new Map(); // keys whose last try never left the host: how many such tries there were
+    this.stateDir = stateDirOf(api);
+    this.canDeliver = options.canDeliver;
+    this.stopped = undefined;
+    fs.mkdirSync(path.join(this.stateDir, "media", "clawmedia"), { recursive: true, mode: 0o700 });
+    this.host = inRoot(() =>
+      loadAddon(files.addon).open({
+        plugin: files.plugin,
+        name: "openclaw",
+        version: String(api.runtime.version ?? ""),
+        config: JSON.stringify(configOf(api, options)),
+        delivers: options.canDeliver,
+        dropsRepeats: true,
+        repeatWindowMs: KEPT_MS,
+        onDelivery: (delivery) => void this.deliver(delivery),
+        onLog: (level, item, text) => this.log(level, text),
+      }),
+    );
+  }
+
+  /* Any live instance will do: they see the same configuration and the same channels. */
+  get api() {
+    return [...this.users.values()].at(-1);
+  }
+
+  log(level, text) {
+    this.api?.logger?.[LEVELS[level] ?? "info"]?.(`clawmedia: ${text}`);
+  }
+
+  call(request, { signal, onProgress }) {
+    return new Promise((resolve, reject) => {
+      let id;
+      const onAbort = () => this.host.cancel(id);
+      const onEnd = (result) => {
+        signal?.removeEventListener("abort", onAbort);
+        resolve(result);
+      };
+      try {
+        id = this.host.call(request, onEnd, onProgress);
+        signal?.addEventListener("abort", onAbort, { once: true });
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
+  async deliver(delivery) {
+    const { key } = delivery;
+    if (this.sending.has(key)) return;
+    this.sending.add(key);
+    const receipt = await this.send(delivery);
+    this.sending.delete(key);
+    if (receipt.neverLeft) this.tries.set(key, (this.tries.get(key) ?? 0) + 1);
+    else this.tries.delete(key);
+    if (receipt.outcome === HELD) this.held.set(key, delivery);
+    if (receipt.outcome !== DELIVERED) this.log(2, `${key} is not delivered: ${receipt.error}`);
+    this.tell(receipt);
+  }
+
+  async send(delivery) {
+    const tries = this.tries.get(delivery.key);
+    const intent = tries ? `${delivery.key}:try${tries + 1}` : delivery.key;
+    try {
+      const { sendDurableMessageBatch } = await import("openclaw/plugin-sdk/channel-outbound");
+      const cfg = this.api?.runtime.config.current();
+      return await inRoot(() => deliver(sendDurableMessageBatch, cfg, delivery, intent));
+    } catch (error) {
+      return { key: delivery.key, outcome: LATER, error: String(error?.message ?? error) };
+    }
+  }
+
+  /* Refused once the engine stops: it offers the same key again after a restart. */
+  tell(receipt) {
+    try {
+      this.host.receipt(receipt);
+    } catch (error) {
+      this.log(1, `a receipt came too late: ${error.message}`);
+    }
+  }
+
+  /* The host's queue does not say which intent it has sent: the words and the target tell. */
+  messageSent(event) {
+    if (!event?.success) return;
+    for (const [key, delivery] of this.held) {
+      if (event.content !== delivery.text || JSON.parse(delivery.replyTo).to !== event.to) continue;
+      this.held.delete(key);
+      this.tell({ key, outcome: DELIVERED, hostRef: String(event.messageId ?? "") });
+      return;
+    }
+  }
+
+  stop() {
+    this.stopped ??= new Promise((resolve) => this.host.stop(STOP_MS, resolve)).then(() => {
+      engines().delete(this.key);
+    });
+    return this.stopped;
+  }
+}
+
+async function acquire(api, options) {
+  const files = nativeFiles(api.rootDir);
+  const all = engines();
+  let engine = all.get(files.plugin);
+
+  while (engine?.stopped) {
+    await engine.stopped;
+    engine = all.get(files.plugin);
+  }
+  if (!engine) {
+    try {
+      engine = new Engine(api, files, options);
+    } catch (error) {
+      throw new Error(explain(error), { cause: error });
+    }
+    all.set(files.plugin, engine);
+  }
+  const user = Symbol("user");
+  engine.users.set(user, api);
+  return {
+    engine,
+    async release() {
+      if (!engine.users.delete(user) || engine.users.size > 0) return;
+      await engine.stop();
+    },
+  };
+}
+
+/*
+ * Resolves to { engine, release() }; the engine is running. Rejects with words for people when the
+ * libraries do not load or the plugin does not start.
+ */
+export function acquireEngine(api, options) {
+  return inRoot(() => acquire(api, options));
+}
+
+export function messageSent(stateDir, event) {
+  for (const engine of engines().values()) if (engine.stateDir === stateDir) engine.messageSent(event);
+}

@@ -1,0 +1,111 @@
+/*
+ * index.mjs - clawmedia as an OpenClaw plugin: registers what tools.json lists and hands calls to the
+ * native engine. OpenClaw evaluates this module and calls register() several times in a process, also
+ * when it only installs or inspects: nothing is started here. The engine starts with the gateway's
+ * service, so that what an earlier process left unfinished goes on, or else with the first call; it
+ * stops with its last user.
+ */
+import fs from "node:fs";
+import { answerOf } from "./answer.mjs";
+import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
+import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
+
+const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
+const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
+
+/* How long the host should let a call run. The plugin answers before, with the job's handle. */
+function executionTimeoutMs(params) {
+  const seconds = Number(params?.wait_seconds);
+  return Math.max(WAIT_MS, Number.isFinite(seconds) ? seconds * 1000 : 0) + SLACK_MS;
+}
+
+/* The instance's hold on the engine: taken by the first that needs it, let go with the instance. */
+function makeLease(api) {
+  let lease;
+  return {
+    async engine(ctx, options) {
+      lease ??= acquireEngine(api, { workspaceDir: ctx?.workspaceDir, ...options });
+      try {
+        return (await lease).engine;
+      } catch (error) {
+        lease = undefined; // the next call tries again: a library may have been installed meanwhile
+        throw error;
+      }
+    },
+    async release() {
+      const held = lease;
+      lease = undefined;
+      await (await held?.catch(() => undefined))?.release();
+    },
+  };
+}
+
+function makeTool(api, lease, described, ctx) {
+  return {
+    name: described.name,
+    label: described.title,
+    description: described.summary,
+    parameters: described.input_schema,
+    catalogMode: "direct-only",
+    getExecutionTimeoutMs: executionTimeoutMs,
+    async execute(toolCallId, params, signal, onUpdate) {
+      const flags = flagsOf(ctx);
+      const engine = await lease.engine(ctx, { canDeliver: !(flags & FLAG_ONE_SHOT) });
+      signal?.throwIfAborted();
+      const result = await engine.call(
+        {
+          tool: described.name,
+          args: JSON.stringify(params ?? {}),
+          replyTo: replyToOf(ctx),
+          conversation: conversationOf(ctx),
+          caller: callerOf(ctx),
+          flags,
+          deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
+        },
+        { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
+      );
+      signal?.throwIfAborted();
+      return answerOf(result, { showsFiles: Boolean(flags & FLAG_NO_LATE_DELIVERY) });
+    },
+  };
+}
+
+/* A hint for people; whether the channel shows it is the host's business, and so is its failure. */
+function tellProgress(onUpdate, id, permille, text) {
+  const line = permille >= 0 ? `${text} (${Math.round(permille / 10)} %)` : text;
+  try {
+    onUpdate?.({ content: [], details: { permille }, progress: { text: line, visibility: "channel", privacy: "public", id } });
+  } catch {
+    /* the turn has ended */
+  }
+}
+
+export default {
+  id: "clawmedia",
+  name: "clawmedia",
+  description: "Pictures and videos, made in the background and delivered to the chat.",
+  register(api) {
+    const tools = JSON.parse(fs.readFileSync(new URL("./tools.json", import.meta.url), "utf8"));
+    const ofTools = makeLease(api);
+    const ofService = makeLease(api);
+
+    for (const described of tools) {
+      api.registerTool((ctx) => makeTool(api, ofTools, described, ctx), { name: described.name });
+    }
+    api.registerService({
+      id: "clawmedia",
+      async start(ctx) {
+        try {
+          await ofService.engine(ctx, { canDeliver: true });
+        } catch (error) {
+          api.logger?.error?.(`clawmedia cannot work: ${error.message}`);
+        }
+      },
+      stop: () => ofService.release(),
+    });
+    api.on?.("message_sent", (event) => messageSent(stateDirOf(api), event));
+    api.lifecycle?.onDispose?.(async () => {
+      await Promise.all([ofTools.release(), ofService.release()]);
+    });
+  },
+};
