@@ -7,6 +7,7 @@ sound. Waiting is for a message, a line of the gateway's output or a request at 
 is written in the ledger alone has to be looked for.
 """
 import argparse
+import ctypes
 import json
 import os
 import re
@@ -63,6 +64,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def end_with_us():
+    """In a child: it does not outlive the test, however that ends."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)    # PR_SET_PDEATHSIG
+
+
 class Gateway:
     """One run of the gateway; its output is gathered by a thread."""
 
@@ -71,7 +77,7 @@ class Gateway:
         self.more = threading.Condition()
         self.process = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        start_new_session=True)
+                                        start_new_session=True, preexec_fn=end_with_us)
         self.pid = self.process.pid
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -209,7 +215,7 @@ class Bed:
         """A command of the host; what it printed."""
         process = subprocess.Popen(self.openclaw + list(args), env=self.env, cwd=self.workspace,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_us)
         try:
             out, _ = process.communicate(timeout=timeout)
         finally:
@@ -268,8 +274,9 @@ class Bed:
             if found:
                 return found[0]
             time.sleep(0.05)
-        raise AssertionError("never in the ledger: %s %r\n%r" % (
-            sql, values, self.rows("SELECT id, state, error FROM jobs")))
+        jobs = self.rows("SELECT j.id, j.state, d.state AS delivery, d.attempts, d.error "
+                         "FROM jobs j LEFT JOIN deliveries d ON d.job = j.id")
+        raise AssertionError("never in the ledger: %s %r\n%r" % (sql, values, jobs))
 
     # --- the end ---
 
