@@ -47,6 +47,7 @@ function makeTool(api, lease, described, ctx) {
     description: described.summary,
     parameters: described.input_schema,
     catalogMode: "direct-only",
+    hideFromChannelProgress: true, // else a "Working" stays behind in the chat, beside the answer
     getExecutionTimeoutMs: executionTimeoutMs,
     async execute(toolCallId, params, signal, onUpdate) {
       const flags = flagsOf(ctx);
