@@ -11,6 +11,7 @@ import process from "node:process";
 import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
 import { addHeld, noteSent, settleSent } from "./held.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
+import { targetOf } from "./route.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
@@ -136,7 +137,7 @@ class Engine {
 
   /* Is a message with these words just on its way there, so that the host's hook speaks of that one? */
   isSending(event) {
-    const isThat = (one) => one.text === event?.content && JSON.parse(one.replyTo).to === event.to;
+    const isThat = (one) => one.text === event?.content && targetOf(one.replyTo) === event.to;
     return [...this.sending.values()].some(isThat);
   }
 

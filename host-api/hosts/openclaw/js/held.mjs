@@ -6,6 +6,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { targetOf } from "./route.mjs";
 
 const ENTRIES_MAX = 1000;
 const KEPT_MS = 30 * 24 * 3600 * 1000;
@@ -33,9 +34,8 @@ function write(stateDir, entries) {
 }
 
 export function addHeld(stateDir, delivery) {
-  const { to } = JSON.parse(delivery.replyTo);
   const others = read(stateDir).filter((one) => one.key !== delivery.key);
-  write(stateDir, [...others, { key: delivery.key, to, text: delivery.text, at: Date.now() }]);
+  write(stateDir, [...others, { key: delivery.key, to: targetOf(delivery.replyTo), text: delivery.text, at: Date.now() }]);
 }
 
 /* The host has sent a message: notes it for the oldest that it can be. Whether it was one of ours. */
