@@ -52,11 +52,13 @@ static void test_places(void **state)
     assert_place(home, config_file(home->config), "given.json");
     assert_place(home, config_state_dir(home->config), "s");
     assert_place(home, config_images_dir(home->config), "w/tmp/images");
+    home_open(home, "{\"workspace\":\"w\",\"output_dir\":\"./o/p\"}");
+    assert_place(home, config_images_dir(home->config), "o/p/images");
     unsetenv("OPENCLAW_CONFIG_PATH");
     unsetenv("OPENCLAW_CONFIG");
     set(home, "OPENCLAW_STATE_DIR", "@/st");
     set(home, "MEDIA_GENERATION_OUTPUT_ROOT", "out");
-    home_open(home, NULL);
+    home_open(home, "{\"output_dir\":\"other\"}");
     assert_place(home, config_file(home->config), "st/openclaw.json");
     assert_place(home, config_state_dir(home->config), "st/clawmedia");
     assert_place(home, config_videos_dir(home->config), "out/videos");

@@ -269,11 +269,26 @@ static void offers_are_refused_for_now(void **state)
     states_are(rig, "delivered", "done");
 }
 
-static void a_late_receipt_mends_undeliverable(void **state)
+/* A fate that is still not known after the last try stays so: it may have arrived. */
+static void a_late_receipt_mends_unknown(void **state)
 {
     struct rig *rig = *state;
 
     rig->a.fake->receipt = AHP_RECEIPT_UNKNOWN;
+    json_decref(side_ask(&rig->a, "generate_image", "{\"prompt\":\"a boat\"}", "to", "c"));
+    rig_until_spends(rig, 1);
+    rig_until_idle(&rig->a);
+    states_are(rig, "delivering", "unknown");
+    assert_string_equal(rig_sql(&rig->a, "SELECT attempts FROM deliveries"), "8");
+    side_receipt(&rig->a, rig->a.fake->deliveries[0].key, AHP_RECEIPT_DELIVERED, 0);
+    states_are(rig, "delivered", "done");
+}
+
+static void a_late_receipt_mends_undeliverable(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->a.fake->receipt = AHP_RECEIPT_LATER;
     json_decref(side_ask(&rig->a, "generate_image", "{\"prompt\":\"a boat\"}", "to", "c"));
     rig_until_spends(rig, 1);
     rig_until_idle(&rig->a);
@@ -355,6 +370,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_is_left_to_a_person_elsewhere, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_that_never_says_is_asked_again, setup, teardown),
         cmocka_unit_test_setup_teardown(offers_are_refused_for_now, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_late_receipt_mends_unknown, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_receipt_mends_undeliverable, setup, teardown),
         cmocka_unit_test_setup_teardown(offers_are_unsupported_by_a_ready_host, setup, teardown),
         cmocka_unit_test_setup_teardown(an_offer_that_exists_waits_for_its_receipt, setup,
