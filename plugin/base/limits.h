@@ -58,6 +58,7 @@
 #define LEASE_SCAN_MS 2000       /* how often somebody else's abandoned jobs are looked for */
 #define LEDGER_BUSY_MS 15000   /* an operation gives up when another process writes for so long */
 #define DEDUP_WINDOW_MS 120000
+#define DEDUP_HOST_MS (24 * 3600 * 1000) /* of a key that the host gave */
 #define STOP_MS 5000
 
 /* Requests that ask how jobs are doing, an account and second, where a catalogue says nothing. */

@@ -1,10 +1,12 @@
 /*
  * choose.c - which provider and which model a request means when it does not say. The order is always
- * argument, the skills' variables, our settings, the host's own defaults, the first in the alphabet.
+ * argument, the skills' variables, what set_default chose, our settings, the host's own defaults, the
+ * first in the alphabet.
  */
 #include "config/config.h"
 
 #include "base/mem.h"
+#include "base/near.h"
 #include "config/config_private.h"
 
 #include <stdio.h>
@@ -71,15 +73,21 @@ static void tell_unknown(const struct config *config, const char *wanted, const 
                          struct err *err)
 {
     const struct config_problem *problem = problem_by_id(config, wanted);
+    const char *nearest = NULL;
+    size_t best = NEAR_BYTES_MAX;
     char ids[256];
 
+    for (size_t i = 0; i < config->load->entries_count; i++)
+        if (near_word(wanted, config->load->entries[i]->provider.account.id, &best))
+            nearest = config->load->entries[i]->provider.account.id;
     list_ids(config, ids, sizeof(ids));
     if (problem)
         err_field(err, "provider", "provider \"%s\" (%s) cannot be used: %s; usable: %s", wanted,
                   how, problem->reason, ids);
     else
-        err_field(err, "provider", "provider \"%s\" (%s) is not configured; configured: %s", wanted,
-                  how, ids);
+        err_field(err, "provider", "provider \"%s\" (%s) is not configured%s%s%s; configured: %s",
+                  wanted, how, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
+                  nearest ? "\"?" : "", ids);
 }
 
 /* The host's "provider/model" for pictures or videos; its provider as one of ours, or NULL. */
@@ -107,10 +115,13 @@ static const struct config_provider *host_default(const struct config *config,
     return NULL;
 }
 
-static const struct config_provider *choose(const struct config *config, const char *wanted,
+/* which NULL: for no kind in particular. */
+static const struct config_provider *choose(const struct config *config,
+                                            const enum config_model *which, const char *wanted,
                                             const struct config_provider *fallback,
                                             const char **ret_how, struct err *err)
 {
+    const char *chosen = config_default_provider(config->load, which);
     const char *env = config_skill_variable(config, SKILL, "OPENCLAW_MEDIA_PROVIDER", NULL);
     const char *setting = json_string_value(config_setting(config, "default_provider"));
     const struct config_provider *found = NULL;
@@ -121,6 +132,9 @@ static const struct config_provider *choose(const struct config *config, const c
     } else if (env) {
         wanted = env;
         how = "environment";
+    } else if (chosen) {
+        wanted = chosen;
+        how = "set_default";
     } else if (setting && *setting) {
         wanted = setting;
         how = "setting";
@@ -129,6 +143,10 @@ static const struct config_provider *choose(const struct config *config, const c
     }
     if (!config->load->entries_count && !(wanted && problem_by_id(config, wanted))) {
         tell_none(config, err);
+        return NULL;
+    }
+    if (config->load->defaults_broken.kind != ERR_NONE) {
+        *err = config->load->defaults_broken; /* what the user wants is not known */
         return NULL;
     }
     if (wanted) {
@@ -151,7 +169,7 @@ const struct config_provider *config_provider_choose(const struct config *config
                                                      const char *wanted, const char **ret_how,
                                                      struct err *err)
 {
-    return choose(config, wanted, NULL, ret_how, err);
+    return choose(config, NULL, wanted, NULL, ret_how, err);
 }
 
 const struct config_provider *config_provider_choose_for(const struct config *config,
@@ -161,7 +179,7 @@ const struct config_provider *config_provider_choose_for(const struct config *co
 {
     const char *model;
 
-    return choose(config, wanted, host_default(config, which, &model), ret_how, err);
+    return choose(config, &which, wanted, host_default(config, which, &model), ret_how, err);
 }
 
 const char *config_model(const struct config *config, enum config_model which)
@@ -186,14 +204,34 @@ static int has_setting(const struct config_provider *provider, enum config_model
            (which == CONFIG_MODEL_EDIT && json_is_string(json_object_get(settings, "edit_model")));
 }
 
-const char *config_model_for(const struct config *config, enum config_model which,
-                             const struct config_provider *provider)
+const char *config_model_choose(const struct config *config, enum config_model which,
+                                const struct config_provider *provider, const char **ret_how)
 {
     const char *model = config_model(config, which);
 
     if (!model && which == CONFIG_MODEL_EDIT)
         model = config_model(config, CONFIG_MODEL_IMAGE);
-    if (model || has_setting(provider, which))
+    *ret_how = "environment";
+    if (model)
         return model;
-    return host_default(config, which, &model) == provider ? model : NULL;
+    model = config_default_model(config->load, which, provider->account.id);
+    *ret_how = "set_default";
+    if (model)
+        return model;
+    *ret_how = "setting";
+    if (has_setting(provider, which))
+        return NULL;
+    *ret_how = "host";
+    if (host_default(config, which, &model) == provider)
+        return model;
+    *ret_how = "provider";
+    return NULL;
+}
+
+const char *config_model_for(const struct config *config, enum config_model which,
+                             const struct config_provider *provider)
+{
+    const char *how;
+
+    return config_model_choose(config, which, provider, &how);
 }

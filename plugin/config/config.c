@@ -119,6 +119,7 @@ int config_refresh(struct config *config, struct err *err)
         return -1;
     }
     config_watch_done(&config->watch);
+    config->broken_line = config->broken_column = 0;
     /* A shortage of memory says nothing about the files: they are read again next time. */
     config->loaded = config_load_read(config, &fresh, &broken) == 0 || broken.kind != ERR_NOMEM;
     if (!fresh) {
@@ -133,6 +134,15 @@ int config_refresh(struct config *config, struct err *err)
     config->load = fresh;
     config->broken.kind = ERR_NONE;
     return 0;
+}
+
+const struct err *config_broken(const struct config *config, size_t *ret_line, size_t *ret_column)
+{
+    if (config->broken.kind == ERR_NONE)
+        return NULL;
+    *ret_line = config->broken_line;
+    *ret_column = config->broken_column;
+    return &config->broken;
 }
 
 const char *config_file(const struct config *config)

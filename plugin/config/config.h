@@ -71,6 +71,12 @@ void config_close(struct config *config);
  */
 int config_refresh(struct config *config, struct err *err);
 
+/*
+ * Why the last config_refresh failed, or NULL; with the place in the text, 0 when there is none. What
+ * was read before is in use if config_root is not NULL.
+ */
+const struct err *config_broken(const struct config *config, size_t *ret_line, size_t *ret_column);
+
 const char *config_file(const struct config *config);      /* its path, also when it is not there */
 const char *config_state_dir(const struct config *config); /* ours, for the ledger */
 const char *config_images_dir(const struct config *config);
@@ -120,9 +126,10 @@ const struct config_provider *config_provider_by_id(const struct config *config,
 const struct config_problem *config_problem_at(const struct config *config, size_t index);
 
 /*
- * The provider to use: `wanted` if it is not NULL, else OPENCLAW_MEDIA_PROVIDER, else the setting
- * default_provider, else the first in the alphabet; ret_how tells which ("argument", "environment",
- * "setting", "first"). ERR_CONFIG when nothing is configured; ERR_INVALID lists what there is.
+ * The provider to use: `wanted` if it is not NULL, else OPENCLAW_MEDIA_PROVIDER, else what
+ * set_default chose, else the setting default_provider, else the first in the alphabet; ret_how tells
+ * which ("argument", "environment", "set_default", "setting", "first"). ERR_CONFIG when nothing is
+ * configured, or the file of set_default is broken; ERR_INVALID lists what there is.
  */
 const struct config_provider *config_provider_choose(const struct config *config,
                                                      const char *wanted, const char **ret_how,
@@ -142,11 +149,45 @@ const char *config_model(const struct config *config, enum config_model which);
 
 /*
  * The model to use with that provider when the arguments do not say, or NULL when that is for the
- * adapter to decide (settings of the provider included): the skills' variables, then the host's
- * default if that is this provider's.
+ * adapter to decide (settings of the provider included): the skills' variables, then set_default's,
+ * then the host's default if that is this provider's.
  */
 const char *config_model_for(const struct config *config, enum config_model which,
                              const struct config_provider *provider);
+
+/*
+ * The same, and who decides: "environment", "set_default", "host"; with NULL "setting", when our
+ * settings name one, or "provider", when it is the adapter's own choice.
+ */
+const char *config_model_choose(const struct config *config, enum config_model which,
+                                const struct config_provider *provider, const char **ret_how);
+
+const char *config_kind_name(enum config_model which); /* "image", "edit", "video" */
+
+/* Why what set_default stored cannot be read, or NULL. */
+const struct err *config_defaults_broken(const struct config *config);
+
+/*
+ * A change to what set_default stored. All texts are copied; what is configured is not checked here.
+ * `kind` NULL with a provider: it is the default of every kind from now on.
+ */
+struct config_default_change {
+    int clear;                  /* first forget what was chosen, for `kind` or everything */
+    const char *kind;           /* config_kind_name's, or NULL: all */
+    const char *provider;       /* the new default, or NULL: as it was */
+    const char *model;          /* the new default of model_provider for `kind`, or NULL */
+    const char *model_provider; /* with model */
+};
+
+/*
+ * Stores it, off the loop where the host can. 0: done follows, never inline, with err NULL when it is
+ * on disk; but not when the instance ends first. -1: nothing was begun; ERR_BUSY while another one is
+ * under way. The next config_refresh sees it.
+ */
+typedef void config_saved_fn(void *ud, const struct err *err);
+int config_defaults_save(struct config *config, const struct config_default_change *change,
+                         config_saved_fn *done, void *ud, struct err *err);
+int config_is_saving(const struct config *config); /* done is still to come: no end before it */
 
 /*
  * Proxy settings: the configuration's proxy.proxyUrl and OPENCLAW_PROXY_URL, unless proxy.enabled is

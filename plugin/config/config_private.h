@@ -53,6 +53,8 @@ struct config_load {
     struct config_problem problems[CONFIG_PROVIDERS_MAX]; /* by id */
     size_t problems_count;
     struct arena arena; /* of the problems */
+    json_t *defaults;   /* of set_default; NULL when its file is broken */
+    struct err defaults_broken;
     const char *roots[CONFIG_ROOTS_MAX];
     size_t roots_count;
 };
@@ -77,6 +79,8 @@ struct config {
     struct openclaw_fs fs; /* the machine's files, noting each in watch */
     int loaded;
     struct err broken; /* of the files as seen; ERR_NONE when they are good */
+    size_t broken_line, broken_column;
+    struct config_saving *saving; /* of defaults.c, while one is under way */
 };
 
 /* places.c: everything of struct config that is a path. */
@@ -119,6 +123,13 @@ int config_key_find(struct config *config, const struct config_load *load, const
 int config_secret_find(struct config *config, const struct config_load *load, const json_t *value,
                        const json_t *authored, const char *place, char **ret_value,
                        char *ret_source, size_t source_size, struct err *err);
+
+/* defaults.c: what set_default chose; -1 only without memory. */
+int config_defaults_load(struct config *config, struct config_load *load, struct err *err);
+/* For a kind, or for all (which NULL); NULL: it was not chosen. */
+const char *config_default_provider(const struct config_load *load, const enum config_model *which);
+const char *config_default_model(const struct config_load *load, enum config_model which,
+                                 const char *id);
 
 /* settings.c: plugins.entries.clawmedia.config, or what create got, against the schema. */
 int config_settings_check(const json_t *settings, const char *place, struct err *err);

@@ -70,6 +70,7 @@ void config_load_free(struct config_load *load)
     wipe_secrets(load->authored);
     json_decref(load->root);
     json_decref(load->authored);
+    json_decref(load->defaults);
     for (size_t i = 0; i < CONFIG_DOTENVS; i++)
         mem_free(load->dotenvs[i]);
     mem_free(load);
@@ -223,6 +224,8 @@ static int read_file(struct config *config, struct config_load *load, struct err
     } else if (rc == OPENCLAW_E_MEMORY) {
         rc = err_nomem(err);
     } else if (rc < 0) {
+        config->broken_line = what->line;
+        config->broken_column = what->column;
         rc = tell_file(err, what);
     } else if (!json_is_object(load->authored)) {
         rc = err_set(err, ERR_CONFIG, "%s must hold an object", config->file);
@@ -337,7 +340,8 @@ int config_load_read(struct config *config, struct config_load **ret_load, struc
         return err_nomem(err);
     if (add_dotenvs(config, load, err) || read_file(config, load, err) ||
         expand(config, load, err) || check_settings(config, load, err) ||
-        config_providers_load(config, load, err) || fill_roots(config, load, err)) {
+        config_providers_load(config, load, err) || fill_roots(config, load, err) ||
+        config_defaults_load(config, load, err)) {
         config_load_free(load);
         return -1;
     }

@@ -62,6 +62,33 @@ static void tell_source(const struct config *config, const struct config_load *l
     mem_free(name);
 }
 
+/*
+ * What a variable or an escape has put in is text, whatever it looks like: only what the user wrote
+ * can be a reference. 1 when that is so.
+ */
+static int is_put_in(const json_t *value, const json_t *authored)
+{
+    return json_is_string(value) && json_is_string(authored) && !json_equal(value, authored);
+}
+
+static int take_text(const json_t *value, char **ret_secret, char *ret_origin,
+                     struct openclaw_error *error)
+{
+    static const char space[] = " \t\n\v\f\r";
+    const char *text = json_string_value(value) + strspn(json_string_value(value), space);
+    size_t len = strlen(text);
+
+    while (len && strchr(space, text[len - 1]))
+        len--;
+    if (!len) {
+        *error = (struct openclaw_error){.text = "nothing is configured"};
+        return OPENCLAW_E_MISSING;
+    }
+    *ret_secret = mem_text_n(text, len);
+    snprintf(ret_origin, OPENCLAW_SECRET_ORIGIN_MAX, "text");
+    return *ret_secret ? 0 : OPENCLAW_E_MEMORY;
+}
+
 int config_secret_find(struct config *config, const struct config_load *load, const json_t *value,
                        const json_t *authored, const char *place, char **ret_value,
                        char *ret_source, size_t source_size, struct err *err)
@@ -75,7 +102,8 @@ int config_secret_find(struct config *config, const struct config_load *load, co
     if (!what)
         return err_nomem(err);
     describe(config, value, authored, place, ret_source, source_size);
-    rc = openclaw_secret_get(&with, value, &secret, origin, what);
+    rc = is_put_in(value, authored) ? take_text(value, &secret, origin, what)
+                                    : openclaw_secret_get(&with, value, &secret, origin, what);
     if (rc == 0 && env_secret_add(config->env, secret))
         rc = OPENCLAW_E_MEMORY;
     if (rc == OPENCLAW_E_MEMORY) {

@@ -143,8 +143,12 @@ static void redeliver_job(struct acting *acting, struct job *job)
         tell(acting, job->row, &err);
         return;
     }
-    /* What certainly arrived needs a new key; for the rest the old one lets the host drop a repeat. */
-    if (last->state == DELIVERY_DONE) {
+    /*
+     * What certainly arrived, or was refused by the host for good, needs a new key: that of the old
+     * one is settled. For the rest the old key lets the host drop a repeat.
+     */
+    if (last->state == DELIVERY_DONE ||
+        (last->state == DELIVERY_REFUSED && last->attempts < LIMIT_DELIVERY_TRIES)) {
         if (deliver_add(job, last->kind, last->text)) {
             err_nomem(&err);
             tell(acting, job->row, &err);

@@ -143,17 +143,6 @@ int engine_find(struct engine *engine, const struct ledger_query *query, ledger_
     return ledger_find(engine->ledger, query, done, ud);
 }
 
-static void stop_done(void *ud)
-{
-    struct engine *engine = ud;
-    engine_stopped_fn *stopped = engine->stopped;
-
-    engine->stop_deferred = NULL;
-    engine->stopped = NULL;
-    if (stopped)
-        stopped(engine->stopped_ud);
-}
-
 /* What is worth waiting for at the end: an answer that was paid for, and what is being stored. */
 static int worth_waiting(const struct engine *engine)
 {
@@ -163,7 +152,22 @@ static int worth_waiting(const struct engine *engine)
     HASH_ITER(hh, engine->jobs, job, next)
         if ((job->spending && !engine->late) || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             return 1;
-    return engine->scanning || ledger_is_busy(engine->ledger);
+    return engine->scanning || ledger_is_busy(engine->ledger) || config_is_saving(engine->config);
+}
+
+static void stop_done(void *ud)
+{
+    struct engine *engine = ud;
+    engine_stopped_fn *stopped = engine->stopped;
+
+    engine->stop_deferred = NULL;
+    if (worth_waiting(engine)) { /* begun since it was asked for */
+        engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env) + STOP_LOOK_MS);
+        return;
+    }
+    engine->stopped = NULL;
+    if (stopped)
+        stopped(engine->stopped_ud);
 }
 
 void engine_idle_check(struct engine *engine)
@@ -202,6 +206,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     engine->stopped = done;
     engine->stopped_ud = ud;
     engine->env->loop->timer_off(engine->scan_timer);
+    ask_stop(engine);
     HASH_ITER(hh, engine->jobs, job, next) {
         if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             continue;

@@ -82,6 +82,16 @@ typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struc
 int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 
+/*
+ * A question to a provider that has nothing to do with a job: sent once, nothing of it is stored. The
+ * request READS and is copied. `done` follows exactly once and never inline, at the latest after
+ * timeout_ms, with reply->outcome HTTP_LOST then; it does not follow once the engine stops. Every
+ * provider that config_provider_by_id knows may be asked. -1: nothing was sent.
+ */
+typedef void engine_asked_fn(void *ud, const struct http_reply *reply);
+int engine_ask(struct engine *engine, const char *provider, const struct http_request *request,
+               int64_t timeout_ms, engine_asked_fn *done, void *ud, struct err *err);
+
 /* Somebody waits for this job: it goes on here unless another process is at it. */
 void engine_take(struct engine *engine, const char *id);
 

@@ -19,6 +19,7 @@ struct account_pace;
 struct receipt_copy;
 struct acting;
 struct ordering;
+struct asking;
 
 /* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
 #define JOB_SENT 256u
@@ -103,6 +104,7 @@ struct engine {
     int late; /* the time for stopping is over */
     struct acting *actings;
     struct ordering *orderings;
+    struct asking *askings;
     engine_stopped_fn *stopped;
     void *stopped_ud;
     ahp_deferred *stop_deferred;
@@ -184,6 +186,9 @@ void act_done(struct engine *engine);
 
 /* order.c */
 void order_done(struct engine *engine);
+
+/* ask.c: ends them all, without a word to who asked */
+void ask_stop(struct engine *engine);
 
 /* watch.c */
 void watch_changed(struct engine *engine, const struct job *job);

@@ -35,12 +35,20 @@ void order_done(struct engine *engine)
     }
 }
 
-static char *own_key(const struct engine_order *order)
+/*
+ * What makes two orders the same request: conversation, tool and arguments, and the host's key when
+ * it gave one. With that, `again` is part of the request: the host's own retry of such a call is no
+ * further wish of the user's. Without it, `again` means that nothing is the same.
+ */
+static char *dedup_key(struct engine *engine, const struct engine_order *order)
 {
     struct sha256_ctx ctx;
     uint8_t digest[SHA256_DIGEST_SIZE];
-    const char *pieces[] = {order->conversation, order->tool, order->dedup_text};
-    char *key = mem_alloc(4 + 2 * sizeof(digest) + 1);
+    const char *pieces[] = {order->conversation, order->tool, order->dedup_text,
+                            order->dedup_key,
+                            order->dedup_key ? engine->env->host->name : NULL,
+                            order->dedup_key && order->again ? "again" : NULL};
+    char *key = mem_alloc(5 + 2 * sizeof(digest) + 1);
 
     if (!key)
         return NULL;
@@ -52,17 +60,10 @@ static char *own_key(const struct engine_order *order)
         sha256_update(&ctx, strlen(piece) + 1, (const uint8_t *)piece);
     }
     sha256_digest(&ctx, sizeof(digest), digest);
-    memcpy(key, "own:", 4);
+    snprintf(key, 6, "%s", order->dedup_key ? "host:" : "own:");
     for (size_t i = 0; i < sizeof(digest); i++)
-        snprintf(key + 4 + 2 * i, 3, "%02x", digest[i]);
+        snprintf(key + strlen(key), 3, "%02x", digest[i]);
     return key;
-}
-
-static char *dedup_key(struct engine *engine, const struct engine_order *order)
-{
-    if (order->dedup_key)
-        return mem_format("host:%s:%s", engine->env->host->name, order->dedup_key);
-    return own_key(order);
 }
 
 static char *plan_text(const struct provider_plan *plan)
@@ -205,7 +206,7 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
     ordering->ud = ud;
     accept.job = job->row;
     accept.take = !order->hold;
-    accept.dedup_key = order->again ? NULL : job->row->dedup_key;
+    accept.dedup_key = order->again && !order->dedup_key ? NULL : job->row->dedup_key;
     accept.now_ms = job->row->created_ms;
     job->busy = BUSY_RECORD;
     if (ledger_accept(engine->ledger, &accept, accepted, ordering)) {

@@ -44,7 +44,6 @@ static char *copy_text(ahp_text *ret_text, const ahp_text *text)
 
 static struct receipt_copy *receipt_copy_new(struct engine *engine, const ahp_receipt *receipt)
 {
-    static const ahp_text none = {NULL, 0};
     struct receipt_copy *copy = mem_alloc(sizeof(*copy));
 
     if (!copy)
@@ -52,11 +51,10 @@ static struct receipt_copy *receipt_copy_new(struct engine *engine, const ahp_re
     copy->engine = engine;
     copy->receipt.size = sizeof(copy->receipt);
     copy->receipt.outcome = receipt->outcome;
-    copy->receipt.delay_ms = AHP_IN(receipt, delay_ms) ? receipt->delay_ms : 0;
+    copy->receipt.delay_ms = receipt->delay_ms;
     copy->key = copy_text(&copy->receipt.key, &receipt->key);
-    copy->host_ref =
-        copy_text(&copy->receipt.host_ref, AHP_IN(receipt, host_ref) ? &receipt->host_ref : &none);
-    copy->error = copy_text(&copy->receipt.error, AHP_IN(receipt, error) ? &receipt->error : &none);
+    copy->host_ref = copy_text(&copy->receipt.host_ref, &receipt->host_ref);
+    copy->error = copy_text(&copy->receipt.error, &receipt->error);
     if (!copy->key || !copy->host_ref || !copy->error) {
         receipt_free(copy);
         return NULL;
@@ -171,17 +169,28 @@ void receipts_again(struct engine *engine)
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt)
 {
     char id[LIMIT_ID];
+    ahp_receipt whole = {.size = sizeof(whole), .outcome = receipt->outcome, .key = receipt->key};
     struct receipt_copy *copy;
     struct job *job;
 
     if (job_of_key(&receipt->key, id, sizeof(id)))
         return AHP_E_STALE;
-    copy = receipt_copy_new(engine, receipt);
+    if (AHP_IN(receipt, delay_ms))
+        whole.delay_ms = receipt->delay_ms;
+    if (AHP_IN(receipt, host_ref))
+        whole.host_ref = receipt->host_ref;
+    if (AHP_IN(receipt, error))
+        whole.error = receipt->error;
+    job = job_by_id(engine, id);
+    if (job && job->busy != BUSY_RECORD) {
+        deliver_receipt(job, &whole); /* at once, so that it cannot be lost for want of memory */
+        return AHP_OK;
+    }
+    copy = receipt_copy_new(engine, &whole);
     if (!copy)
         return AHP_E_NOMEM;
-    job = job_by_id(engine, id);
     if (job) {
-        apply_take(job, copy);
+        DL_APPEND(job->receipts, copy);
         return AHP_OK;
     }
     DL_APPEND(engine->receipts, copy);

@@ -117,7 +117,7 @@ void ledger_close(struct ledger *ledger)
 
 int ledger_is_busy(const struct ledger *ledger)
 {
-    return ledger->pending > 0;
+    return ledger->pending > 0 || ledger->batch->in_flight;
 }
 
 static struct op *op_new(enum op_kind kind, void *ud)

@@ -174,7 +174,7 @@ int ledger_start(struct ledger *ledger, struct err *err);
  */
 void ledger_close(struct ledger *ledger);
 
-/* True while an operation has not called back. */
+/* True while an operation has not called back, or a worker of the host is at the file. */
 int ledger_is_busy(const struct ledger *ledger);
 
 /* Past durations of finished jobs of one provider, model and kind: submit to known end. */
@@ -188,7 +188,7 @@ struct ledger_accept {
     const struct ledger_job *job; /* with its id; state PLANNED, or SUBMITTING with flow set */
     int take;                     /* 1: this process works on it from now */
     const char *dedup_key;        /* NULL: none, always a new job */
-    int dedup_host; /* 1: the host's key, valid as long as the job is known; 0: our own */
+    int dedup_host; /* 1: the host's key, valid for DEDUP_HOST_MS; 0: our own */
     int64_t now_ms;
 };
 

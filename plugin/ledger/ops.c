@@ -157,6 +157,7 @@ static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
         bind_text(stmt, 1, op->key);
         sqlite3_bind_int(stmt, 2, op->dedup_host);
         sqlite3_bind_int64(stmt, 3, op->now_ms - DEDUP_WINDOW_MS);
+        sqlite3_bind_int64(stmt, 4, op->now_ms - DEDUP_HOST_MS);
         rc = answer_job(ledger, op, stmt);
         if (rc != 0)
             return rc < 0 ? LEDGER_FAILED : LEDGER_OK;

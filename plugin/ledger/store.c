@@ -66,7 +66,7 @@ static const struct {
     {STMT_JOB_BY_ID, &table_jobs, "WHERE id = ?1"},
     {STMT_JOB_BY_KEY, &table_jobs, "WHERE id = (SELECT job FROM deliveries WHERE key = ?1)"},
     {STMT_JOB_BY_DEDUP, &table_jobs,
-     "WHERE dedup_key = ?1 AND (?2 OR (state NOT IN ('failed','cancelled','expired')"
+     "WHERE dedup_key = ?1 AND ((?2 AND created_ms > ?4) OR (NOT ?2 AND state NOT IN ('failed','cancelled','expired')"
      " AND (created_ms > ?3 OR state NOT IN " ENDS ")))"
      " ORDER BY created_ms DESC, jobs.number DESC LIMIT 1"},
     {STMT_JOB_BY_RESUBMIT, &table_jobs, "WHERE resubmit_of = ?1 AND state <> 'failed'"},

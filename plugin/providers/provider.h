@@ -106,6 +106,20 @@ struct provider_model {
     const char *kind; /* "image" or "video" */
 };
 
+/* What a provider says about a key. */
+enum provider_verdict {
+    KEY_ACCEPTED,
+    KEY_REFUSED,
+    KEY_UNTOLD,      /* it answers, but not about the key */
+    KEY_UNAVAILABLE, /* no answer that says anything: try again later */
+};
+
+struct provider_check {
+    enum provider_verdict verdict;
+    int64_t models;   /* that the account may use, -1: not told */
+    struct err error; /* unless ACCEPTED */
+};
+
 struct provider {
     const char *name; /* "openai": the adapter, not the account */
 
@@ -128,6 +142,14 @@ struct provider {
 
     /* For list_models: an array of objects with name, kind, limits, typical time, price; new. */
     json_t *(*models)(const struct provider_account *account);
+
+    /*
+     * Both NULL, or: the request that finds out whether the key is accepted, which READS and costs
+     * nothing, with its texts in the arena (-1: no memory); and what the reply to it means.
+     */
+    int (*check)(const struct provider_account *account, struct arena *arena,
+                 struct http_request *ret_request);
+    void (*checked)(const struct http_reply *reply, struct provider_check *ret_check);
 };
 
 extern const struct provider provider_openai;

@@ -27,6 +27,25 @@ static enum config_model kind_of(const struct call *call)
                                                                             : CONFIG_MODEL_IMAGE;
 }
 
+/* What the user should know about how the provider was found. */
+static void note_choice(struct call *call, const struct config_provider *provider, const char *how,
+                        const struct err *broken)
+{
+    char *text;
+
+    if (strcmp(how, "first") == 0 && config_provider_at(call_config(call), 1)) {
+        text = words_text(call->language, "first_provider", NULL);
+        json_array_append_new(call->notes,
+                              json_pack("{s:s, s:n, s:s, s:s}", "field", "provider", "asked",
+                                        "used", provider->account.id, "why", text ? text : how));
+        mem_free(text);
+    }
+    if (broken)
+        json_array_append_new(call->notes, json_pack("{s:s, s:n, s:s, s:s}", "field",
+                                                     "configuration", "asked", "used",
+                                                     "the last good one", "why", broken->text));
+}
+
 static const struct config_provider *choose(struct call *call, struct err *err)
 {
     struct config *config = call_config(call);
@@ -40,8 +59,10 @@ static const struct config_provider *choose(struct call *call, struct err *err)
     provider = config_provider_choose_for(
         config, kind_of(call), json_string_value(json_object_get(call->args, "provider")), &how,
         err);
-    if (provider)
+    if (provider) {
+        note_choice(call, provider, how, is_broken ? &broken : NULL);
         return provider;
+    }
     if (is_broken) {
         *err = broken;
         return NULL;
@@ -195,6 +216,7 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
         call_fail(call, input_err);
         return;
     }
+    call->notes = json_array();
     provider = choose(call, &err);
     if (!provider || parse_extra(args, &err) || default_model(call, provider, args, &err) ||
         provider->adapter->plan(&provider->account, call->tool->name, args, &plan, &err)) {
@@ -202,6 +224,7 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
         call_fail(call, &err);
         return;
     }
+    json_array_extend(plan.changed, call->notes);
     call->changed = json_incref(plan.changed);
     if (json_is_true(json_object_get(args, "dry_run")))
         answer_plan(call, provider, &plan);

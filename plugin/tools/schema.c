@@ -13,19 +13,26 @@
 #include <string.h>
 
 #define GIVEN_MAX 60
+#define HIDDEN "something that looks like a key"
 
-/* What was given, short enough to be shown. */
+/* What was given, short enough to be shown, unless it had better not be. */
 static void show(const json_t *value, char ret_text[GIVEN_MAX])
 {
     char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 
+    if (text_looks_like_key(text)) {
+        snprintf(ret_text, GIVEN_MAX, HIDDEN);
+        free(text);
+        return;
+    }
     snprintf(ret_text, GIVEN_MAX, "%s", text ? text : "?");
     if (text && strlen(text) >= GIVEN_MAX)
         memcpy(ret_text + GIVEN_MAX - 4, "...", 4);
     free(text);
 }
 
-static int unknown_member(const json_t *properties, const char *name, struct err *err)
+static int unknown_member(const json_t *properties, const char *name, const json_t *value,
+                          struct err *err)
 {
     const char *nearest = NULL;
     size_t best = NEAR_BYTES_MAX;
@@ -33,6 +40,14 @@ static int unknown_member(const json_t *properties, const char *name, struct err
     json_t *ignored;
     struct buf all;
 
+    if (text_looks_like_key(name))
+        return err_set(err, ERR_INVALID,
+                       "an argument's name looks like a key; keys are never given in a call");
+    if (json_is_string(value) && text_looks_like_key(json_string_value(value)))
+        return err_field(err, name,
+                         "there is no argument \"%.40s\", and what it holds looks like a key: keys "
+                         "are never given in a call, see the tool account",
+                         name);
     buf_init(&all, LIMIT_ERR_TEXT / 2);
     json_object_foreach((json_t *)properties, known, ignored) {
         if (near_word(name, known, &best))
@@ -70,6 +85,8 @@ static int check_enum(const json_t *allowed, const char *name, const json_t *val
         if (buf_format(&all, "%s%s", index ? ", " : "", json_string_value(one)))
             break;
     }
+    if (text_looks_like_key(text))
+        text = HIDDEN;
     err_field(err, name, "%s cannot be \"%.40s\"; allowed are %s%s%s%s", name, text,
               all.data ? all.data : "", nearest ? " (nearest: " : "", nearest ? nearest : "",
               nearest ? ")" : "");
@@ -209,7 +226,7 @@ int schema_check(const json_t *schema, json_t *args, struct err *err)
         if (json_is_null(value))
             json_object_del(args, name);
         else if (!json_object_get(properties, name))
-            return unknown_member(properties, name, err);
+            return unknown_member(properties, name, value, err);
     }
     json_object_foreach((json_t *)properties, name, value) {
         json_t *given = json_object_get(args, name);

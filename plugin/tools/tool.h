@@ -17,6 +17,7 @@
 struct toolbox;
 struct call;
 struct resolving;
+struct checking;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -28,6 +29,7 @@ extern const struct tool tool_generate_image;
 extern const struct tool tool_generate_video;
 extern const struct tool tool_poll;
 extern const struct tool tool_list_models;
+extern const struct tool tool_account;
 
 /* One accepted call. Lives until it was ended and nothing that it started can call back. */
 struct call {
@@ -39,7 +41,7 @@ struct call {
     uint32_t flags;
     int64_t deadline_ms; /* monotonic; 0: none */
     json_t *args;        /* valid by the tool's schema */
-    char *conversation;  /* NULL: none */
+    char *conversation;  /* "": none */
     char *caller;
     char *reply_to;      /* NULL: nothing can be delivered */
     size_t reply_to_len;
@@ -50,10 +52,12 @@ struct call {
     int pending; /* callbacks still to come */
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
+    struct checking *checking;   /* account_check.c's, while it asks */
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
-    json_t *changed;    /* to be told in the result, or NULL */
+    json_t *notes;       /* to be told beside what the adapter changed, or NULL */
+    json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
     int32_t told_permille;
     char told[160];
@@ -95,6 +99,11 @@ typedef void inputs_done_fn(struct call *call, json_t *args, const struct err *e
 void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn *done);
 void inputs_drop(struct call *call); /* its call ends first */
 
+void checking_drop(struct call *call); /* account_check.c: its call ends */
+
+/* keyish.c: 1 for what had better not be taken or shown. */
+int text_looks_like_key(const char *text);
+
 /* result.c */
 json_t *result_of_job(const struct call *call, const struct ledger_job *job);
 json_t *result_of_error(const struct call *call, const struct err *err);
@@ -104,8 +113,8 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
 
 /*
  * schema.c: checks args against a tool's input_schema, mending what models get wrong harmlessly
- * (numbers and booleans as text, one text for a list). -1: err names the field, what was given and
- * what is allowed.
+ * (numbers and booleans as text, one text for a list). -1: err names the field, what was given, unless
+ * it looks like a key, and what is allowed.
  */
 int schema_check(const json_t *schema, json_t *args, struct err *err);
 

@@ -17,6 +17,7 @@ static const struct tool *const all_tools[] = {
     &tool_generate_video,
     &tool_poll,
     &tool_list_models,
+    &tool_account,
 };
 
 #define TOOLS (sizeof(all_tools) / sizeof(*all_tools))
@@ -134,8 +135,10 @@ static void call_free(struct call *call)
     call->box->calls_count--;
     engine_unwatch(call->watch);
     inputs_drop(call);
+    checking_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
+    json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
     mem_free(call->conversation);
@@ -272,6 +275,9 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     }
     if (AHP_IN(from, conversation))
         call->conversation = keep(&from->conversation, &failed);
+    /* Callers without one share one: the ledger looks for texts, and "none" would equal nothing. */
+    if (!call->conversation && !(call->conversation = mem_text("")))
+        failed = 1;
     if (AHP_IN(from, caller))
         call->caller = keep(&from->caller, &failed);
     DL_APPEND(box->calls, call);
@@ -300,8 +306,10 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
     if (!call->args) {
         again = json_loadb(from->args.ptr, from->args.len, 0, &broken);
         json_decref(again);
-        return err_set(err, ERR_INVALID, "the arguments are no JSON object: line %d, column %d: %s",
-                       broken.line, broken.column, broken.text);
+        /* Not what stands near: it may be a key. */
+        return err_set(err, ERR_INVALID,
+                       "the arguments are no JSON object: line %d, column %d: %.*s", broken.line,
+                       broken.column, (int)(strcspn(broken.text, "'")), broken.text);
     }
     if (!json_is_object(call->args))
         return err_set(err, ERR_INVALID, "the arguments must be a JSON object");

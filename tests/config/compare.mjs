@@ -1,9 +1,10 @@
-// node compare.mjs CONFIG_VIEW BUILD_DIR [--only NAME] [--spoil]
+// node compare.mjs CONFIG_VIEW BUILD_DIR NAMES_C [--seed N] [--count N] [--only NAME] [--spoil]
 //
 // Gives the same files and variables to the real host and to the plugin's reader, and compares what
 // each makes of them: the file's place, the verdict, the whole resolved tree, variables, and the key
 // and headers of every provider. The host is asked through its plugin SDK, which is what its own
 // commands use, and, for a part of the cases, through those commands.
+// Beside cases.mjs there are cases made by chance from the seed, which is printed.
 // --spoil falsifies one answer, to show that a difference is found.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, linkSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,22 +14,32 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import { cases } from './cases.mjs';
+import { everyName, generate } from './generate.mjs';
 
-const { values: options, positionals: [program, buildDir] } = parseArgs({
+const { values: options, positionals: [program, buildDir, namesFile] } = parseArgs({
     allowPositionals: true,
-    options: { only: { type: 'string' }, spoil: { type: 'boolean' } },
+    options: { seed: { type: 'string' }, count: { type: 'string' }, only: { type: 'string' }, spoil: { type: 'boolean' } },
 });
 const base = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'clawmedia-config-')));
 const PATH = process.env.PATH;
+const seed = Number(options.seed ?? Date.now() % 4294967296), count = Number(options.count ?? 200);
 const require = createRequire(path.join(path.resolve(buildDir), 'package.json'));
 const cli = path.join(path.resolve(buildDir), 'node_modules/openclaw/openclaw.mjs');
-let differences = 0, compared = 0, commands = 0, broken = 0, usable = 0, unusable = 0;
+let differences = 0, compared = 0, commands = 0, broken = 0, valid = 0, usable = 0, unusable = 0;
 
 function setEnvironment(variables) {
     for (const name of Object.keys(process.env))
         delete process.env[name];
     Object.assign(process.env, variables);
 }
+
+// The host keeps a record of each home's configuration, which has no bearing on the comparison.
+const { error: say } = console;
+console.error = (text, ...more) => /health-state|infra:dotenv/.test(text) || say(text, ...more);
+console.warn = () => {};
+
+// A blank header is nothing to send, for the host an unresolved value.
+const isBlank = (value) => typeof value === 'string' && value.trim() === '';
 
 function differ(name, what, theirs, ours) {
     differences++;
@@ -37,7 +48,7 @@ function differ(name, what, theirs, ours) {
 
 // The case's own folder; "@" in its texts stands for it.
 function build(one, index) {
-    const home = path.join(base, String(index).padStart(2, '0'));
+    const home = path.join(base, String(index).padStart(3, '0'));
     const put = (text) => text.replaceAll('@', home);
     mkdirSync(path.join(home, 'work'), { recursive: true });
     for (const [name, content] of Object.entries(one.files ?? {})) {
@@ -77,7 +88,7 @@ async function askHost(sdk, one, { home, env }) {
     const configured = broken ? {} : tree?.models?.providers ?? {};
     for (const [id, entry] of Object.entries(configured)) {
         const headers = {};
-        for (const [name, value] of Object.entries(entry?.headers ?? {}))
+        for (const [name, value] of Object.entries(entry?.headers ?? {}).filter(([, value]) => !isBlank(value)))
             headers[name] = await secret(value, `models.providers.${id}.headers.${name}`);
         providers[id] = { key: await secret(entry?.apiKey, `models.providers.${id}.apiKey`), headers };
     }
@@ -132,10 +143,13 @@ function compare(one, theirs, ours) {
         broken++;
         return;
     }
-    usable += ours.providers.length;
-    unusable += ours.problems.length;
     if (!isDeepStrictEqual(JSON.parse(JSON.stringify(theirs.tree ?? {})), ours.root))
         differ(one.name, 'the resolved tree', theirs.tree, ours.root);
+    if (!theirs.valid && !one.strict) // by its schema; it then takes back what it set from env.vars
+        return;
+    valid++;
+    usable += ours.providers.length;
+    unusable += ours.problems.length;
     for (const name of one.ask ?? []) {
         const value = theirs.after[name] === '' ? undefined : theirs.after[name];
         if (value !== ours.variables[name]?.[0])
@@ -163,7 +177,9 @@ function compareCommands(one, { home, env }, theirs, ours) {
 }
 
 try {
-    const chosen = cases.filter((one) => !options.only || one.name === options.only);
+    const docs = path.join(path.resolve(buildDir), 'node_modules/openclaw/docs');
+    const all = [...cases, ...everyName(namesFile, docs), ...generate(seed, count)];
+    const chosen = all.filter((one) => !options.only || one.name === options.only);
     const built = chosen.map(build);
     setEnvironment(built[0].env);
     const sdk = await import(pathToFileURL(require.resolve('openclaw/plugin-sdk/config-runtime')));
@@ -179,6 +195,6 @@ try {
     process.chdir('/');
     rmSync(base, { recursive: true, force: true });
 }
-console.log(`configurations: ${compared} (${broken} broken), providers: ${usable} usable, ${unusable} not, ` +
-    `commands: ${commands}, differences: ${differences}`);
+console.log(`configurations: ${compared} (${broken} broken, ${valid} valid), providers: ${usable} usable, ${unusable} not, ` +
+    `commands: ${commands}, seed: ${seed}, differences: ${differences}`);
 process.exit(differences === 0 && compared > 0 ? 0 : 1);

@@ -258,8 +258,9 @@ class World:
     # --- hosts ---
 
     def start(self, *args, plugin=None, outbox=None, env=None, stdin=None, check=True):
-        argv = [programs.host, "--plugin", plugin or programs.plugin, "--config", self.config,
-                "--state", self.state, "--workspace", self.workspace]
+        # Loudly, so that a failure shows what happened, and that keys are looked for in all of it.
+        argv = [programs.host, "--verbose", "--plugin", plugin or programs.plugin, "--config",
+                self.config, "--state", self.state, "--workspace", self.workspace]
         if outbox:
             argv += ["--outbox", self.outbox]
         if check:

@@ -137,15 +137,15 @@ class Secrets(harness.Case):
         world = self.world(provider={"headers": {"X-Extra-Key": "hdr-secret-4711-abcdef"}})
         world.secrets.append("hdr-secret-4711-abcdef")
         world.sim.set(video_size="64x64", video_seconds=1)
-        host = world.start("--verbose", "--reply-to", "chat", "call", IMAGE, '{"prompt": "x"}', outbox=True)
+        host = world.start("--reply-to", "chat", "call", IMAGE, '{"prompt": "x"}', outbox=True)
         with open("/proc/%d/cmdline" % host.pid, "rb") as f:
             self.assertNotIn(world.key.encode(), f.read())
         self.assertEqual(world.check(host.end()).json["status"], "submitted")
-        job = world.submit(VIDEO, {"prompt": "y"}, "--verbose")
-        loud = world.until_idle("--verbose")
+        job = world.submit(VIDEO, {"prompt": "y"})
+        loud = world.until_idle()
         self.assertIn(job, loud.err, "--verbose says nothing")
-        world.call("list_models", {}, "--verbose")
-        world.call(IMAGE, {"prompt": "z", "dry_run": True}, "--verbose")
+        world.call("list_models", {})
+        world.call(IMAGE, {"prompt": "z", "dry_run": True})
         self.delivered(world, job, "video")
         headers = {k.lower() for k in world.sim.log(spends=1)[0]["headers"]}
         self.assertIn("x-extra-key", headers)
@@ -157,16 +157,16 @@ class Secrets(harness.Case):
         echo = '{"error":{"message":"Incorrect API key provided: %s","code":"invalid_api_key"}}' % world.key
         world.sim.fault("POST /v1/images", "body", nth="every", status=401, body=echo,
                         content_type="application/json")
-        result = world.call(IMAGE, {"prompt": "x"}, "--verbose", want=1)
+        result = world.call(IMAGE, {"prompt": "x"}, want=1)
         self.assertEqual(result["error"]["kind"], "auth")
         job = world.submit(IMAGE, {"prompt": "y"})
-        world.until_idle("--verbose")
+        world.until_idle()
         self.assertEqual(self.one_message(world, job)["kind"], "notice")
 
     def test_signed_addresses_are_not_kept(self):
         world = self.world()
         world.sim.set(image_mode="signed_url")
-        result = world.call(IMAGE, {"prompt": "x"}, "--verbose")
+        result = world.call(IMAGE, {"prompt": "x"})
         self.assertNotIn("?", result["files"][0].get("url", ""))
 
     def test_the_ledger_is_private(self):

@@ -275,6 +275,16 @@ static void on_breach(void *ud, int32_t level, uint32_t item, const char *text)
         abort();
 }
 
+int side_try_create(struct side *side, const ahp_text *config, ahp_err *ret_err)
+{
+    int rc = ahp_shim_create(ahp_entry_1(), &side->fake->host, config, &side->inst, ret_err,
+                             on_breach, side);
+
+    if (rc == 0)
+        side->fake->inst = side->inst;
+    return rc;
+}
+
 void side_create(struct side *side, const char *state)
 {
     struct rig *rig = side->rig;
@@ -291,10 +301,8 @@ void side_create(struct side *side, const char *state)
              "{\"config_file\":\"%s\",\"state_dir\":\"%s\",\"workspace\":\"%s\",\"locale\":\"en\"}",
              rig->config, side->state, rig->dir);
     config.len = strlen(text);
-    if (ahp_shim_create(ahp_entry_1(), &side->fake->host, &config, &side->inst, &err, on_breach,
-                        side))
+    if (side_try_create(side, &config, &err))
         fail_msg("create: %s", err.text);
-    side->fake->inst = side->inst;
 }
 
 void side_start(struct side *side)

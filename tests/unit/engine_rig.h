@@ -86,6 +86,7 @@ void rig_configure_usual(struct rig *rig, const char *key);
 
 /* `state` is the name of the state folder below rig->dir. */
 void side_create(struct side *side, const char *state);
+int side_try_create(struct side *side, const ahp_text *config, ahp_err *ret_err); /* may fail */
 void side_start(struct side *side);
 void side_open(struct side *side, const char *state); /* both */
 void side_stop(struct side *side);                    /* until stopped(), which must come */

@@ -332,12 +332,12 @@ static void cancel_at_any_turn(void **state)
 }
 
 /* The ledger cannot be written for a while: everything waits, then goes on where it was. */
-static void a_full_disk_is_waited_for(void **state)
+static void a_ledger_that_fails_is_waited_for(void **state)
 {
     struct rig *rig = *state;
 
     rig->video_ms = 100000;
-    for (unsigned turns = 4; turns < 40; turns += 3) {
+    for (unsigned turns = 4; turns < 40; turns += 11) {
         uint32_t before = rig->a.fake->deliveries_count;
         char prompt[64];
 
@@ -346,7 +346,7 @@ static void a_full_disk_is_waited_for(void **state)
         json_decref(side_ask(&rig->a, "generate_video", prompt, "to", "c"));
         rig_spin(rig, turns);
         rig_lock(&rig->a);
-        rig_pass(rig, 90000); /* past the ledger's patience */
+        rig_pass(rig, 25000); /* past the ledger's patience */
         rig_unlock(&rig->a);
         rig_until_deliveries(&rig->a, before + 1);
         assert_int_equal(rig->a.fake->deliveries[before].kind, AHP_DELIVERY_RESULT);
@@ -411,7 +411,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_base_url_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(configuration_changes_at_any_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(cancel_at_any_turn, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_full_disk_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_ledger_that_fails_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_slow_ledger_stalls_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lost_lease_drops_the_job, setup, teardown),
     };

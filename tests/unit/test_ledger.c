@@ -186,6 +186,9 @@ static void the_same_key_is_the_same_job(void **state)
     assert_int_equal(accept_key(f, "job_8", "host", 1, &a), LEDGER_OK);
     assert_int_equal(a.created, 0);
     assert_string_equal(a.jobs[0]->id, "job_7");
+    f->host.wall_ms += DEDUP_HOST_MS;
+    assert_int_equal(accept_key(f, "job_9", "host", 1, &a), LEDGER_OK);
+    assert_int_equal(a.created, 1);
     answer_done(&a);
 }
 

@@ -440,6 +440,9 @@ out:
     return object;
 }
 
+/* the macro defines it, but not every version of the headers declares it first */
+NAPI_MODULE_EXPORT int32_t node_api_module_get_api_version_v1(void);
+
 NAPI_MODULE_INIT(/* napi_env env, napi_value exports */)
 {
     napi_value open = NULL;

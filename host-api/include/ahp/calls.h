@@ -33,8 +33,9 @@ typedef struct ahp_call {
     int64_t deadline_ms; /* on the loop's clock; answer by then, at least with a handle; 0: none */
 
     /*
-     * The same key again means the same request again (a retry): no second job is started while the
-     * first is known. None: the plugin makes one from conversation, tool and arguments.
+     * The same key with the same conversation, tool and arguments, within 24 hours, means the same
+     * request again (a retry): no second job is started. One key a wish of the user's; not a bare
+     * tool-use id, which may repeat. None: the plugin makes one from the other three.
      */
     ahp_text dedup_key;
 

@@ -543,4 +543,6 @@ const struct provider provider_openai = {
     .next = next,
     .cancel = cancel,
     .models = openai_catalog_models,
+    .check = openai_check,
+    .checked = openai_checked,
 };

@@ -176,6 +176,11 @@ int openai_take_url(struct openai_collect *collect, const char *text, size_t len
 int openai_take_base64(struct openai_collect *collect, const char *text, size_t len,
                        const char *mime);
 
+/* check.c: whether the key is accepted */
+int openai_check(const struct provider_account *account, struct arena *arena,
+                 struct http_request *ret_request);
+void openai_checked(const struct http_reply *reply, struct provider_check *ret_check);
+
 /* error.c */
 
 /* What a reply that is no success means. `json` may be NULL. */

@@ -9,7 +9,9 @@ import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
+import { addHeld, noteSent, settleSent } from "./held.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
+import { targetOf } from "./route.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
@@ -50,8 +52,7 @@ class Engine {
   constructor(api, files, options) {
     this.key = files.plugin;
     this.users = new Map();
-    this.held = new Map(); // keys in the host's queue: what message_sent will say of them
-    this.sending = new Set(); // keys that a receipt follows for
+    this.sending = new Map(); // deliveries by key that a receipt follows for
     this.tries = new Map(); // keys whose last try never left the host: how many such tries there were
     this.stateDir = stateDirOf(api);
     this.canDeliver = options.canDeliver;
@@ -101,12 +102,12 @@ class Engine {
   async deliver(delivery) {
     const { key } = delivery;
     if (this.sending.has(key)) return;
-    this.sending.add(key);
+    this.sending.set(key, delivery);
     const receipt = await this.send(delivery);
     this.sending.delete(key);
     if (receipt.neverLeft) this.tries.set(key, (this.tries.get(key) ?? 0) + 1);
     else this.tries.delete(key);
-    if (receipt.outcome === HELD) this.held.set(key, delivery);
+    if (receipt.outcome === HELD) addHeld(this.stateDir, delivery);
     if (receipt.outcome !== DELIVERED) this.log(2, `${key} is not delivered: ${receipt.error}`);
     this.tell(receipt);
   }
@@ -127,20 +128,22 @@ class Engine {
   tell(receipt) {
     try {
       this.host.receipt(receipt);
+      return true;
     } catch (error) {
       this.log(1, `a receipt came too late: ${error.message}`);
+      return false;
     }
   }
 
-  /* The host's queue does not say which intent it has sent: the words and the target tell. */
-  messageSent(event) {
-    if (!event?.success) return;
-    for (const [key, delivery] of this.held) {
-      if (event.content !== delivery.text || JSON.parse(delivery.replyTo).to !== event.to) continue;
-      this.held.delete(key);
-      this.tell({ key, outcome: DELIVERED, hostRef: String(event.messageId ?? "") });
-      return;
-    }
+  /* Is a message with these words just on its way there, so that the host's hook speaks of that one? */
+  isSending(event) {
+    const isThat = (one) => one.text === event?.content && targetOf(one.replyTo) === event.to;
+    return [...this.sending.values()].some(isThat);
+  }
+
+  /* What the host's queue has sent since, maybe before this engine ran. */
+  settleHeld() {
+    settleSent(this.stateDir, (key, hostRef) => this.tell({ key, outcome: DELIVERED, hostRef }));
   }
 
   stop() {
@@ -167,6 +170,7 @@ async function acquire(api, options) {
       throw new Error(explain(error), { cause: error });
     }
     all.set(files.plugin, engine);
+    if (options.canDeliver) engine.settleHeld();
   }
   const user = Symbol("user");
   engine.users.set(user, api);
@@ -187,6 +191,9 @@ export function acquireEngine(api, options) {
   return inRoot(() => acquire(api, options));
 }
 
+/* The host's hook: a message went out, perhaps one of those that its queue had held. */
 export function messageSent(stateDir, event) {
-  for (const engine of engines().values()) if (engine.stateDir === stateDir) engine.messageSent(event);
+  const running = [...engines().values()].filter((engine) => engine.stateDir === stateDir);
+  if (running.some((engine) => engine.isSending(event)) || !noteSent(stateDir, event)) return;
+  for (const engine of running) engine.settleHeld();
 }

@@ -49,6 +49,15 @@ export function routeFromReplyTo(text) {
   return route;
 }
 
+/* undefined for what is no reply address. */
+export function targetOf(text) {
+  try {
+    return routeFromReplyTo(text).to;
+  } catch {
+    return undefined;
+  }
+}
+
 export function conversationOf(ctx) {
   const route = routeOf(ctx);
   if (!route) return shortKey(`session:${ctx?.sessionKey ?? ctx?.sessionId ?? "none"}`);

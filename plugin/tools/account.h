@@ -1,0 +1,25 @@
+/* account.h - shared by the files of the tool `account` only. */
+#ifndef TOOLS_ACCOUNT_H
+#define TOOLS_ACCOUNT_H
+
+#include "tools/tool.h"
+
+/* account_status.c */
+void account_status(struct call *call);
+
+/* {"image":{"provider","why","model","model_from"}, "edit":.., "video":..}; new, NULL without memory. */
+json_t *account_defaults(const struct config *config);
+
+/*
+ * The provider that the argument names, in ret_id; NULL when it names none. -1 with err when there is
+ * no such entry at all; one that cannot be used is one.
+ */
+int account_wanted(struct call *call, const char **ret_id, struct err *err);
+
+/* Nothing at all is configured: answers with where to get a key and where to put it. */
+void account_setup(struct call *call, int32_t status);
+
+/* account_check.c: asks all providers, or the one that the argument names, side by side. */
+void account_check(struct call *call);
+
+#endif

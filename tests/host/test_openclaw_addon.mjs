@@ -1,0 +1,386 @@
+/*
+ * The Node host: the addon with plugins of this tree, and the package's JavaScript around it, in plain
+ * Node. test_openclaw_addon.mjs ADDON ECHO_PLUGIN PROBE_PLUGIN PACKAGE SIM
+ *
+ * OpenClaw itself is not here (tests/openclaw has it): its plugin api and its outbound call are played
+ * by a few lines below, so that what each answer of the host leads to can be seen.
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import process from "node:process";
+import readline from "node:readline";
+import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const [addonFile, echoPlugin, probePlugin, packageDir, simProgram] = process.argv.slice(2).map((file) => path.resolve(file));
+const LIMIT = { timeout: 60000 };
+const KEY = "sk-addon-test-0123456789";
+
+/* A gateway has its server; here a timer stands for what keeps the process, as a host does not. */
+const alive = setInterval(() => {}, 1000);
+after(() => clearInterval(alive));
+
+function load(file) {
+  const module = { exports: {} };
+  process.dlopen(module, file);
+  return module.exports;
+}
+
+function folder(t) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "clawmedia-node-"));
+  t.after(() => fs.rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+const addon = load(addonFile);
+const call = (host, request, onProgress) => new Promise((resolve) => host.call(request, resolve, onProgress));
+const stop = (host) => new Promise((resolve) => host.stop(4000, resolve));
+
+async function stopClean(host) {
+  const end = await stop(host);
+  assert.deepEqual(
+    [end.stopLate, end.callsOpen, end.watchesLive, end.timersLive, end.deferredLive],
+    [0, 0, 0, 0, 0],
+  );
+  return end;
+}
+
+test("a call ends once, with what the plugin answered", LIMIT, async () => {
+  const host = addon.open({ plugin: echoPlugin, name: "node-test", check: true });
+  assert.deepEqual(host.tools().map((tool) => tool.name), ["echo"]);
+  const result = await call(host, { tool: "echo", args: '{"say":"grüße"}' });
+  assert.deepEqual(result, { status: 0, json: '{"say":"grüße"}', jobId: null, files: [] });
+  assert.equal((await stopClean(host)).stats.callsEnded, 1);
+  assert.throws(() => host.tools(), { code: "AHP_E_STATE" });
+  assert.equal(host.stats().callsEnded, 1);
+});
+
+test("mistakes are errors, not crashes", LIMIT, async (t) => {
+  const dir = folder(t);
+  const text = path.join(dir, "text.so");
+  fs.writeFileSync(text, "no library");
+  assert.throws(() => addon.open(), { name: "TypeError" });
+  assert.throws(() => addon.open({ name: "x" }), { code: "AHP_E_INVALID" });
+  assert.throws(() => addon.open({ plugin: 7, name: "x" }), /plugin must be a string/);
+  assert.throws(() => addon.open({ plugin: path.join(dir, "none.so"), name: "x" }), { code: "AHP_E_NOT_FOUND" });
+  assert.throws(() => addon.open({ plugin: text, name: "x" }), /text\.so: .*(ELF|too short)/);
+  assert.throws(() => addon.open({ plugin: addonFile, name: "x" }), /no symbol ahp_entry_1/);
+  assert.throws(() => addon.open({ plugin: echoPlugin, name: "x", delivers: true }), /onDelivery/);
+
+  const host = addon.open({ plugin: echoPlugin, name: "node-test" });
+  const none = () => assert.fail("a refused call ended");
+  assert.throws(() => host.call({ tool: "none" }, none), { code: "AHP_E_NOT_FOUND" });
+  assert.throws(() => host.call({ tool: "echo" }), /must be a function/);
+  assert.throws(() => host.call(undefined, none), { name: "TypeError" });
+  assert.throws(() => host.call({ tool: "echo", args: {} }, none), /args must be a string/);
+  assert.throws(() => host.call({ tool: "echo", conversation: "c".repeat(257) }, none), { code: "AHP_E_INVALID" });
+  assert.throws(() => host.cancel(1), { code: "AHP_E_INVALID" });
+  assert.equal(host.cancel(123n), false);
+  assert.throws(() => host.receipt({ key: "k", outcome: 9 }), { code: "AHP_E_INVALID" });
+  assert.throws(() => host.tools.call({}), /not called on a host/);
+  assert.equal(host.unfinished(), -1);
+  await stopClean(host);
+});
+
+test("cancel, progress and a stop under open calls", LIMIT, async (t) => {
+  const host = addon.open({
+    plugin: probePlugin, name: "node-test", check: true, config: JSON.stringify({ state_dir: folder(t) }),
+  });
+  const seen = [];
+  const done = await call(host, { tool: "sleep", args: '{"ms":60,"steps":3}' }, (permille) => seen.push(permille));
+  assert.equal(done.status, 0);
+  assert.ok(seen.length > 0, "no progress was seen");
+  const stopped = call(host, { tool: "sleep", args: '{"ms":50000,"steps":1,"job":true}' });
+  const end = stopClean(host);
+  assert.equal((await stopped).status, 3);
+  await end;
+});
+
+test("what a callback throws is a log line", LIMIT, async () => {
+  let told;
+  const line = new Promise((resolve) => (told = resolve));
+  const host = addon.open({ plugin: echoPlugin, name: "node-test", onLog: (level, item, text) => told([level, text]) });
+  host.call({ tool: "echo" }, () => { throw new Error("as asked"); });
+  assert.deepEqual(await line, [3, "a callback threw: Error: as asked"]);
+  await stopClean(host);
+});
+
+test("two images of the addon and two hosts in one process", LIMIT, async (t) => {
+  const copy = path.join(folder(t), "copy.node");
+  fs.copyFileSync(addonFile, copy);
+  const hosts = [addon, load(addonFile), load(copy)].map((one) => one.open({ plugin: echoPlugin, name: "node-test" }));
+  const results = await Promise.all(hosts.map((host, at) => call(host, { tool: "echo", args: `{"at":${at}}` })));
+  assert.deepEqual(results.map((result) => result.json), ['{"at":0}', '{"at":1}', '{"at":2}']);
+  await Promise.all(hosts.map(stopClean));
+});
+
+test("an open host does not keep the process, an open call does", LIMIT, () => {
+  const code = `const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(addonFile)});
+    const h = m.exports.open({ plugin: ${JSON.stringify(echoPlugin)}, name: "node-test" });
+    h.call({ tool: "echo", args: "{}" }, () => console.log("ended"));`;
+  const run = spawnSync(process.execPath, ["-e", code], { encoding: "utf8", timeout: 20000 });
+  assert.deepEqual([run.status, run.signal, run.stdout], [0, null, "ended\n"], run.stderr);
+});
+
+/* ---- whose libraries the plugin is bound to ---- */
+
+/* Symbols of system libraries (and of the plugin) that the linker bound to the Node program. */
+function boundToNode(dir, code) {
+  const out = path.join(dir, "bindings");
+  const run = spawnSync(process.execPath, ["-e", code], {
+    encoding: "utf8", timeout: 30000, env: { ...process.env, LD_DEBUG: "bindings", LD_DEBUG_OUTPUT: out },
+  });
+  assert.equal(run.status, 0, run.stderr);
+  const node = fs.realpathSync(process.execPath);
+  const all = [];
+  for (const name of fs.readdirSync(dir).filter((one) => one.startsWith("bindings"))) {
+    for (const line of fs.readFileSync(path.join(dir, name), "utf8").split("\n")) {
+      const found = /binding file (\S+) \[0\] to (\S+) \[0\]: \w+ symbol `(\w+)'/.exec(line);
+      if (found) all.push({ from: path.basename(found[1]), to: found[2], symbol: found[3] });
+    }
+    fs.rmSync(path.join(dir, name));
+  }
+  const ours = all.filter((one) => /^(clawmedia|lib(curl|cares|ssl|crypto|sqlite3|z|nghttp2|jansson|nettle))\b/.test(one.from));
+  assert.ok(ours.some((one) => one.symbol.startsWith("SSL_")), "libcurl's TLS was not seen at all");
+  return ours.filter((one) => one.to === node || one.to === process.execPath || path.basename(one.to) === "node");
+}
+
+/* The address sanitizer cannot be loaded beside such a library: there the loader leaves it out. */
+const BINDING = { ...LIMIT, skip: process.env.CM_SANITIZE ? "built with sanitizers" : false };
+
+test("the plugin's libraries are the system's, not those inside Node", BINDING, (t) => {
+  const dir = folder(t);
+  const { plugin } = JSON.parse(fs.readFileSync(path.join(packageDir, "native", "files.json"), "utf8"));
+  const file = JSON.stringify(path.join(packageDir, "native", plugin));
+  const config = JSON.stringify(JSON.stringify({ state_dir: path.join(dir, "state") }));
+  const ours = boundToNode(dir, `const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(addonFile)});
+    m.exports.open({ plugin: ${file}, name: "node-test", config: ${config} }).stop(4000, () => {});`);
+  assert.deepEqual(ours, []);
+  // Loaded plainly they are bound to Node's: this test would notice.
+  const plain = boundToNode(dir, `try { process.dlopen({ exports: {} }, ${file}, 2) } catch {}`);
+  assert.ok(plain.some((one) => one.symbol.startsWith("SSL_")), "Node exports no OpenSSL any more");
+});
+
+/* ---- the package, with the simulator as the provider ---- */
+
+async function startSim(t) {
+  const sim = spawn(simProgram, ["--port", "0", "--max-seconds", "120", "--key", KEY], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => sim.once("exit", resolve));
+  t.after(async () => {
+    sim.kill("SIGTERM");
+    await ended;
+  });
+  for await (const line of readline.createInterface({ input: sim.stdout })) {
+    return /^listening on (http:\S+)$/.exec(line)[1];
+  }
+  throw new Error("the simulator gave no address");
+}
+
+/* A copy of the package that finds an outbound module of ours; `send` decides what a send leads to. */
+async function makeWorld(t, { send }) {
+  const dir = folder(t);
+  const root = path.join(dir, "install");
+  const sdk = path.join(root, "node_modules", "openclaw");
+  const state = path.join(dir, "state");
+  fs.cpSync(packageDir, root, { recursive: true });
+  fs.mkdirSync(sdk, { recursive: true });
+  fs.writeFileSync(path.join(sdk, "package.json"), '{"name":"openclaw","type":"module","exports":{"./plugin-sdk/channel-outbound":"./out.mjs"}}');
+  fs.writeFileSync(path.join(sdk, "out.mjs"), "export const sendDurableMessageBatch = (request) => globalThis.clawmediaTestSend(request);");
+  globalThis.clawmediaTestSend = send;
+  fs.mkdirSync(state);
+  const base = await startSim(t);
+  const config = { models: { providers: { sim: { baseUrl: `${base}/v1`, apiKey: KEY, models: [{ id: "sim-image" }] } } } };
+  fs.writeFileSync(path.join(state, "openclaw.json"), JSON.stringify(config), { mode: 0o600 });
+  process.env.OPENCLAW_STATE_DIR = state;
+  return { root, state, config };
+}
+
+/* The parts of OpenClaw's plugin api that the package uses. */
+function makeApi(world) {
+  const api = {
+    rootDir: world.root, pluginConfig: {}, tools: new Map(), hooks: {}, log: [],
+    runtime: { version: "0", state: { resolveStateDir: () => world.state }, config: { current: () => world.config } },
+    registerTool: (make, { name }) => api.tools.set(name, make),
+    registerService: (service) => (api.service = service),
+    on: (name, hook) => (api.hooks[name] = hook),
+    lifecycle: { onDispose: (dispose) => (api.dispose = dispose) },
+    logger: {},
+  };
+  for (const level of ["debug", "info", "warn", "error"]) api.logger[level] = (text) => api.log.push(text);
+  return api;
+}
+
+const CHAT = {
+  sessionKey: "agent:main:main", agentId: "main", requesterSenderId: "7",
+  deliveryContext: { channel: "telegram", to: "telegram:7", accountId: "default" },
+};
+
+async function register(world) {
+  const entry = (await import(pathToFileURL(path.join(world.root, "index.mjs")))).default;
+  const api = makeApi(world);
+  entry.register(api);
+  return api;
+}
+
+async function facts(api, ctx, tool, params, onUpdate) {
+  const answer = await api.tools.get(tool)(ctx).execute("call-1", params, new AbortController().signal, onUpdate);
+  assert.equal(answer.content[0].type, "text");
+  return { text: answer.content[0].text, ...answer.details.result };
+}
+
+test("a picture goes to the chat, and is delivered only on the receipt", LIMIT, async (t) => {
+  const sent = [];
+  let answer;
+  const world = await makeWorld(t, {
+    send: (request) => {
+      sent.push(request);
+      return new Promise((resolve) => (answer = resolve));
+    },
+  });
+  const service = await register(world);
+  const tools = await register(world); // the host's second instance
+  assert.equal(fs.existsSync(path.join(world.state, "clawmedia")), false, "registering started the engine");
+  await service.service.start({ workspaceDir: path.join(world.state, "workspace") });
+  const order = await facts(tools, CHAT, "generate_image", { prompt: "a red boat" });
+  assert.equal(order.status, "submitted");
+
+  while (!answer) await new Promise((resolve) => setImmediate(resolve));
+  const [request] = sent;
+  assert.deepEqual([request.channel, request.to, request.accountId], ["telegram", "telegram:7", "default"]);
+  assert.deepEqual(request.session, { key: "agent:main:main", agentId: "main" });
+  assert.equal(request.deliveryIntentId, `clawmedia:${order.job}:1`);
+  const file = request.payloads[0].mediaUrl;
+  assert.ok(file.startsWith(path.join(world.state, "media", "clawmedia", "images")), file);
+  assert.deepEqual([...fs.readFileSync(file).subarray(1, 4)], [...Buffer.from("PNG")]);
+  assert.ok(request.payloads[0].text.length > 0);
+  assert.equal(request.mirror.idempotencyKey, request.deliveryIntentId);
+
+  const poll = () => facts(tools, CHAT, "poll", { job: order.job });
+  assert.equal((await poll()).status, "delivering");
+  answer({ status: "sent", receipt: { primaryPlatformMessageId: "42", platformMessageIds: ["42"] } });
+  let state;
+  do state = await poll(); while (state.status === "delivering");
+  assert.equal(state.status, "delivered");
+  assert.equal(sent.length, 1);
+
+  await tools.dispose();
+  assert.equal((await service.service.stop()) ?? "stopped", "stopped");
+  await service.dispose();
+  assert.equal(globalThis[Symbol.for("clawmedia.openclaw.engines/1")].size, 0, "the engine outlived its users");
+  assert.ok(![...service.log, ...tools.log].some((line) => line.includes(KEY)), "the key is in the log");
+});
+
+test("a held delivery is delivered when the host says so, also while nothing of ours runs", LIMIT, async (t) => {
+  let answered;
+  const asked = new Promise((resolve) => (answered = resolve));
+  const world = await makeWorld(t, {
+    send: async (request) => {
+      answered(request);
+      return { status: "failed", error: Object.assign(new Error("refused"), { queueCustody: "held" }), payloadOutcomes: [{ sentBeforeError: false }] };
+    },
+  });
+  const api = await register(world);
+  await api.service.start({});
+  const order = await facts(api, CHAT, "generate_image", { prompt: "a tower" });
+  const request = await asked;
+  const poll = () => facts(api, CHAT, "poll", { job: order.job });
+  const file = path.join(world.state, "clawmedia", "openclaw-held.json");
+  while (!fs.existsSync(file)) await poll();
+  await api.service.stop();
+  await api.dispose();
+
+  const event = { success: true, to: "telegram:7", content: request.payloads[0].text, messageId: "77" };
+  const later = await register(world);
+  later.hooks.message_sent({ ...event, to: "telegram:8" });
+  later.hooks.message_sent({ ...event, success: false });
+  assert.equal(JSON.parse(fs.readFileSync(file, "utf8"))[0].sent, undefined);
+  later.hooks.message_sent(event);
+  await later.service.start({});
+  let state;
+  do state = await facts(later, CHAT, "poll", { job: order.job }); while (state.status !== "delivered");
+  assert.equal(fs.existsSync(file), false);
+  await later.service.stop();
+  await later.dispose();
+});
+
+test("one engine starts again after the last user let go, and answers where nothing can be delivered", LIMIT, async (t) => {
+  const world = await makeWorld(t, { send: () => assert.fail("something was sent") });
+  const api = await register(world);
+  const ctx = { sessionKey: "agent:main:cli", agentId: "main", oneShotCliRun: true };
+  for (const prompt of ["a hut", "a hill"]) {
+    const tool = api.tools.get("generate_image")(ctx);
+    const answer = await tool.execute("c", { prompt }, undefined, undefined);
+    assert.equal(answer.details.result.status, "done");
+    const line = answer.content[0].text.split("\n").at(-1);
+    assert.ok(fs.statSync(/^MEDIA:(.*)$/.exec(line)[1]).size > 100, line);
+    await api.dispose();
+  }
+  await assert.rejects(api.tools.get("generate_image")(ctx).execute("c", { prompt: "x", size: "huge" }), /size/);
+  await api.dispose();
+});
+
+test("the tools that are registered are those of the library", LIMIT, (t) => {
+  const read = (name) => JSON.parse(fs.readFileSync(path.join(packageDir, name), "utf8"));
+  const config = JSON.stringify({ state_dir: path.join(folder(t), "state") });
+  const host = addon.open({ plugin: path.join(packageDir, "native", read("native/files.json").plugin), name: "node-test", config });
+  const declared = host.tools().map((tool) => ({
+    name: tool.name, title: tool.title, summary: tool.summary, input_schema: JSON.parse(tool.inputSchema),
+  }));
+  const byName = (a, b) => (a.name < b.name ? -1 : 1);
+  assert.deepEqual(read("tools.json").sort(byName), declared.sort(byName));
+  assert.deepEqual(read("openclaw.plugin.json").contracts.tools.sort(), declared.map((tool) => tool.name).sort());
+  return stopClean(host);
+});
+
+test("what a send led to, in the plugin's terms", LIMIT, async () => {
+  const { DELIVERED, HELD, LATER, REFUSED, UNKNOWN, deliver, withRoomFor } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
+  const failed = (message, more = {}, outcomes = []) => ({ status: "failed", error: Object.assign(new Error(message), more), payloadOutcomes: outcomes });
+  const rows = [
+    [{ status: "sent", receipt: { platformMessageIds: ["5"] } }, DELIVERED],
+    [{ status: "partial_failed", receipt: { primaryPlatformMessageId: "5" } }, DELIVERED],
+    [{ status: "suppressed", reason: "no_visible_result" }, DELIVERED],
+    [{ status: "suppressed", reason: "cancelled_by_hook" }, REFUSED],
+    [failed("refused", { queueCustody: "held" }, [{ sentBeforeError: false }]), HELD],
+    [failed("500", { queueCustody: "held" }, [{ sentBeforeError: true }]), UNKNOWN],
+    [failed("Stable delivery intent is already queued: clawmedia:j:1"), UNKNOWN],
+    [failed("no such channel", { code: "OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED" }), REFUSED],
+    [failed("Media exceeds 5MB limit"), REFUSED],
+    [failed("the database is busy"), LATER, true],
+    [undefined, UNKNOWN],
+  ];
+  const delivery = { key: "clawmedia:j:1", text: "x", files: [], replyTo: '{"channel":"telegram","to":"7"}' };
+  for (const [sent, outcome, neverLeft = false] of rows) {
+    const receipt = await deliver(async () => sent, {}, delivery);
+    assert.deepEqual([receipt.outcome, Boolean(receipt.neverLeft)], [outcome, neverLeft], JSON.stringify(sent));
+  }
+  const threw = await deliver(async () => { throw new Error("it broke"); }, {}, delivery);
+  assert.deepEqual([threw.outcome, Boolean(threw.neverLeft)], [LATER, false]);
+  assert.equal((await deliver(async () => assert.fail(), {}, { ...delivery, replyTo: "{}" })).outcome, REFUSED);
+
+  const small = { agents: { defaults: { mediaMaxMb: 50, model: "m" } } };
+  assert.equal(withRoomFor(small, [{ bytes: 20 << 20 }]), small);
+  assert.deepEqual(withRoomFor(small, [{ bytes: 60 << 20 }]).agents.defaults, { mediaMaxMb: 61, model: "m" });
+});
+
+test("a missing library is named with the package that has it", LIMIT, async () => {
+  const { explain } = await import(pathToFileURL(path.join(packageDir, "native.mjs")));
+  const words = "libjansson.so.4: cannot open shared object file: No such file or directory";
+  assert.match(explain(new Error(words)), /^the library libjansson\.so\.4 is missing .*apt-get install libjansson4/);
+  assert.equal(explain(new Error("something else")), "something else");
+});
+
+test("where a call came from", LIMIT, async () => {
+  const route = await import(pathToFileURL(path.join(packageDir, "route.mjs")));
+  const topic = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "telegram:-5:topic:77", threadId: 77 } };
+  const web = { sessionKey: "agent:main:web", deliveryContext: { channel: "webchat", to: "agent:main:web" }, senderIsOwner: true };
+  assert.deepEqual([CHAT, topic, web, { oneShotCliRun: true, senderIsOwner: true }].map(route.flagsOf), [0, 0, 1, 11]);
+  assert.equal(route.replyToOf(web), undefined);
+  assert.equal(route.routeFromReplyTo(route.replyToOf(topic)).threadId, 77);
+  assert.equal(route.conversationOf(CHAT), route.conversationOf({ ...CHAT, sessionKey: "agent:main:telegram:default:direct:7" }));
+  assert.notEqual(route.conversationOf(CHAT), route.conversationOf(topic));
+  const long = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "x".repeat(900) } };
+  assert.ok(route.conversationOf(long).length <= 256);
+});
