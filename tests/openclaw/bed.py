@@ -215,7 +215,8 @@ class Bed:
         """A command of the host; what it printed."""
         process = subprocess.Popen(self.openclaw + list(args), env=self.env, cwd=self.workspace,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=end_with_us)
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   preexec_fn=end_with_us)
         try:
             out, _ = process.communicate(timeout=timeout)
         finally:
@@ -229,6 +230,11 @@ class Bed:
         assert want is None or process.returncode == want, "openclaw %s: exit %d\n%s" % (
             " ".join(args[:2]), process.returncode, text[-4000:])
         return text
+
+    def ask(self, method, params):
+        """A call of the gateway, as its web page makes them; what the command printed."""
+        return self.run("gateway", "call", method, "--token", self.token, "--url",
+                        "ws://127.0.0.1:%d" % self.port, "--json", "--params", json.dumps(params))
 
     def start(self):
         """The gateway, ready and with the chat connected."""

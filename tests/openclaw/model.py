@@ -31,11 +31,16 @@ def replace(value, path):
 
 class Model:
     def __init__(self):
-        self.lock = threading.Lock()
-        self.calls = 0
+        self.more = threading.Condition()
         self.requests = []
         self.server = loopback.Server(self._serve)
         self.base = self.server.base
+
+    def wait(self, wanted, timeout):
+        """Until such a request has come."""
+        with self.more:
+            if not self.more.wait_for(lambda: any(wanted(r) for r in self.requests), timeout):
+                raise AssertionError("no such request among %d" % len(self.requests))
 
     def close(self):
         self.server.refuse()
@@ -71,10 +76,10 @@ class Model:
             request.answer({"object": "list", "data": [{"id": "mock-1", "object": "model"}]})
             return
         body = json.loads(request.body)
-        with self.lock:
+        with self.more:
             self.requests.append(body)
-            self.calls += 1
-            number = self.calls
+            number = len(self.requests)
+            self.more.notify_all()
         what, *rest = self._decide(body)
         message = {"role": "assistant", "content": rest[0] if what == "say" else None}
         if what == "call":

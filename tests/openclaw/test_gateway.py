@@ -138,9 +138,8 @@ class Gateway(unittest.TestCase):
         # The session's history has it too, though no turn of the agent had sent it; the model itself is
         # not shown such entries by the host, and has poll to ask.
         (row,) = self.bed.rows("SELECT reply_to FROM jobs WHERE id = ?", job)
-        history = self.bed.run("gateway", "call", "chat.history", "--token", self.bed.token, "--url",
-                               "ws://127.0.0.1:%d" % self.bed.port, "--json", "--params",
-                               json.dumps({"sessionKey": json.loads(row["reply_to"])["sessionKey"]}))
+        history = self.bed.ask("chat.history",
+                               {"sessionKey": json.loads(row["reply_to"])["sessionKey"]})
         (file,) = self.bed.rows("SELECT path FROM files WHERE job = ?", job)
         self.assertIn(os.path.basename(file["path"]), history)
         self.assertIn(message.text, history)
@@ -275,6 +274,25 @@ class Gateway(unittest.TestCase):
         (file,) = self.bed.rows("SELECT * FROM files WHERE job = ?", job["id"])
         harness.check_media(file["path"], "image")
         self.assertIn(os.path.basename(file["path"]), text)
+        self.assertEqual([m for m in self.chat.messages[began:] if m.who == "bot"], [])
+
+    def test_15_web_page_turn_waits(self):
+        self.bed.gateway
+        began = len(self.chat.messages)
+        before = self.bed.rows("SELECT max(number) AS number FROM jobs")[0]["number"] or 0 \
+            if self.bed.ledger() else 0
+        self.sim.set(image_delay_ms=1000)
+        self.bed.ask("chat.send", {
+            "sessionKey": "agent:main:web", "idempotencyKey": "web-1",
+            "message": "CALL %s %s" % (IMAGE, json.dumps({"prompt": "for a page"}))})
+        job = self.bed.until("SELECT * FROM jobs WHERE number > ? AND state = 'done'", before)
+        self.assertEqual(job["open"], 0)
+        (file,) = self.bed.rows("SELECT * FROM files WHERE job = ?", job["id"])
+        harness.check_media(file["path"], "image")
+        # The tool's result, with the line that the page shows the picture for.
+        self.bed.model.wait(lambda body: any(
+            m.get("role") == "tool" and "MEDIA:" + file["path"] in json.dumps(m)
+            for m in body["messages"]), bed.TURN_S)
         self.assertEqual([m for m in self.chat.messages[began:] if m.who == "bot"], [])
 
     # --- all in all ---
