@@ -301,6 +301,34 @@ class Outbox(Base):
         self.idle("--outbox", self.outbox)
         self.assertEqual(len(self.messages()), 1)
 
+    def held_files(self):
+        held = os.path.join(self.outbox, "held")
+        return [n for n in os.listdir(held) if n.endswith(".json")] if os.path.isdir(held) else []
+
+    def hold(self, ms):
+        """A running process that holds the message of one job."""
+        self.held_back()
+        p = subprocess.Popen(self.command("run", *self.script("held %d" % ms), check=False),
+                             stderr=subprocess.PIPE, text=True)
+        self.wait_for(lambda: self.held_files() and self.noted_held())
+        return p
+
+    def tell(self, what):
+        with open(os.path.join(self.state, what), "w"):
+            pass
+
+    def test_nothing_is_released_while_the_instance_goes(self):
+        # the held message falls due while destroy runs, which is after the last receipt
+        self.tell("slow-destroy")
+        p = self.hold(1500)
+        p.terminate()
+        words = p.communicate(timeout=LIMIT)[1]
+        self.assertEqual((p.returncode, "Sanitizer" in words), (0, False), words)
+        self.assertEqual(self.messages(), [])
+        os.unlink(os.path.join(self.state, "slow-destroy"))
+        self.idle("--outbox", self.outbox)
+        self.assertEqual(len(self.messages()), 1)
+
     def noted_held(self):
         with open(os.path.join(self.state, "probe-1.json")) as f:
             return '"held"' in f.read()

@@ -74,7 +74,8 @@ static void on_receipt(void *ud, const ahp_receipt *receipt)
     struct app *app = ud;
 
     /* refused only when the instance is going: it offers again after a restart */
-    (void)ahp_uv_receipt(app->host, receipt);
+    if (app->host != NULL)
+        (void)ahp_uv_receipt(app->host, receipt);
 }
 
 /* ---- signals, limit, end ---- */
@@ -120,6 +121,7 @@ void app_end(struct app *app, int exit_code)
         return;
     app->is_ending = 1;
     app->exit_code = exit_code;
+    outbox_stop(app->outbox);
     if (app->host == NULL || ahp_uv_close(app->host, APP_STOP_MS, on_closed, app) != AHP_OK)
         app->is_closed = 1;
 }

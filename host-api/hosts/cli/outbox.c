@@ -48,6 +48,7 @@ struct outbox {
     struct outbox_counts counts;
     char **released; /* keys that an earlier process held */
     size_t released_count;
+    int is_stopping; /* the instance is going: nothing is released or begun any more */
     atomic_int is_closing;
     uint32_t handles; /* that must be closed before the memory goes */
 };
@@ -135,7 +136,8 @@ static void hold(struct entry *e)
     e->state = ENTRY_HOLDING;
     uv_timer_init(e->b->loop, &e->timer);
     e->timer.data = e;
-    uv_timer_start(&e->timer, on_held, (uint64_t)e->held_ms, 0);
+    if (!e->b->is_stopping)
+        uv_timer_start(&e->timer, on_held, (uint64_t)e->held_ms, 0);
 }
 
 static void end_written(struct entry *e)
@@ -224,7 +226,7 @@ static void write_next(struct outbox *b)
 {
     struct entry *e;
 
-    if (b->writing != NULL || atomic_load(&b->is_closing))
+    if (b->writing != NULL || b->is_stopping)
         return;
     DL_FOREACH(b->entries, e)
     if (e->state == ENTRY_WAITING)
@@ -275,7 +277,7 @@ int32_t outbox_offer(struct outbox *b, const ahp_delivery *delivery)
         if (strlen(key) == delivery->key.len && memcmp(key, delivery->key.ptr, strlen(key)) == 0)
             return AHP_E_EXISTS;
     }
-    if (b->entries_count >= OUTBOX_PARCELS_MAX)
+    if (b->entries_count >= OUTBOX_PARCELS_MAX || b->is_stopping)
         return AHP_E_LIMIT;
     action = outbox_script_next(b->script, &ms);
     rc = offer_scripted(b, delivery, action, ms);
@@ -428,6 +430,19 @@ static void on_idle_closed(uv_handle_t *handle)
     maybe_free(b);
 }
 
+void outbox_stop(struct outbox *b)
+{
+    struct entry *e;
+
+    if (b == NULL)
+        return;
+    b->is_stopping = 1;
+    uv_idle_stop(&b->idle);
+    DL_FOREACH(b->entries, e)
+    if (e->state == ENTRY_HOLDING && !uv_is_closing((uv_handle_t *)&e->timer))
+        uv_timer_stop(&e->timer);
+}
+
 void outbox_close(struct outbox *b)
 {
     struct entry *e;
@@ -435,6 +450,7 @@ void outbox_close(struct outbox *b)
 
     if (b == NULL)
         return;
+    outbox_stop(b);
     atomic_store(&b->is_closing, 1);
     DL_FOREACH_SAFE(b->entries, e, next)
     {

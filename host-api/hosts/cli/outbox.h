@@ -48,6 +48,12 @@ int outbox_busy(const struct outbox *b);
 
 void outbox_counts_get(const struct outbox *b, struct outbox_counts *ret_counts);
 
+/*
+ * Before the instance is taken down: nothing is begun or released from here on, since its receipt
+ * would reach nobody. What a thread is writing may still be finished. NULL is ignored.
+ */
+void outbox_stop(struct outbox *b);
+
 /* Breaks off what is unfinished. The loop must turn until all its handles are closed. */
 void outbox_close(struct outbox *b);
 
