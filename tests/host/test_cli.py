@@ -317,6 +317,31 @@ class Outbox(Base):
         with open(os.path.join(self.state, what), "w"):
             pass
 
+    def test_tools_releases_nothing(self):
+        p = self.hold(100000)
+        p.kill()
+        p.communicate(timeout=LIMIT)
+        self.run_host("tools", "--outbox", self.outbox)
+        self.run_host("--plugin", self.path("none.so"), "run", "--until-idle", "--outbox",
+                      self.outbox, code=3)
+        self.assertEqual((self.messages(), len(self.held_files())), ([], 1))
+        self.idle("--outbox", self.outbox)
+        self.assertEqual((len(self.messages()), self.held_files()), (1, []))
+
+    def test_receipt_of_a_held_message_is_said_until_it_is_taken(self):
+        p = self.hold(100000)
+        p.kill()
+        p.communicate(timeout=LIMIT)
+        self.tell("no-receipts")
+        r = self.run_host("run", "--until-idle", "--timeout", "0.5", "--outbox", self.outbox,
+                          code=1)
+        self.assertIn("1 unfinished", r.stderr)
+        self.assertEqual((len(self.messages()), len(self.held_files())), (1, 1))
+        os.unlink(os.path.join(self.state, "no-receipts"))
+        counts, _ = self.idle("--outbox", self.outbox)
+        self.assertEqual((counts["delivered"], counts["offers"]), (0, 0))
+        self.assertEqual((len(self.messages()), self.held_files()), (1, []))
+
     def test_nothing_is_released_while_the_instance_goes(self):
         # the held message falls due while destroy runs, which is after the last receipt
         self.tell("slow-destroy")

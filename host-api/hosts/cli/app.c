@@ -78,6 +78,14 @@ static void on_receipt(void *ud, const ahp_receipt *receipt)
         (void)ahp_uv_receipt(app->host, receipt);
 }
 
+static void on_receipt_taken(void *ud, const ahp_receipt *receipt, int32_t code)
+{
+    struct app *app = ud;
+
+    (void)code; /* taken or not known to the plugin: settled in both cases */
+    outbox_receipt_taken(app->outbox, receipt);
+}
+
 /* ---- signals, limit, end ---- */
 
 static void on_signal(uv_signal_t *handle, int signum)
@@ -231,6 +239,7 @@ static int open_host(struct app *app)
         owner.deliver_flags = AHP_DELIVER_READY | AHP_DELIVER_DROPS_REPEATS;
         owner.repeat_window_ms = 10 * 365 * INT64_C(86400000); /* as long as the folder is kept */
         owner.offer = on_offer;
+        owner.receipt_taken = on_receipt_taken;
     }
     if (ahp_uv_open(&app->loop, &owner, &app->host) != AHP_OK) {
         app_fail(app, "the host could not be set up");

@@ -46,8 +46,6 @@ struct outbox {
     uint32_t entries_count;
     struct entry *writing;
     struct outbox_counts counts;
-    char **released; /* keys that an earlier process held */
-    size_t released_count;
     int is_stopping; /* the instance is going: nothing is released or begun any more */
     atomic_int is_closing;
     uint32_t handles; /* that must be closed before the memory goes */
@@ -75,13 +73,8 @@ static void send_receipt(struct outbox *b, ahp_text key, int32_t outcome, int64_
 
 static void maybe_free(struct outbox *b)
 {
-    size_t i;
-
     if (!atomic_load(&b->is_closing) || b->handles > 0 || b->entries != NULL)
         return;
-    for (i = 0; i < b->released_count; i++)
-        free(b->released[i]);
-    free(b->released);
     outbox_script_free(b->script);
     free(b->dir);
     free(b);
@@ -313,23 +306,18 @@ void outbox_counts_get(const struct outbox *b, struct outbox_counts *ret_counts)
 
 /* ---- begin and end ---- */
 
-static void remember_released(struct outbox *b, const char *file)
+/* Says DELIVERED for a message that has been put in its place. */
+static void say_released(struct outbox *b, const char *file)
 {
     char path[4096];
     json_t *message;
     const char *key;
-    char **keys;
 
     snprintf(path, sizeof(path), "%s/%s", b->dir, file);
     message = json_load_file(path, 0, NULL);
     key = json_string_value(json_object_get(message, "key"));
-    keys = key != NULL ? realloc(b->released, (b->released_count + 1) * sizeof(*keys)) : NULL;
-    if (keys != NULL) {
-        b->released = keys;
-        keys[b->released_count] = strdup(key);
-        if (keys[b->released_count] != NULL)
-            b->released_count++;
-    }
+    if (key != NULL)
+        send_receipt(b, text_of(key), AHP_RECEIPT_DELIVERED, 0, file, NULL);
     json_decref(message);
 }
 
@@ -351,10 +339,10 @@ static void release_held(struct outbox *b)
         switch (parcel_release(b->dir, d->d_name)) {
         case PARCEL_WRITTEN:
             b->counts.delivered++;
-            remember_released(b, d->d_name);
+            say_released(b, d->d_name);
             break;
         case PARCEL_REPEAT:
-            remember_released(b, d->d_name);
+            say_released(b, d->d_name);
             break;
         default:
             break;
@@ -405,7 +393,6 @@ struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script,
     b->idle.data = b;
     b->handles = 1;
     sweep(b);
-    release_held(b);
     return b;
 fail:
     outbox_script_free(b->script);
@@ -416,10 +403,13 @@ fail:
 
 void outbox_start(struct outbox *b)
 {
-    size_t i;
+    release_held(b);
+}
 
-    for (i = 0; i < b->released_count; i++)
-        send_receipt(b, text_of(b->released[i]), AHP_RECEIPT_DELIVERED, 0, NULL, NULL);
+void outbox_receipt_taken(struct outbox *b, const ahp_receipt *receipt)
+{
+    if (receipt->outcome == AHP_RECEIPT_DELIVERED)
+        parcel_settle(b->dir, receipt->key);
 }
 
 static void on_idle_closed(uv_handle_t *handle)
