@@ -191,6 +191,16 @@ int bench_close(void **state)
     return rc;
 }
 
+static void on_receipt_taken(void *ud, const ahp_receipt *receipt, int32_t code)
+{
+    struct probe *p = ud;
+
+    assert_true(receipt->key.len > 0);
+    assert_int_equal(p->inside, 0);
+    if (p->on_receipt_taken != NULL)
+        p->on_receipt_taken(p, code);
+}
+
 struct probe *probe_add(struct bench *b, uint32_t flags)
 {
     struct probe *p = &b->probes[b->count];
@@ -202,6 +212,7 @@ struct probe *probe_add(struct bench *b, uint32_t flags)
         .ud = p,
         .log = on_log,
         .offer = on_offer,
+        .receipt_taken = on_receipt_taken,
         .breach = on_breach,
     };
     ahp_err err = {.size = sizeof(err)};

@@ -44,6 +44,7 @@ struct probe {
     void (*on_stop)(struct probe *p);
     void (*on_destroy)(struct probe *p);
     int32_t (*on_offer)(struct probe *p, const ahp_delivery *delivery); /* the host's side */
+    void (*on_receipt_taken)(struct probe *p, int32_t code);            /* the host's side */
     void *ud;
 
     int inside; /* 1 while a function of the plugin runs */

@@ -12,6 +12,9 @@
  *               text (a result that is not JSON), silent (no JSON at all)
  *   tasks       how many tasks the process has
  *
+ * Files in the state folder change its ways: with slow-destroy, destroy takes 2 s; with no-receipts,
+ * final receipts are answered with AHP_E_FAILED.
+ *
  * A job of `deliver` is a file probe-<n>.json in the state folder until its final receipt, so an
  * offer that one process did not bring to an end is made again by the next one.
  */
@@ -31,6 +34,8 @@
 #define JOBS_MAX       64
 #define PATH_BYTES_MAX 4096
 #define RETRY_MS       30
+
+#define SLOW_DESTROY_MS 2000
 
 struct plugin {
     ahp_inst inst;
@@ -383,6 +388,15 @@ static int32_t tool_deliver(struct plugin *p, const ahp_call *call, json_t *args
     return AHP_OK;
 }
 
+/* 1 if the test has put that file into the state folder. */
+static int is_told(const struct plugin *p, const char *what)
+{
+    char path[PATH_BYTES_MAX];
+
+    snprintf(path, sizeof(path), "%.4000s/%s", p->state_dir, what);
+    return access(path, F_OK) == 0;
+}
+
 static int32_t inst_receipt(void *self, const ahp_receipt *receipt)
 {
     struct plugin *p = self;
@@ -409,6 +423,8 @@ static int32_t inst_receipt(void *self, const ahp_receipt *receipt)
     default:
         break;
     }
+    if (is_told(p, "no-receipts"))
+        return AHP_E_FAILED;
     if (j->repeat > 0) {
         j->repeat--;
         j->is_open = 0;
@@ -538,7 +554,10 @@ static void inst_stop(void *self, int64_t deadline_ms)
 static void inst_destroy(void *self)
 {
     struct plugin *p = self;
+    int64_t until = p->loop->now_ms(p->host->ctx) + SLOW_DESTROY_MS;
 
+    while (is_told(p, "slow-destroy") && p->loop->now_ms(p->host->ctx) < until)
+        ;
     while (p->sleepers != NULL) {
         struct sleeper *s = p->sleepers;
 

@@ -301,6 +301,59 @@ class Outbox(Base):
         self.idle("--outbox", self.outbox)
         self.assertEqual(len(self.messages()), 1)
 
+    def held_files(self):
+        held = os.path.join(self.outbox, "held")
+        return [n for n in os.listdir(held) if n.endswith(".json")] if os.path.isdir(held) else []
+
+    def hold(self, ms):
+        """A running process that holds the message of one job."""
+        self.held_back()
+        p = subprocess.Popen(self.command("run", *self.script("held %d" % ms), check=False),
+                             stderr=subprocess.PIPE, text=True)
+        self.wait_for(lambda: self.held_files() and self.noted_held())
+        return p
+
+    def tell(self, what):
+        with open(os.path.join(self.state, what), "w"):
+            pass
+
+    def test_tools_releases_nothing(self):
+        p = self.hold(100000)
+        p.kill()
+        p.communicate(timeout=LIMIT)
+        self.run_host("tools", "--outbox", self.outbox)
+        self.run_host("--plugin", self.path("none.so"), "run", "--until-idle", "--outbox",
+                      self.outbox, code=3)
+        self.assertEqual((self.messages(), len(self.held_files())), ([], 1))
+        self.idle("--outbox", self.outbox)
+        self.assertEqual((len(self.messages()), self.held_files()), (1, []))
+
+    def test_receipt_of_a_held_message_is_said_until_it_is_taken(self):
+        p = self.hold(100000)
+        p.kill()
+        p.communicate(timeout=LIMIT)
+        self.tell("no-receipts")
+        r = self.run_host("run", "--until-idle", "--timeout", "0.5", "--outbox", self.outbox,
+                          code=1)
+        self.assertIn("1 unfinished", r.stderr)
+        self.assertEqual((len(self.messages()), len(self.held_files())), (1, 1))
+        os.unlink(os.path.join(self.state, "no-receipts"))
+        counts, _ = self.idle("--outbox", self.outbox)
+        self.assertEqual((counts["delivered"], counts["offers"]), (0, 0))
+        self.assertEqual((len(self.messages()), self.held_files()), (1, []))
+
+    def test_nothing_is_released_while_the_instance_goes(self):
+        # the held message falls due while destroy runs, which is after the last receipt
+        self.tell("slow-destroy")
+        p = self.hold(1500)
+        p.terminate()
+        words = p.communicate(timeout=LIMIT)[1]
+        self.assertEqual((p.returncode, "Sanitizer" in words), (0, False), words)
+        self.assertEqual(self.messages(), [])
+        os.unlink(os.path.join(self.state, "slow-destroy"))
+        self.idle("--outbox", self.outbox)
+        self.assertEqual(len(self.messages()), 1)
+
     def noted_held(self):
         with open(os.path.join(self.state, "probe-1.json")) as f:
             return '"held"' in f.read()

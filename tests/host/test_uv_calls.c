@@ -349,6 +349,64 @@ static void test_receipt_never_inline(void **state)
     finish(p);
 }
 
+static int receipts_refused; /* how many times to answer with receipt_code */
+static int32_t receipt_code;
+static int taken;
+static int32_t taken_code;
+
+static int32_t refuse_receipt(struct probe *p, const ahp_receipt *receipt)
+{
+    on_receipt(p, receipt);
+    return receipts <= receipts_refused ? receipt_code : AHP_OK;
+}
+
+static void on_taken(struct probe *p, int32_t code)
+{
+    (void)p;
+    taken++;
+    taken_code = code;
+}
+
+static struct probe *offer_refused(struct bench *b, int count, int32_t code)
+{
+    struct probe *p = open_probe(b, AHP_UV_CHECK);
+    static struct seen s;
+    ahp_call call = make_call();
+
+    receipts = taken = 0;
+    receipts_refused = count;
+    receipt_code = code;
+    p->on_offer = answer_at_once;
+    p->on_call = offer_something;
+    p->on_receipt = refuse_receipt;
+    p->on_receipt_taken = on_taken;
+    assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_OK);
+    return p;
+}
+
+static void test_receipt_is_repeated_until_taken(void **state)
+{
+    struct probe *p = offer_refused(*state, 2, AHP_E_NOMEM);
+
+    bench_until(*state, &taken);
+    assert_int_equal(receipts, 3);
+    assert_int_equal(taken_code, AHP_OK);
+    assert_int_equal(receipt_outcome, AHP_RECEIPT_DELIVERED);
+    assert_string_equal(receipt_key, "k:1");
+    finish(p);
+    assert_int_equal(taken, 1);
+}
+
+static void test_receipt_not_taken_is_dropped_at_the_end(void **state)
+{
+    struct probe *p = offer_refused(*state, 1000, AHP_E_FAILED);
+
+    bench_turns(*state, 2);
+    assert_true(receipts >= 1);
+    finish(p);
+    assert_int_equal(taken, 0);
+}
+
 /* ---- work ---- */
 
 struct job {
@@ -601,6 +659,8 @@ int main(void)
         CASE(test_cancel),
         CASE(test_owner_cannot_reenter),
         CASE(test_receipt_never_inline),
+        CASE(test_receipt_is_repeated_until_taken),
+        CASE(test_receipt_not_taken_is_dropped_at_the_end),
         CASE(test_work),
         CASE(test_no_work_unless_offered),
         CASE(test_destroy_waits_for_running_work),

@@ -74,7 +74,16 @@ static void on_receipt(void *ud, const ahp_receipt *receipt)
     struct app *app = ud;
 
     /* refused only when the instance is going: it offers again after a restart */
-    (void)ahp_uv_receipt(app->host, receipt);
+    if (app->host != NULL)
+        (void)ahp_uv_receipt(app->host, receipt);
+}
+
+static void on_receipt_taken(void *ud, const ahp_receipt *receipt, int32_t code)
+{
+    struct app *app = ud;
+
+    (void)code; /* taken or not known to the plugin: settled in both cases */
+    outbox_receipt_taken(app->outbox, receipt);
 }
 
 /* ---- signals, limit, end ---- */
@@ -120,6 +129,7 @@ void app_end(struct app *app, int exit_code)
         return;
     app->is_ending = 1;
     app->exit_code = exit_code;
+    outbox_stop(app->outbox);
     if (app->host == NULL || ahp_uv_close(app->host, APP_STOP_MS, on_closed, app) != AHP_OK)
         app->is_closed = 1;
 }
@@ -229,6 +239,7 @@ static int open_host(struct app *app)
         owner.deliver_flags = AHP_DELIVER_READY | AHP_DELIVER_DROPS_REPEATS;
         owner.repeat_window_ms = 10 * 365 * INT64_C(86400000); /* as long as the folder is kept */
         owner.offer = on_offer;
+        owner.receipt_taken = on_receipt_taken;
     }
     if (ahp_uv_open(&app->loop, &owner, &app->host) != AHP_OK) {
         app_fail(app, "the host could not be set up");

@@ -46,8 +46,7 @@ struct outbox {
     uint32_t entries_count;
     struct entry *writing;
     struct outbox_counts counts;
-    char **released; /* keys that an earlier process held */
-    size_t released_count;
+    int is_stopping; /* the instance is going: nothing is released or begun any more */
     atomic_int is_closing;
     uint32_t handles; /* that must be closed before the memory goes */
 };
@@ -74,13 +73,8 @@ static void send_receipt(struct outbox *b, ahp_text key, int32_t outcome, int64_
 
 static void maybe_free(struct outbox *b)
 {
-    size_t i;
-
     if (!atomic_load(&b->is_closing) || b->handles > 0 || b->entries != NULL)
         return;
-    for (i = 0; i < b->released_count; i++)
-        free(b->released[i]);
-    free(b->released);
     outbox_script_free(b->script);
     free(b->dir);
     free(b);
@@ -135,7 +129,8 @@ static void hold(struct entry *e)
     e->state = ENTRY_HOLDING;
     uv_timer_init(e->b->loop, &e->timer);
     e->timer.data = e;
-    uv_timer_start(&e->timer, on_held, (uint64_t)e->held_ms, 0);
+    if (!e->b->is_stopping)
+        uv_timer_start(&e->timer, on_held, (uint64_t)e->held_ms, 0);
 }
 
 static void end_written(struct entry *e)
@@ -224,7 +219,7 @@ static void write_next(struct outbox *b)
 {
     struct entry *e;
 
-    if (b->writing != NULL || atomic_load(&b->is_closing))
+    if (b->writing != NULL || b->is_stopping)
         return;
     DL_FOREACH(b->entries, e)
     if (e->state == ENTRY_WAITING)
@@ -275,7 +270,7 @@ int32_t outbox_offer(struct outbox *b, const ahp_delivery *delivery)
         if (strlen(key) == delivery->key.len && memcmp(key, delivery->key.ptr, strlen(key)) == 0)
             return AHP_E_EXISTS;
     }
-    if (b->entries_count >= OUTBOX_PARCELS_MAX)
+    if (b->entries_count >= OUTBOX_PARCELS_MAX || b->is_stopping)
         return AHP_E_LIMIT;
     action = outbox_script_next(b->script, &ms);
     rc = offer_scripted(b, delivery, action, ms);
@@ -311,23 +306,18 @@ void outbox_counts_get(const struct outbox *b, struct outbox_counts *ret_counts)
 
 /* ---- begin and end ---- */
 
-static void remember_released(struct outbox *b, const char *file)
+/* Says DELIVERED for a message that has been put in its place. */
+static void say_released(struct outbox *b, const char *file)
 {
     char path[4096];
     json_t *message;
     const char *key;
-    char **keys;
 
     snprintf(path, sizeof(path), "%s/%s", b->dir, file);
     message = json_load_file(path, 0, NULL);
     key = json_string_value(json_object_get(message, "key"));
-    keys = key != NULL ? realloc(b->released, (b->released_count + 1) * sizeof(*keys)) : NULL;
-    if (keys != NULL) {
-        b->released = keys;
-        keys[b->released_count] = strdup(key);
-        if (keys[b->released_count] != NULL)
-            b->released_count++;
-    }
+    if (key != NULL)
+        send_receipt(b, text_of(key), AHP_RECEIPT_DELIVERED, 0, file, NULL);
     json_decref(message);
 }
 
@@ -349,10 +339,10 @@ static void release_held(struct outbox *b)
         switch (parcel_release(b->dir, d->d_name)) {
         case PARCEL_WRITTEN:
             b->counts.delivered++;
-            remember_released(b, d->d_name);
+            say_released(b, d->d_name);
             break;
         case PARCEL_REPEAT:
-            remember_released(b, d->d_name);
+            say_released(b, d->d_name);
             break;
         default:
             break;
@@ -403,7 +393,6 @@ struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script,
     b->idle.data = b;
     b->handles = 1;
     sweep(b);
-    release_held(b);
     return b;
 fail:
     outbox_script_free(b->script);
@@ -414,10 +403,13 @@ fail:
 
 void outbox_start(struct outbox *b)
 {
-    size_t i;
+    release_held(b);
+}
 
-    for (i = 0; i < b->released_count; i++)
-        send_receipt(b, text_of(b->released[i]), AHP_RECEIPT_DELIVERED, 0, NULL, NULL);
+void outbox_receipt_taken(struct outbox *b, const ahp_receipt *receipt)
+{
+    if (receipt->outcome == AHP_RECEIPT_DELIVERED)
+        parcel_settle(b->dir, receipt->key);
 }
 
 static void on_idle_closed(uv_handle_t *handle)
@@ -428,6 +420,19 @@ static void on_idle_closed(uv_handle_t *handle)
     maybe_free(b);
 }
 
+void outbox_stop(struct outbox *b)
+{
+    struct entry *e;
+
+    if (b == NULL)
+        return;
+    b->is_stopping = 1;
+    uv_idle_stop(&b->idle);
+    DL_FOREACH(b->entries, e)
+    if (e->state == ENTRY_HOLDING && !uv_is_closing((uv_handle_t *)&e->timer))
+        uv_timer_stop(&e->timer);
+}
+
 void outbox_close(struct outbox *b)
 {
     struct entry *e;
@@ -435,6 +440,7 @@ void outbox_close(struct outbox *b)
 
     if (b == NULL)
         return;
+    outbox_stop(b);
     atomic_store(&b->is_closing, 1);
     DL_FOREACH_SAFE(b->entries, e, next)
     {

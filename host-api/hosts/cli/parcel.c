@@ -455,6 +455,22 @@ int parcel_step(struct parcel *p)
     return media_copy(p, m);
 }
 
+/* For a file system without links. */
+static enum parcel_end release_copy(const char *held, const char *final)
+{
+    json_t *o = json_load_file(held, 0, NULL);
+    char *text = o != NULL ? json_dumps(o, JSON_INDENT(2)) : NULL;
+    char *part = format("%s.%ld.part", final, (long)getpid());
+    enum parcel_end end = PARCEL_FAILED;
+
+    if (text != NULL && part != NULL && write_whole(part, text) == 0 && rename(part, final) == 0)
+        end = PARCEL_WRITTEN;
+    free(part);
+    free(text);
+    json_decref(o);
+    return end;
+}
+
 enum parcel_end parcel_release(const char *dir, const char *file)
 {
     char *held = format("%s/held/%s", dir, file);
@@ -462,16 +478,34 @@ enum parcel_end parcel_release(const char *dir, const char *file)
     enum parcel_end end = PARCEL_FAILED;
 
     if (held != NULL && final != NULL) {
-        if (name_finally(held, final) == 0)
-            end = PARCEL_WRITTEN;
-        else if (errno == EEXIST && unlink(held) == 0)
+        /* another host on this folder may have released and settled it: then held/ has it no more */
+        if (access(final, F_OK) == 0)
             end = PARCEL_REPEAT;
+        else if (link(held, final) == 0)
+            end = PARCEL_WRITTEN;
+        else if (errno == EEXIST)
+            end = PARCEL_REPEAT;
+        else if (errno == EPERM || errno == EOPNOTSUPP)
+            end = release_copy(held, final);
         if (end != PARCEL_FAILED && parcel_sync_dir(dir) != 0)
             end = PARCEL_FAILED;
     }
     free(held);
     free(final);
     return end;
+}
+
+void parcel_settle(const char *dir, ahp_text key)
+{
+    char *copy = copy_text(key);
+    char *name = copy != NULL ? key_name(copy) : NULL;
+    char *held = name != NULL ? format("%s/held/%s.json", dir, name) : NULL;
+
+    if (held != NULL)
+        unlink(held); /* when that fails the receipt is said once more, which is harmless */
+    free(held);
+    free(name);
+    free(copy);
 }
 
 void parcel_note_repeat(const char *dir, const char *key, uint32_t attempt)

@@ -44,8 +44,14 @@ const char *parcel_file(const struct parcel *p);
 /* Closes and removes what is unfinished. NULL is ignored. */
 void parcel_free(struct parcel *p);
 
-/* Moves a held message to its place, durably. As parcel_end; `file` as parcel_file. */
+/*
+ * Puts a held message in its place, durably. It stays in held/ too, as the mark that its receipt is
+ * not settled. As parcel_end: PARCEL_REPEAT when it was in its place already; `file` as parcel_file.
+ */
 enum parcel_end parcel_release(const char *dir, const char *file);
+
+/* The receipt of that key is settled: removes its mark in held/, if there is one. */
+void parcel_settle(const char *dir, ahp_text key);
 
 /* Adds a line to repeats.log. */
 void parcel_note_repeat(const char *dir, const char *key, uint32_t attempt);

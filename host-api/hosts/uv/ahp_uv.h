@@ -36,6 +36,10 @@
 /* A callback of the plugin that holds the loop for longer than this is named in the log. */
 #define AHP_UV_CALLBACK_BUDGET_MS 10
 
+/* A receipt that the plugin did not take is repeated after so long, each time twice as long. */
+#define AHP_UV_RECEIPT_AGAIN_MS_MIN 50
+#define AHP_UV_RECEIPT_AGAIN_MS_MAX 60000
+
 /* How long after its deadline a plugin may still answer stop() before it is destroyed anyway. */
 #define AHP_UV_STOP_GRACE_MS 250
 
@@ -127,6 +131,13 @@ struct ahp_uv_owner {
 
     /* The tool list has changed. May be NULL. */
     void (*rescan)(void *ud);
+
+    /*
+     * The plugin is done with a receipt: 0, it has it, or AHP_E_STALE, it does not know the key.
+     * Until then a host that must not lose it keeps it and posts it again after a restart. May be
+     * NULL. The receipt lives until this returns.
+     */
+    void (*receipt_taken)(void *ud, const ahp_receipt *receipt, int32_t code);
 };
 
 /* The end of a call, exactly once for each accepted one. `result` lives until it returns; its texts
@@ -173,7 +184,9 @@ int32_t ahp_uv_cancel(struct ahp_uv *h, uint64_t call_id);
 
 /*
  * Posts a receipt for an accepted offer: copied, and given to the plugin from the top level on a
- * later turn. May be called [inside] offer. AHP_E_LIMIT, AHP_E_NOMEM, AHP_E_STATE.
+ * later turn. When the plugin answers neither 0 nor AHP_E_STALE it is given again later, for as
+ * long as the instance runs; see receipt_taken. May be called [inside] offer. AHP_E_LIMIT,
+ * AHP_E_NOMEM, AHP_E_STATE.
  */
 int32_t ahp_uv_receipt(struct ahp_uv *h, const ahp_receipt *receipt);
 

@@ -76,6 +76,7 @@ static void step_destroy(struct ahp_uv *h)
     ahp_uv_queue_close(h);
     ahp_uv_calls_end(h);
     ahp_uv_queue_close(h); /* what the owner queued when it heard of the ends */
+    ahp_uv_deliver_close(h);
     ahp_uv_loop_sweep(h);
     if (h->end.deferred_live > 0)
         ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_LEAK,
@@ -86,6 +87,7 @@ static void step_destroy(struct ahp_uv *h)
     uv_close((uv_handle_t *)&h->check, on_handle_closed);
     uv_close((uv_handle_t *)&h->idle, on_handle_closed);
     uv_close((uv_handle_t *)&h->stop_timer, on_handle_closed);
+    uv_close((uv_handle_t *)&h->receipts_timer, on_handle_closed);
 }
 
 void ahp_uv_close_step(struct ahp_uv *h)

@@ -131,7 +131,8 @@ int32_t ahp_uv_open(uv_loop_t *loop, const struct ahp_uv_owner *owner, struct ah
     }
     h->stop_timer.data = h;
     ahp_uv_handle_added(h, (uv_handle_t *)&h->stop_timer);
-    if (ahp_uv_loop_init(h) != AHP_OK || ahp_uv_queue_init(h) != AHP_OK) {
+    if (ahp_uv_loop_init(h) != AHP_OK || ahp_uv_queue_init(h) != AHP_OK ||
+        ahp_uv_deliver_init(h) != AHP_OK) {
         uv_close((uv_handle_t *)&h->stop_timer, on_open_failed);
         return AHP_E_FAILED;
     }

@@ -67,11 +67,14 @@ struct ahp_uv {
     uv_check_t check;     /* drains the queue */
     uv_idle_t idle;       /* keeps poll from sleeping while the queue holds something */
     uv_timer_t stop_timer;
+    uv_timer_t receipts_timer; /* for the first of receipts_again */
 
     struct item *queue;
     uint64_t seq;
     uint32_t deferred_count;
     uint32_t receipts_count;
+    struct receipt_item *receipts_again; /* not taken, to be given again */
+    int64_t receipts_due_ms;             /* when receipts_timer fires */
     struct item rescan_item;
     struct item close_item;
 
@@ -134,6 +137,8 @@ void ahp_uv_calls_end(struct ahp_uv *h); /* ends open calls with SHUTDOWN */
 void ahp_uv_calls_free(struct ahp_uv *h);
 
 /* deliver.c */
+int32_t ahp_uv_deliver_init(struct ahp_uv *h);
+void ahp_uv_deliver_close(struct ahp_uv *h); /* drops the receipts that wait */
 int32_t ahp_uv_offer(void *ctx, const ahp_delivery *delivery);
 void ahp_uv_receipt_run(struct receipt_item *receipt, int drop);
 

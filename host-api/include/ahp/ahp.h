@@ -199,8 +199,9 @@ typedef struct ahp_inst {
     int32_t (*cancel)(void *self, uint64_t call_id);
 
     /*
-     * The fate of an accepted offer (deliver.h). Repeats and unknown keys are harmless: 0 for a
-     * repeat, AHP_E_STALE for a key that is not known.
+     * The fate of an accepted offer (deliver.h). 0: the plugin has it and will make it durable, or
+     * it is a repeat and harmless. AHP_E_STALE: the key is not known; forget it. Any other code:
+     * not taken; say it again later, also after a restart.
      */
     int32_t (*receipt)(void *self, const struct ahp_receipt *receipt);
 
