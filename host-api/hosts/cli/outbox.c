@@ -272,6 +272,12 @@ int32_t outbox_offer(struct outbox *b, const ahp_delivery *delivery)
     }
     if (b->entries_count >= OUTBOX_PARCELS_MAX || b->is_stopping)
         return AHP_E_LIMIT;
+    if (delivery->files_count > AHP_FILES_MAX || delivery->text.len > AHP_DELIVERY_TEXT_BYTES_MAX) {
+        b->counts.refused++;
+        send_receipt(b, delivery->key, AHP_RECEIPT_REFUSED, 0, NULL,
+                     "more files or a longer text than a delivery may have");
+        return AHP_OK;
+    }
     action = outbox_script_next(b->script, &ms);
     rc = offer_scripted(b, delivery, action, ms);
     if (rc <= 0)

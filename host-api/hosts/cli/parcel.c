@@ -181,8 +181,6 @@ struct parcel *parcel_new(const char *dir, const ahp_delivery *delivery, int is_
     char *name;
     uint32_t i;
 
-    if (delivery->files_count > PARCEL_FILES_MAX)
-        return NULL;
     p = calloc(1, sizeof(*p));
     if (p == NULL)
         return NULL;

@@ -76,6 +76,9 @@ extern "C" {
 /* The longest line of log(). A host may cut longer ones. */
 #define AHP_LOG_BYTES_MAX 4096u
 
+/* The most files that one result or one delivery names. */
+#define AHP_FILES_MAX 1024u
+
 /* A piece of UTF-8 text or bytes. {NULL, 0} is "none". Frozen: it has no size field. */
 typedef struct ahp_text {
     const char *ptr;

@@ -23,6 +23,16 @@ extern "C" {
 #define AHP_REPLY_TO_BYTES_MAX 4096u
 #define AHP_KEY_BYTES_MAX 256u
 #define AHP_ARGS_BYTES_MAX (4u * 1024u * 1024u)
+#define AHP_CONVERSATION_BYTES_MAX 4096u
+#define AHP_CALLER_BYTES_MAX 1024u
+#define AHP_LOCALE_BYTES_MAX 64u
+#define AHP_TOOL_NAME_BYTES_MAX 64u
+
+/*
+ * The longest json of a result. A result's job_id has at most AHP_KEY_BYTES_MAX bytes, and it names
+ * at most AHP_FILES_MAX files.
+ */
+#define AHP_RESULT_BYTES_MAX (8u * 1024u * 1024u)
 
 typedef struct ahp_call {
     uint32_t size;
@@ -73,8 +83,10 @@ typedef struct ahp_calls {
 
     /*
      * Ends a call. Legal any time after it was accepted, even inside call(), until stopped(). The
-     * host copies what it keeps and acts on it from its top level (R1). AHP_E_STALE: no such call
-     * is open; that is a plugin's mistake and changes nothing.
+     * host copies what it keeps and acts on it from its top level (R1). For an open call and a
+     * well-formed result this always ends the call and returns 0: past a limit or without memory
+     * the host itself ends it with AHP_RESULT_ERROR. AHP_E_STALE: no such call is open; that is a
+     * plugin's mistake and changes nothing. AHP_E_INVALID: no result, or not a well-formed one.
      */
     int32_t (*complete)(void *ctx, uint64_t call_id, const ahp_result *result);
 

@@ -25,6 +25,9 @@ extern "C" {
 #define AHP_DELIVER_READY 1u         /* this host can deliver; without it offers are refused */
 #define AHP_DELIVER_DROPS_REPEATS 2u /* a key that was delivered before is not delivered again */
 
+/* The longest text of a delivery. It names at most AHP_FILES_MAX files. */
+#define AHP_DELIVERY_TEXT_BYTES_MAX (1024u * 1024u)
+
 /* What a delivery is. */
 #define AHP_DELIVERY_RESULT 0 /* the result of a job, with its files */
 #define AHP_DELIVERY_NOTICE 1 /* words only: a failure, a question, a partial state */
