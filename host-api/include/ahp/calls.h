@@ -37,7 +37,7 @@ extern "C" {
 typedef struct ahp_call {
     uint32_t size;
     uint32_t flags; /* AHP_CALL_ */
-    uint64_t id;    /* made by the host: slot and generation, never 0, never reused in a process */
+    uint64_t id;    /* made by the host: never 0, never twice for one instance */
     ahp_text tool;
     ahp_text args;       /* a JSON object; none is read as {} */
     int64_t deadline_ms; /* on the loop's clock; answer by then, at least with a handle; 0: none */
@@ -61,7 +61,7 @@ typedef struct ahp_call {
 /* How a call ended. */
 #define AHP_RESULT_OK 0          /* done; json is the result */
 #define AHP_RESULT_ERROR 1       /* it failed; json has an "error" object */
-#define AHP_RESULT_CANCELLED 2   /* cancel() was faster */
+#define AHP_RESULT_CANCELLED 2   /* cancel() was faster; job_id, if there is one, goes on */
 #define AHP_RESULT_SHUTDOWN 3    /* the instance stops; job_id, if there is one, goes on later */
 #define AHP_RESULT_PENDING_JOB 4 /* job_id works on; the result is delivered or can be asked for */
 #define AHP_RESULT_UNKNOWN 5     /* the request may or may not have been carried out */
