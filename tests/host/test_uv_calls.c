@@ -432,6 +432,34 @@ static void test_receipt_is_repeated_until_taken(void **state)
     assert_int_equal(taken, 1);
 }
 
+static int32_t look_at_ready(struct probe *p, const ahp_call *call)
+{
+    *(uint32_t *)p->ud = p->deliver->flags & AHP_DELIVER_READY;
+    complete(p, call->id, AHP_RESULT_OK, "{}");
+    return AHP_OK;
+}
+
+static void test_ready_may_change(void **state)
+{
+    struct probe *p = open_probe(*state, AHP_UV_CHECK);
+    ahp_call call = make_call();
+    uint32_t seen_flags = 0;
+    uint32_t flags[] = {AHP_DELIVER_READY, 0, AHP_DELIVER_READY};
+    size_t i;
+
+    p->ud = &seen_flags;
+    p->on_call = look_at_ready;
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        struct seen s = {0};
+
+        ahp_uv_deliver_set(p->h, flags[i]);
+        assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_OK);
+        bench_until(*state, &s.done);
+        assert_int_equal(seen_flags, flags[i]);
+    }
+    finish(p);
+}
+
 static void test_receipt_not_taken_is_dropped_at_the_end(void **state)
 {
     struct probe *p = offer_refused(*state, 1000, AHP_E_FAILED);
@@ -778,6 +806,7 @@ int main(void)
         CASE(test_receipt_never_inline),
         CASE(test_receipt_is_repeated_until_taken),
         CASE(test_receipt_not_taken_is_dropped_at_the_end),
+        CASE(test_ready_may_change),
         CASE(test_work),
         CASE(test_no_work_unless_offered),
         CASE(test_destroy_waits_for_running_work),

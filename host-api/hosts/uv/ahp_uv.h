@@ -189,6 +189,12 @@ int32_t ahp_uv_cancel(struct ahp_uv *h, uint64_t call_id);
  */
 int32_t ahp_uv_receipt(struct ahp_uv *h, const ahp_receipt *receipt);
 
+/*
+ * Changes the AHP_DELIVER_ flags, such as READY when a channel comes or goes. Without an `offer`
+ * they stay 0.
+ */
+void ahp_uv_deliver_set(struct ahp_uv *h, uint32_t deliver_flags);
+
 /* 1 if nothing is queued for the next turn: no result, receipt or deferred call. */
 int ahp_uv_quiet(const struct ahp_uv *h);
 
