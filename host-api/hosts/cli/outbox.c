@@ -17,6 +17,7 @@
 #include "outbox_script.h"
 #include "parcel.h"
 #include "paths.h"
+#include "text.h"
 
 enum entry_state { ENTRY_WAITING, ENTRY_WRITING, ENTRY_HOLDING };
 
@@ -50,13 +51,6 @@ struct outbox {
     atomic_int is_closing;
     uint32_t handles; /* that must be closed before the memory goes */
 };
-
-static ahp_text text_of(const char *text)
-{
-    ahp_text t = {text, strlen(text)};
-
-    return t;
-}
 
 static void send_receipt(struct outbox *b, ahp_text key, int32_t outcome, int64_t delay_ms,
                          const char *host_ref, const char *error)
