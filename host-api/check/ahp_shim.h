@@ -54,7 +54,7 @@ extern "C" {
 #define AHP_SHIM_HOST_NEEDS 124            /* created a plugin without what it needs */
 #define AHP_SHIM_HOST_EXT_CHANGED 125      /* ext answered the same id differently */
 #define AHP_SHIM_HOST_NOT_READY 126        /* accepted an offer without AHP_DELIVER_READY */
-#define AHP_SHIM_HOST_RECEIPT_KEY 127      /* a receipt for a key that nobody offered or knows */
+#define AHP_SHIM_HOST_RECEIPT_KEY 127      /* a receipt whose key no delivery can have */
 #define AHP_SHIM_HOST_RECEIPT_CHANGED 128  /* a second final receipt that contradicts the first */
 #define AHP_SHIM_HOST_WORK_TWICE 129       /* fn or done ran twice */
 #define AHP_SHIM_HOST_WORK_CANCELLED 130   /* `cancelled` does not say whether fn ran */

@@ -33,7 +33,6 @@
 #define SHIM_ENDED_CALLS_MAX 4096u
 #define SHIM_KEYS_MAX 4096u
 #define SHIM_STRUCT_BYTES_MAX 65536u
-#define SHIM_FILES_MAX 1024u
 #define SHIM_TOOLS_MAX 256u
 #define SHIM_TEXT_BYTES_MAX (64u * 1024u * 1024u)
 
@@ -119,7 +118,6 @@ struct shim {
     struct shim_key *key_by_text;
 
     const ahp_tool *const *tools;
-    uint32_t tools_count;
     uint64_t tools_hash;
     uint32_t tools_known;
 };

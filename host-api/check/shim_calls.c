@@ -69,14 +69,15 @@ static int call_is_sound(const struct shim_subject *about, const ahp_call *call)
     if (args.ptr == NULL && args.len == 0)
         args.ptr = absent;
     shim_check_argument(about, call->deadline_ms >= 0, "deadline_ms is negative");
-    return shim_check_utf8(about, "tool", &call->tool, AHP_KEY_BYTES_MAX) &&
+    return shim_check_utf8(about, "tool", &call->tool, AHP_TOOL_NAME_BYTES_MAX) &&
            shim_check_utf8(about, "args", &args, AHP_ARGS_BYTES_MAX) &&
            (args.len == 0 || shim_check_object(about, "args", &args, AHP_ARGS_BYTES_MAX)) &&
            shim_check_utf8(about, "dedup_key", &call->dedup_key, AHP_KEY_BYTES_MAX) &&
            shim_check_text(about, "reply_to", &call->reply_to, AHP_REPLY_TO_BYTES_MAX) &&
-           shim_check_utf8(about, "conversation", &call->conversation, AHP_REPLY_TO_BYTES_MAX) &&
-           shim_check_utf8(about, "caller", &call->caller, AHP_REPLY_TO_BYTES_MAX) &&
-           shim_check_utf8(about, "locale", &call->locale, AHP_KEY_BYTES_MAX);
+           shim_check_utf8(about, "conversation", &call->conversation,
+                           AHP_CONVERSATION_BYTES_MAX) &&
+           shim_check_utf8(about, "caller", &call->caller, AHP_CALLER_BYTES_MAX) &&
+           shim_check_utf8(about, "locale", &call->locale, AHP_LOCALE_BYTES_MAX);
 }
 
 static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
@@ -174,7 +175,7 @@ static int result_is_sound(const struct shim_subject *about, const ahp_result *r
     shim_check_argument(about,
                         result->status != AHP_RESULT_PENDING_JOB || result->job_id.len > 0,
                         "PENDING_JOB without job_id");
-    return shim_check_object(about, "json", &result->json, SHIM_TEXT_BYTES_MAX) &&
+    return shim_check_object(about, "json", &result->json, AHP_RESULT_BYTES_MAX) &&
            shim_check_utf8(about, "job_id", &result->job_id, AHP_KEY_BYTES_MAX) &&
            shim_check_files(about, result->files, result->files_count);
 }

@@ -82,9 +82,9 @@ static int delivery_is_sound(const struct shim_subject *about, const ahp_deliver
                         "no such kind");
     return shim_check_text(about, "reply_to", &delivery->reply_to, AHP_REPLY_TO_BYTES_MAX) &&
            shim_check_utf8(about, "conversation", &delivery->conversation,
-                           AHP_REPLY_TO_BYTES_MAX) &&
+                           AHP_CONVERSATION_BYTES_MAX) &&
            shim_check_utf8(about, "job_id", &delivery->job_id, AHP_KEY_BYTES_MAX) &&
-           shim_check_utf8(about, "text", &delivery->text, SHIM_TEXT_BYTES_MAX) &&
+           shim_check_utf8(about, "text", &delivery->text, AHP_DELIVERY_TEXT_BYTES_MAX) &&
            shim_check_files(about, delivery->files, delivery->files_count);
 }
 
@@ -146,7 +146,7 @@ out:
 static int receipt_is_sound(const struct shim_subject *about, const ahp_receipt *receipt)
 {
     if (!key_is_valid(&receipt->key)) {
-        shim_check_argument(about, 0, "no valid key");
+        shim_accuse(about->shim, AHP_SHIM_HOST_RECEIPT_KEY, "receipt: no valid key");
         return 0;
     }
     shim_check_argument(
@@ -181,6 +181,7 @@ int32_t shim_inst_receipt(void *self, const ahp_receipt *receipt)
     struct shim_loan loan = {NULL, 0};
     struct shim_key *key;
     int known;
+    int is_awaited;
     int32_t rc;
 
     if (!shim_on_loop(shim))
@@ -195,6 +196,7 @@ int32_t shim_inst_receipt(void *self, const ahp_receipt *receipt)
         return rc;
     key = key_find(shim, &receipt->key);
     known = key != NULL;
+    is_awaited = known && !is_final(key->outcome);
     if (known && is_final(key->outcome) && is_final(receipt->outcome) &&
         key->outcome != receipt->outcome)
         shim_accuse(shim, AHP_SHIM_HOST_RECEIPT_CHANGED,
@@ -206,9 +208,8 @@ int32_t shim_inst_receipt(void *self, const ahp_receipt *receipt)
     shim_leave(shim);
     shim_lend_end(&loan);
     rc = shim_result(shim, AHP_FN_RECEIPT, rc);
-    if (rc == AHP_E_STALE)
-        shim_accuse(shim, known ? AHP_SHIM_PLUGIN_RESULT : AHP_SHIM_HOST_RECEIPT_KEY,
-                    known ? "receipt: the plugin does not know a key that it offered"
-                          : "receipt: nobody offered that key");
+    if (rc == AHP_E_STALE && is_awaited) /* for any other key it means: forget it */
+        shim_accuse(shim, AHP_SHIM_PLUGIN_RESULT,
+                    "receipt: the plugin does not know a key that it offered");
     return rc;
 }

@@ -185,7 +185,7 @@ int32_t shim_check_files(const struct shim_subject *about, const ahp_file *const
 {
     if (count == 0)
         return 1;
-    if (files == NULL || count > SHIM_FILES_MAX) {
+    if (files == NULL || count > AHP_FILES_MAX) {
         shim_check_argument(about, 0, "files is NULL, or files_count is absurd");
         return 0;
     }

@@ -6,7 +6,7 @@
 #include "shim.h"
 
 #define TOOL_NAME_BYTES_MAX 64u
-#define FNV_START 1469598103934665603u
+#define FNV_START 14695981039346656037u
 #define FNV_PRIME 1099511628211u
 
 static int name_is_valid(const char *name)
@@ -93,7 +93,6 @@ static int32_t tools_judge(struct shim *shim, const ahp_tool *const *tools, uint
     if (shim->tools_known && (shim->tools != tools || shim->tools_hash != hash))
         shim_accuse(shim, AHP_SHIM_PLUGIN_TOOLS_CHANGED, "tools: another list, without rescan");
     shim->tools = tools;
-    shim->tools_count = count;
     shim->tools_hash = hash;
     shim->tools_known = 1;
     return AHP_OK;

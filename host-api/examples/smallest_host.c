@@ -21,6 +21,7 @@
 #include "ahp_load.h"
 
 #define SLOTS_MAX 64
+#define STOP_MS   5000
 
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_DEAD /* free after this turn */ };
 
@@ -158,7 +159,8 @@ static void turn(void)
     for (int i = 0; i < SLOTS_MAX; i++) {
         const ahp_watch *watch = &watches[i];
 
-        fds[i].fd = watch->state == SLOT_LIVE ? watch->fd : -1;
+        /* poll reports errors of every fd that it is given: a paused watch is left out */
+        fds[i].fd = watch->state == SLOT_LIVE && watch->events != 0 ? watch->fd : -1;
         fds[i].events = (short)((watch->events & AHP_IO_IN ? POLLIN : 0) |
                                 (watch->events & AHP_IO_OUT ? POLLOUT : 0));
         fds[i].revents = 0;
@@ -174,7 +176,7 @@ static void turn(void)
     for (int i = 0; i < SLOTS_MAX; i++) {
         short seen = fds[i].revents;
 
-        if (seen != 0 && watches[i].state == SLOT_LIVE)
+        if (seen != 0 && watches[i].state == SLOT_LIVE && watches[i].events != 0)
             watches[i].cb(watches[i].ud, (seen & POLLIN ? AHP_IO_IN : 0u) |
                                              (seen & POLLOUT ? AHP_IO_OUT : 0u) |
                                              (seen & ~(POLLIN | POLLOUT) ? AHP_IO_ERR : 0u));
@@ -277,6 +279,7 @@ int main(int argc, char **argv)
     ahp_err err = {.size = sizeof(err)};
     const ahp_entry *entry = NULL;
     ahp_inst *inst = NULL;
+    int64_t deadline_ms;
     int32_t rc;
 
     if (argc != 4) {
@@ -286,7 +289,8 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     if (ahp_load(argv[1], &entry, &err) != AHP_OK ||
         ahp_entry_check(entry, &host, &err) != AHP_OK ||
-        entry->create(&host, NULL, &inst, &err) != AHP_OK) {
+        entry->create(&host, NULL, &inst, &err) != AHP_OK ||
+        ahp_inst_check(inst, &err) != AHP_OK) {
         fprintf(stderr, "smallest_host: %s\n", err.text);
         return 3;
     }
@@ -301,9 +305,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "smallest_host: the call was refused with %d\n", (int)rc);
     while (rc == AHP_OK && !is_answered)
         turn();
-    inst->stop(inst->self, now_ms(NULL) + 5000);
-    while (!is_stopped)
+    deadline_ms = now_ms(NULL) + STOP_MS;
+    inst->stop(inst->self, deadline_ms);
+    while (!is_stopped && now_ms(NULL) < deadline_ms)
         turn();
+    if (!is_stopped)
+        fprintf(stderr, "smallest_host: the plugin did not stop in time\n");
 destroy:
     inst->destroy(inst->self);
     return exit_code;

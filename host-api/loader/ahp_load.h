@@ -46,6 +46,13 @@ int32_t ahp_load_with(const char *path, uint32_t flags, const ahp_entry **ret_en
  */
 int32_t ahp_entry_check(const ahp_entry *entry, const ahp_host *host, ahp_err *ret_err);
 
+/*
+ * The same for what ahp_entry.create returned: all of ABI 1.0 lies inside it and every slot is set.
+ * AHP_E_VERSION: it is shorter; AHP_E_FAILED: it or a slot is NULL. The instance cannot be used
+ * then, not even destroyed.
+ */
+int32_t ahp_inst_check(const ahp_inst *inst, ahp_err *ret_err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,5 +1,5 @@
 /*
- * entry_check.c - does this entry fit this host? Reads an entry or a host field by field, each only
+ * entry_check.c - does this entry, and the instance it made, fit this host? Reads an entry or a host field by field, each only
  * after its size was seen to cover it, so that a short or foreign struct is refused and never read
  * past its end. Every refusal names what was needed and what there is.
  */
@@ -89,4 +89,20 @@ int32_t ahp_entry_check(const ahp_entry *entry, const ahp_host *host, ahp_err *r
                             entry->id, (unsigned)AHP_MAJOR, (unsigned)entry->minor_needed,
                             (unsigned)AHP_MAJOR, (unsigned)host_minor);
     return host == NULL ? AHP_OK : check_needs(entry, host, ret_err);
+}
+
+int32_t ahp_inst_check(const ahp_inst *inst, ahp_err *ret_err)
+{
+    if (inst == NULL)
+        return ahp_err_fill(ret_err, AHP_E_FAILED, "the plugin's create gave no instance");
+    if (!AHP_IN(inst, ext))
+        return ahp_err_fill(ret_err, AHP_E_VERSION,
+                            "the plugin's instance has %u bytes, ABI %u.0 has %zu",
+                            (unsigned)inst->size, (unsigned)AHP_MAJOR, sizeof(ahp_inst));
+    if (inst->tools == NULL || inst->start == NULL || inst->call == NULL || inst->cancel == NULL ||
+        inst->receipt == NULL || inst->stop == NULL || inst->destroy == NULL || inst->ext == NULL)
+        return ahp_err_fill(ret_err, AHP_E_FAILED,
+                            "the plugin's instance has NULL for a function that ABI %u.0 requires",
+                            (unsigned)AHP_MAJOR);
+    return AHP_OK;
 }

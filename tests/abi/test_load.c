@@ -203,6 +203,28 @@ static void checks_needs(void **state)
     fake_host_free(fake);
 }
 
+static void checks_instances(void **state)
+{
+    struct fake_host *fake = fake_host_new();
+    const ahp_entry *entry = load(ABI_PLUGIN, AHP_OK);
+    ahp_inst *inst = NULL;
+    ahp_inst copy;
+
+    (void)state;
+    assert_int_equal(entry->create(&fake->host, NULL, &inst, &err), AHP_OK);
+    assert_int_equal(ahp_inst_check(inst, &err), AHP_OK);
+    copy = *inst;
+    copy.size = (uint32_t)offsetof(ahp_inst, ext);
+    assert_int_equal(ahp_inst_check(&copy, &err), AHP_E_VERSION);
+    demand_words("72 bytes");
+    copy = *inst;
+    copy.receipt = NULL;
+    assert_int_equal(ahp_inst_check(&copy, &err), AHP_E_FAILED);
+    assert_int_equal(ahp_inst_check(NULL, NULL), AHP_E_FAILED);
+    inst->destroy(inst->self);
+    fake_host_free(fake);
+}
+
 static void hands_on_the_reason_of_create(void **state)
 {
     struct fake_host *fake = fake_host_new();
@@ -245,6 +267,7 @@ int main(void)
         cmocka_unit_test(keeps_what_was_replaced),
         cmocka_unit_test(stays_resident_and_local),
         cmocka_unit_test(checks_needs),
+        cmocka_unit_test(checks_instances),
         cmocka_unit_test(hands_on_the_reason_of_create),
         cmocka_unit_test(fills_a_short_err),
     };

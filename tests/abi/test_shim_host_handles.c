@@ -279,6 +279,9 @@ void receipt_of_unknown_key(void **state)
     expect_nothing();
     puppet.in_receipt = receipt_stale;
     assert_int_equal(inst->receipt(inst->self, &given), AHP_E_STALE);
+    expect_nothing(); /* that is how the host learns that it may forget the key */
+    given = receipt("not a key", AHP_RECEIPT_DELIVERED);
+    assert_int_equal(inst->receipt(inst->self, &given), AHP_E_INVALID);
     expect(AHP_SHIM_HOST_RECEIPT_KEY);
 }
 

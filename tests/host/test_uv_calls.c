@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <ahp/check.h>
 #include <uv.h>
@@ -192,10 +193,10 @@ static void test_stale_ids_miss(void **state)
     finish(p);
 }
 
-static void test_result_too_large_changes_nothing(void **state)
+static void test_result_too_large_ends_the_call(void **state)
 {
-    static char large[AHP_UV_RESULT_BYTES_MAX + 1];
-    struct probe *p = open_probe(*state, AHP_UV_CHECK);
+    static char large[AHP_RESULT_BYTES_MAX + 1];
+    struct probe *p = open_probe(*state, 0);
     struct seen s = {0};
     ahp_call call = make_call();
     ahp_result result = {.size = sizeof(result)};
@@ -205,12 +206,46 @@ static void test_result_too_large_changes_nothing(void **state)
     assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_OK);
     result.json.ptr = large;
     result.json.len = sizeof(large);
-    assert_true(p->calls->complete(p->host->ctx, open_ids[0], &result) < 0);
-    bench_turns(*state, 2);
-    assert_int_equal(s.count, 0);
+    assert_int_equal(p->calls->complete(p->host->ctx, open_ids[0], &result), AHP_OK);
+    assert_int_equal(p->items[AHP_UV_ITEM_BIG_RESULT], 1);
+    bench_until(*state, &s.done);
+    assert_int_equal(s.count, 1);
+    assert_int_equal(s.status, AHP_RESULT_ERROR);
+    assert_int_equal(p->calls->complete(p->host->ctx, open_ids[0], &result), AHP_E_STALE);
+    finish(p);
+}
+
+static void test_limits_of_a_call(void **state)
+{
+    static char text[AHP_ARGS_BYTES_MAX + 1];
+    struct probe *p = open_probe(*state, AHP_UV_CHECK);
+    ahp_call call = make_call();
+    struct seen s = {0};
+    const struct {
+        ahp_text *field;
+        size_t bytes_max;
+    } fields[] = {
+        {&call.conversation, AHP_CONVERSATION_BYTES_MAX},
+        {&call.caller, AHP_CALLER_BYTES_MAX},
+        {&call.locale, AHP_LOCALE_BYTES_MAX},
+        {&call.reply_to, AHP_REPLY_TO_BYTES_MAX},
+        {&call.dedup_key, AHP_KEY_BYTES_MAX},
+    };
+    size_t i;
+
+    memset(text, 'x', sizeof(text));
+    p->on_call = keep_open;
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        fields[i].field->ptr = text;
+        fields[i].field->len = fields[i].bytes_max + 1;
+        assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_E_INVALID);
+        assert_int_equal(p->items[AHP_UV_ITEM_BAD_CALL], i + 1);
+        fields[i].field->len--;
+    }
+    assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_OK);
     complete(p, open_ids[0], AHP_RESULT_OK, "{}");
     bench_until(*state, &s.done);
-    probe_close(p, 1000);
+    finish(p);
 }
 
 static void test_progress_keeps_the_newest(void **state)
@@ -395,6 +430,34 @@ static void test_receipt_is_repeated_until_taken(void **state)
     assert_string_equal(receipt_key, "k:1");
     finish(p);
     assert_int_equal(taken, 1);
+}
+
+static int32_t look_at_ready(struct probe *p, const ahp_call *call)
+{
+    *(uint32_t *)p->ud = p->deliver->flags & AHP_DELIVER_READY;
+    complete(p, call->id, AHP_RESULT_OK, "{}");
+    return AHP_OK;
+}
+
+static void test_ready_may_change(void **state)
+{
+    struct probe *p = open_probe(*state, AHP_UV_CHECK);
+    ahp_call call = make_call();
+    uint32_t seen_flags = 0;
+    uint32_t flags[] = {AHP_DELIVER_READY, 0, AHP_DELIVER_READY};
+    size_t i;
+
+    p->ud = &seen_flags;
+    p->on_call = look_at_ready;
+    for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+        struct seen s = {0};
+
+        ahp_uv_deliver_set(p->h, flags[i]);
+        assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_OK);
+        bench_until(*state, &s.done);
+        assert_int_equal(seen_flags, flags[i]);
+    }
+    finish(p);
 }
 
 static void test_receipt_not_taken_is_dropped_at_the_end(void **state)
@@ -598,6 +661,87 @@ static void test_unref_lets_the_loop_end(void **state)
     assert_int_equal(p->breaches, 0);
 }
 
+static int broken_callbacks;
+static ahp_watch *broken_watch;
+static ahp_timer *broken_timers[2];
+static ahp_deferred *broken_deferred;
+
+static void on_broken(void *ud)
+{
+    (void)ud;
+    broken_callbacks++;
+}
+
+static void on_broken_watch(void *ud, uint32_t events)
+{
+    (void)ud;
+    (void)events;
+    broken_callbacks++;
+}
+
+/* Leaves something of every kind behind, all of it due. */
+static int32_t start_and_fail(struct probe *p)
+{
+    const int *fds = p->ud;
+    void *ctx = p->host->ctx;
+    int i;
+
+    assert_int_equal(p->loop->watch_new(ctx, fds[1], AHP_IO_OUT, &broken_watch, on_broken_watch, p),
+                     AHP_OK);
+    for (i = 0; i < 2; i++)
+        assert_int_equal(p->loop->timer_new(ctx, &broken_timers[i], on_broken, p), AHP_OK);
+    assert_int_equal(p->loop->timer_at(broken_timers[0], 0), AHP_OK);
+    assert_int_equal(p->loop->timer_at(broken_timers[1], p->loop->now_ms(ctx) + 1), AHP_OK);
+    assert_int_equal(p->loop->defer(ctx, &broken_deferred, on_broken, p), AHP_OK);
+    return AHP_E_FAILED;
+}
+
+static void free_broken(struct probe *p)
+{
+    int i;
+
+    p->loop->watch_free(broken_watch);
+    for (i = 0; i < 2; i++)
+        p->loop->timer_free(broken_timers[i]);
+    p->loop->defer_free(broken_deferred);
+}
+
+static void on_past(uv_timer_t *timer)
+{
+    *(int *)timer->data = 1;
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void test_no_callback_after_a_failed_start(void **state)
+{
+    struct bench *b = *state;
+    struct probe *p = probe_add(b, 0);
+    ahp_err err = {.size = sizeof(err)};
+    const ahp_tool *const *tools;
+    uv_timer_t timer;
+    uint32_t count;
+    int past = 0;
+    int fds[2];
+
+    assert_int_equal(pipe(fds), 0);
+    broken_callbacks = 0;
+    p->ud = fds;
+    p->on_start = start_and_fail;
+    p->on_destroy = free_broken;
+    assert_int_equal(ahp_uv_start(p->h, &err), AHP_E_FAILED);
+    assert_int_equal(ahp_uv_tools(p->h, &tools, &count), AHP_E_STATE);
+    assert_int_equal(uv_timer_init(&b->loop, &timer), 0);
+    timer.data = &past;
+    assert_int_equal(uv_timer_start(&timer, on_past, 20, 0), 0);
+    bench_until(b, &past);
+    assert_int_equal(broken_callbacks, 0);
+    probe_close(p, 1000);
+    assert_int_equal(broken_callbacks, 0);
+    assert_int_equal(p->end.deferred_live + p->end.timers_live + p->end.watches_live, 0);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static int32_t fail_start(struct probe *p)
 {
     (void)p;
@@ -654,13 +798,15 @@ int main(void)
         CASE(test_complete_inside_call),
         CASE(test_refused_call_has_no_end),
         CASE(test_stale_ids_miss),
-        CASE(test_result_too_large_changes_nothing),
+        CASE(test_result_too_large_ends_the_call),
+        CASE(test_limits_of_a_call),
         CASE(test_progress_keeps_the_newest),
         CASE(test_cancel),
         CASE(test_owner_cannot_reenter),
         CASE(test_receipt_never_inline),
         CASE(test_receipt_is_repeated_until_taken),
         CASE(test_receipt_not_taken_is_dropped_at_the_end),
+        CASE(test_ready_may_change),
         CASE(test_work),
         CASE(test_no_work_unless_offered),
         CASE(test_destroy_waits_for_running_work),
@@ -670,6 +816,7 @@ int main(void)
         CASE(test_close_without_start),
         CASE(test_unref_lets_the_loop_end),
         CASE(test_failed_start_can_only_be_closed),
+        CASE(test_no_callback_after_a_failed_start),
         CASE(test_slow_callback_is_named),
     };
 

@@ -111,13 +111,6 @@ static void on_progress(void *ud, uint64_t call_id, int32_t permille, const char
         term_live_set(app->term, permille, text);
 }
 
-static ahp_text text_of(const char *text)
-{
-    ahp_text t = {text, text != NULL ? strlen(text) : 0};
-
-    return t;
-}
-
 static const char *refusal(int32_t rc)
 {
     switch (rc) {

@@ -17,6 +17,7 @@
 #include "outbox_script.h"
 #include "parcel.h"
 #include "paths.h"
+#include "text.h"
 
 enum entry_state { ENTRY_WAITING, ENTRY_WRITING, ENTRY_HOLDING };
 
@@ -50,13 +51,6 @@ struct outbox {
     atomic_int is_closing;
     uint32_t handles; /* that must be closed before the memory goes */
 };
-
-static ahp_text text_of(const char *text)
-{
-    ahp_text t = {text, strlen(text)};
-
-    return t;
-}
 
 static void send_receipt(struct outbox *b, ahp_text key, int32_t outcome, int64_t delay_ms,
                          const char *host_ref, const char *error)
@@ -272,6 +266,12 @@ int32_t outbox_offer(struct outbox *b, const ahp_delivery *delivery)
     }
     if (b->entries_count >= OUTBOX_PARCELS_MAX || b->is_stopping)
         return AHP_E_LIMIT;
+    if (delivery->files_count > AHP_FILES_MAX || delivery->text.len > AHP_DELIVERY_TEXT_BYTES_MAX) {
+        b->counts.refused++;
+        send_receipt(b, delivery->key, AHP_RECEIPT_REFUSED, 0, NULL,
+                     "more files or a longer text than a delivery may have");
+        return AHP_OK;
+    }
     action = outbox_script_next(b->script, &ms);
     rc = offer_scripted(b, delivery, action, ms);
     if (rc <= 0)

@@ -106,11 +106,22 @@ static char *key_name(const char *key)
     return longer;
 }
 
+static int name_is_taken(const struct parcel *p, uint32_t index, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < index; i++)
+        if (strcmp(strrchr(p->media[i].target, '/') + 1, name) == 0)
+            return 1;
+    return 0;
+}
+
 /* A file name for the media folder: the last part of the offered one, nothing that is special. */
 static char *media_name(const struct parcel *p, uint32_t index, const char *offered)
 {
     const char *slash = strrchr(offered, '/');
     char clean[FILE_NAME_BYTES_MAX];
+    char *name;
     uint32_t i;
 
     if (slash != NULL)
@@ -119,11 +130,14 @@ static char *media_name(const struct parcel *p, uint32_t index, const char *offe
     if (clean[0] == '.')
         clean[0] = '_';
     if (clean[0] == '\0')
-        return format("file-%u", (unsigned)index + 1);
-    for (i = 0; i < index; i++)
-        if (strcmp(strrchr(p->media[i].target, '/') + 1, clean) == 0)
-            return format("%u-%s", (unsigned)index + 1, clean);
-    return strdup(clean);
+        snprintf(clean, sizeof(clean), "file-%u", (unsigned)index + 1);
+    name = strdup(clean);
+    /* as many tries as there are names before it, and one more: one of them is free */
+    for (i = 0; name != NULL && name_is_taken(p, index, name); i++) {
+        free(name);
+        name = format("%u-%s", (unsigned)(index + 1 + i), clean);
+    }
+    return name;
 }
 
 int parcel_sync_dir(const char *path)
@@ -181,8 +195,6 @@ struct parcel *parcel_new(const char *dir, const ahp_delivery *delivery, int is_
     char *name;
     uint32_t i;
 
-    if (delivery->files_count > PARCEL_FILES_MAX)
-        return NULL;
     p = calloc(1, sizeof(*p));
     if (p == NULL)
         return NULL;

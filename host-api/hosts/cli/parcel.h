@@ -14,7 +14,6 @@
 
 /* One step copies at most so much, so that a step never holds a loop for long. */
 #define PARCEL_STEP_BYTES (256u * 1024u)
-#define PARCEL_FILES_MAX  1024u
 
 enum parcel_end {
     PARCEL_WRITTEN, /* the message is in the folder, or in held/ */
@@ -26,7 +25,7 @@ enum parcel_end {
 struct parcel;
 
 /* Copies what it needs. With is_held the message goes into held/, for parcel_release. NULL: no
- * memory, or more files than PARCEL_FILES_MAX. */
+ * memory. At most AHP_FILES_MAX files. */
 struct parcel *parcel_new(const char *dir, const ahp_delivery *delivery, int is_held);
 
 /* Does a piece of the work. 0: call again; 1: done, see parcel_end_get. */

@@ -29,8 +29,6 @@
 #define AHP_UV_CALLS_MAX          65535u
 #define AHP_UV_WORK_MAX           1024u
 #define AHP_UV_RECEIPTS_MAX       65536u
-#define AHP_UV_RESULT_BYTES_MAX   (8u * 1024u * 1024u)
-#define AHP_UV_RESULT_FILES_MAX   4096u
 #define AHP_UV_PROGRESS_BYTES_MAX 256u
 
 /* A callback of the plugin that holds the loop for longer than this is named in the log. */
@@ -47,11 +45,12 @@
 #define AHP_UV_ITEM_SLOW       900u /* a callback passed its time budget */
 #define AHP_UV_ITEM_DEAD_FD    901u /* a watched fd was closed without watch_free */
 #define AHP_UV_ITEM_STALE_CALL 902u /* complete() for a call that is not open */
-#define AHP_UV_ITEM_BIG_RESULT 903u /* a result beyond the limits above */
+#define AHP_UV_ITEM_BIG_RESULT 903u /* a result beyond the limits of calls.h */
 #define AHP_UV_ITEM_STOPPED    904u /* stopped() when stop() was not asked */
 #define AHP_UV_ITEM_LATE_STOP  905u /* stop() was not answered by its deadline */
 #define AHP_UV_ITEM_LEAK       906u /* something was alive after destroy() */
 #define AHP_UV_ITEM_OPEN_CALL  907u /* a call was still open after destroy() */
+#define AHP_UV_ITEM_BAD_CALL   908u /* ahp_uv_call was given a text beyond the limits of calls.h */
 
 /* Where in the plugin time was spent. */
 enum ahp_uv_kind {
@@ -156,8 +155,8 @@ struct ahp_uv;
 int32_t ahp_uv_open(uv_loop_t *loop, const struct ahp_uv_owner *owner, struct ahp_uv **ret_host);
 
 /*
- * Checks the entry (ahp_entry_check) and creates the one instance. On failure the ahp_uv is as
- * before. What ahp_entry_check and ahp_entry.create return, AHP_E_STATE.
+ * Checks the entry (ahp_entry_check), creates the one instance and checks that (ahp_inst_check). On
+ * failure the ahp_uv is as before. What these three return, AHP_E_STATE.
  */
 int32_t ahp_uv_create(struct ahp_uv *h, const ahp_entry *entry, const ahp_text *config,
                       ahp_err *ret_err);
@@ -173,7 +172,7 @@ int64_t ahp_uv_unfinished(struct ahp_uv *h);
 
 /*
  * Begins a tool call. `call->id` and `call->size` are filled in here, the rest is as in calls.h;
- * longer texts than calls.h allows are AHP_E_INVALID. 0: one call of `result_fn` follows, never
+ * longer texts than calls.h allows are AHP_E_INVALID, and the log names the field. 0: one call of `result_fn` follows, never
  * before this returns. Else none does. progress_fn may be NULL.
  */
 int32_t ahp_uv_call(struct ahp_uv *h, const ahp_call *call, uint64_t *ret_id,
@@ -189,6 +188,12 @@ int32_t ahp_uv_cancel(struct ahp_uv *h, uint64_t call_id);
  * AHP_E_NOMEM, AHP_E_STATE.
  */
 int32_t ahp_uv_receipt(struct ahp_uv *h, const ahp_receipt *receipt);
+
+/*
+ * Changes the AHP_DELIVER_ flags, such as READY when a channel comes or goes. Without an `offer`
+ * they stay 0.
+ */
+void ahp_uv_deliver_set(struct ahp_uv *h, uint32_t deliver_flags);
 
 /* 1 if nothing is queued for the next turn: no result, receipt or deferred call. */
 int ahp_uv_quiet(const struct ahp_uv *h);

@@ -25,6 +25,7 @@ struct call_slot {
     struct call_slot *next_free;
     int is_open; /* accepted, and complete() has not come yet */
     struct result_copy *copy;
+    int32_t copy_code; /* why there is no copy */
     struct item result_item;
     struct item progress_item;
     int32_t permille;
@@ -127,8 +128,8 @@ static int32_t result_size(const ahp_result *from, size_t *ret_bytes)
     size_t bytes = sizeof(struct result_copy);
     uint32_t i;
 
-    if (from->json.len > AHP_UV_RESULT_BYTES_MAX || from->job_id.len > AHP_KEY_BYTES_MAX ||
-        (AHP_HAS(from, files_count) && from->files_count > AHP_UV_RESULT_FILES_MAX))
+    if (from->json.len > AHP_RESULT_BYTES_MAX || from->job_id.len > AHP_KEY_BYTES_MAX ||
+        (AHP_HAS(from, files_count) && from->files_count > AHP_FILES_MAX))
         return AHP_E_LIMIT;
     bytes += from->json.len + 1 + from->job_id.len + 1;
     for (i = 0; AHP_HAS(from, files_count) && i < from->files_count; i++) {
@@ -137,7 +138,7 @@ static int32_t result_size(const ahp_result *from, size_t *ret_bytes)
         bytes += sizeof(ahp_file *) + sizeof(ahp_file) + text_bytes(file->path) +
                  text_bytes(file->name) + text_bytes(file->mime) + text_bytes(file->handle);
     }
-    if (bytes > 2 * (size_t)AHP_UV_RESULT_BYTES_MAX)
+    if (bytes > 2 * (size_t)AHP_RESULT_BYTES_MAX)
         return AHP_E_LIMIT;
     *ret_bytes = bytes;
     return AHP_OK;
@@ -198,13 +199,11 @@ static int32_t calls_complete(void *ctx, uint64_t call_id, const ahp_result *res
     if (result == NULL)
         return AHP_E_INVALID;
     rc = result_copy(result, &slot->copy);
-    if (rc != AHP_OK) {
-        if (rc == AHP_E_LIMIT)
-            ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_BIG_RESULT,
-                       "the result of call %llu passes the host's limits",
-                       (unsigned long long)call_id);
-        return rc;
-    }
+    if (rc == AHP_E_LIMIT)
+        ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_BIG_RESULT,
+                   "the result of call %llu passes the limits of results",
+                   (unsigned long long)call_id);
+    slot->copy_code = rc; /* the call ends all the same */
     slot->is_open = 0;
     ahp_uv_queue_add(h, &slot->result_item);
     return AHP_OK;
@@ -253,6 +252,23 @@ const ahp_calls ahp_uv_calls_vtable = {
 
 /* ---- from the queue ---- */
 
+/* What a call ends with when its result could not be copied. */
+static void result_lost(int32_t code, ahp_result *ret_result)
+{
+    const char *json =
+        code == AHP_E_LIMIT
+            ? "{\"status\":\"failed\",\"error\":{\"kind\":\"host\",\"message\":\"the result is "
+              "larger than the host takes\"}}"
+            : "{\"status\":\"failed\",\"error\":{\"kind\":\"host\",\"message\":\"the host has no "
+              "memory for the result\"}}";
+
+    memset(ret_result, 0, sizeof(*ret_result));
+    ret_result->size = sizeof(*ret_result);
+    ret_result->status = AHP_RESULT_ERROR;
+    ret_result->json.ptr = json;
+    ret_result->json.len = strlen(json);
+}
+
 void ahp_uv_result_run(struct call_slot *slot)
 {
     struct ahp_uv *h = slot->h;
@@ -260,11 +276,13 @@ void ahp_uv_result_run(struct call_slot *slot)
     ahp_uv_result_fn *fn = slot->result_fn;
     void *ud = slot->ud;
     uint64_t id = slot->id;
+    ahp_result lost;
 
+    result_lost(slot->copy_code, &lost);
     slot->copy = NULL;
     slot_free(slot);
     h->end.stats.calls_ended++;
-    fn(ud, id, &copy->result);
+    fn(ud, id, copy != NULL ? &copy->result : &lost);
     free(copy);
 }
 
@@ -278,13 +296,32 @@ void ahp_uv_progress_run(struct call_slot *slot)
 
 /* ---- what the owner calls ---- */
 
-static int call_is_valid(const ahp_call *call)
+static int call_is_valid(struct ahp_uv *h, const ahp_call *call)
 {
-    return call->tool.len > 0 && call->args.len <= AHP_ARGS_BYTES_MAX &&
-           call->reply_to.len <= AHP_REPLY_TO_BYTES_MAX &&
-           call->dedup_key.len <= AHP_KEY_BYTES_MAX &&
-           call->conversation.len <= AHP_KEY_BYTES_MAX && call->caller.len <= AHP_KEY_BYTES_MAX &&
-           call->locale.len <= AHP_KEY_BYTES_MAX && call->tool.len <= AHP_KEY_BYTES_MAX;
+    const struct {
+        const char *name;
+        size_t bytes;
+        size_t bytes_max;
+    } fields[] = {
+        {"tool", call->tool.len, AHP_TOOL_NAME_BYTES_MAX},
+        {"args", call->args.len, AHP_ARGS_BYTES_MAX},
+        {"dedup_key", call->dedup_key.len, AHP_KEY_BYTES_MAX},
+        {"reply_to", call->reply_to.len, AHP_REPLY_TO_BYTES_MAX},
+        {"conversation", call->conversation.len, AHP_CONVERSATION_BYTES_MAX},
+        {"caller", call->caller.len, AHP_CALLER_BYTES_MAX},
+        {"locale", call->locale.len, AHP_LOCALE_BYTES_MAX},
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (fields[i].bytes <= fields[i].bytes_max)
+            continue;
+        ahp_uv_log(h, AHP_LOG_ERROR, AHP_UV_ITEM_BAD_CALL,
+                   "a call's %s has %zu bytes, at most %zu are allowed", fields[i].name,
+                   fields[i].bytes, fields[i].bytes_max);
+        return 0;
+    }
+    return call->tool.len > 0;
 }
 
 int32_t ahp_uv_call(struct ahp_uv *h, const ahp_call *call, uint64_t *ret_id,
@@ -297,7 +334,7 @@ int32_t ahp_uv_call(struct ahp_uv *h, const ahp_call *call, uint64_t *ret_id,
 
     if (h->phase != PHASE_STARTED || h->depth != 0)
         return AHP_E_STATE;
-    if (result_fn == NULL || !call_is_valid(call))
+    if (result_fn == NULL || !call_is_valid(h, call))
         return AHP_E_INVALID;
     if (h->calls_open >= AHP_UV_CALLS_MAX)
         return AHP_E_LIMIT;

@@ -26,7 +26,8 @@ void ahp_uv_stopped(void *ctx)
 
     if (h->phase != PHASE_STOPPING || h->stopped) {
         ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_STOPPED,
-                   "stopped() was called without a stop() to answer");
+                   h->late ? "stopped() came after its deadline had passed"
+                           : "stopped() was called without a stop() to answer");
         return;
     }
     h->stopped = 1;

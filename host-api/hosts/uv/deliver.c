@@ -24,11 +24,16 @@ int32_t ahp_uv_offer(void *ctx, const ahp_delivery *delivery)
     struct ahp_uv *h = ctx;
 
     h->end.stats.offers++;
-    if (h->owner.offer == NULL || !(h->owner.deliver_flags & AHP_DELIVER_READY))
+    if (h->owner.offer == NULL || !(h->deliver.flags & AHP_DELIVER_READY))
         return AHP_E_UNSUPPORTED;
     if (delivery == NULL || delivery->key.len == 0 || delivery->key.len > AHP_KEY_BYTES_MAX)
         return AHP_E_INVALID;
     return h->owner.offer(h->owner.ud, delivery);
+}
+
+void ahp_uv_deliver_set(struct ahp_uv *h, uint32_t deliver_flags)
+{
+    h->deliver.flags = h->owner.offer != NULL ? deliver_flags : 0;
 }
 
 static ahp_text put(char **at, ahp_text text)

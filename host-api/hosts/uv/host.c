@@ -87,6 +87,11 @@ void ahp_uv_handle_added(struct ahp_uv *h, uv_handle_t *handle)
         uv_unref(handle);
 }
 
+int ahp_uv_may_call_back(const struct ahp_uv *h)
+{
+    return h->phase == PHASE_STARTED || (h->phase == PHASE_STOPPING && !h->stopped);
+}
+
 static void on_open_failed(uv_handle_t *handle)
 {
     struct ahp_uv *h = handle->data;
@@ -168,10 +173,14 @@ int32_t ahp_uv_create(struct ahp_uv *h, const ahp_entry *entry, const ahp_text *
     ahp_uv_leave(h, AHP_UV_KIND_CREATE, t);
     if (rc < 0)
         return rc;
+    rc = ahp_inst_check(inst, ret_err);
+    if (rc != AHP_OK)
+        return rc;
     h->inst = inst;
     h->phase = PHASE_CREATED;
-    if (AHP_HAS(inst, ext))
-        h->jobs = inst->ext(inst->self, AHP_JOBS_1);
+    t = ahp_uv_enter(h); /* counted with create */
+    h->jobs = inst->ext(inst->self, AHP_JOBS_1);
+    ahp_uv_leave(h, AHP_UV_KIND_CREATE, t);
     return AHP_OK;
 }
 
@@ -180,16 +189,13 @@ int32_t ahp_uv_start(struct ahp_uv *h, ahp_err *ret_err)
     int32_t rc;
     uint64_t t;
 
-    if (h->phase != PHASE_CREATED || h->depth != 0 || h->closed_fn != NULL || h->start_tried)
+    if (h->phase != PHASE_CREATED || h->depth != 0 || h->closed_fn != NULL)
         return AHP_E_STATE;
-    h->start_tried = 1;
     t = ahp_uv_enter(h);
     rc = h->inst->start(h->inst->self, ret_err);
     ahp_uv_leave(h, AHP_UV_KIND_START, t);
-    if (rc < 0)
-        return rc;
-    h->phase = PHASE_STARTED;
-    return AHP_OK;
+    h->phase = rc < 0 ? PHASE_BROKEN : PHASE_STARTED;
+    return rc < 0 ? rc : AHP_OK;
 }
 
 int32_t ahp_uv_tools(struct ahp_uv *h, const ahp_tool *const **ret_tools, uint32_t *ret_count)
@@ -197,7 +203,7 @@ int32_t ahp_uv_tools(struct ahp_uv *h, const ahp_tool *const **ret_tools, uint32
     int32_t rc;
     uint64_t t;
 
-    if (h->phase == PHASE_EMPTY || h->phase == PHASE_GONE || h->depth != 0)
+    if ((h->phase != PHASE_CREATED && !ahp_uv_may_call_back(h)) || h->depth != 0)
         return AHP_E_STATE;
     t = ahp_uv_enter(h);
     rc = h->inst->tools(h->inst->self, ret_tools, ret_count);

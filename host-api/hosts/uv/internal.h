@@ -40,7 +40,15 @@ struct item {
     struct item *next;
 };
 
-enum phase { PHASE_EMPTY, PHASE_CREATED, PHASE_STARTED, PHASE_STOPPING, PHASE_WORK, PHASE_GONE };
+enum phase {
+    PHASE_EMPTY,
+    PHASE_CREATED,
+    PHASE_BROKEN, /* start has failed */
+    PHASE_STARTED,
+    PHASE_STOPPING,
+    PHASE_WORK,
+    PHASE_GONE
+};
 
 /* Time spent in callbacks: 32 steps an octave, so a value is known to about 3 %. */
 #define HIST_STEPS   32u
@@ -54,7 +62,6 @@ struct ahp_uv {
     struct ahp_uv_owner owner;
     uv_thread_t thread;
     enum phase phase;
-    int start_tried;
     int depth;        /* 1 while the plugin is running */
     uint32_t handles; /* uv handles that are not closed yet */
 
@@ -112,6 +119,7 @@ void ahp_uv_log(struct ahp_uv *h, int32_t level, uint32_t item, const char *fmt,
     __attribute__((format(printf, 4, 5)));
 void ahp_uv_handle_added(struct ahp_uv *h, uv_handle_t *handle);
 void ahp_uv_handle_closed(struct ahp_uv *h); /* may free h */
+int ahp_uv_may_call_back(const struct ahp_uv *h); /* of watches, timers and deferred calls */
 
 /* close.c */
 void ahp_uv_close_step(struct ahp_uv *h);

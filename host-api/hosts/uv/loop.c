@@ -118,6 +118,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if (seen == 0)
         return;
+    if (!ahp_uv_may_call_back(h)) {
+        uv_poll_stop(&watch->poll); /* level-triggered: it would spin until the instance goes */
+        return;
+    }
     t = ahp_uv_enter(h);
     watch->cb(watch->ud, seen);
     ahp_uv_leave(h, AHP_UV_KIND_WATCH, t);
@@ -253,8 +257,11 @@ static void watch_free(ahp_watch *watch)
 void ahp_uv_timer_run(struct ahp_timer *timer)
 {
     struct ahp_uv *h = timer->h;
-    uint64_t t = ahp_uv_enter(h);
+    uint64_t t;
 
+    if (!ahp_uv_may_call_back(h))
+        return;
+    t = ahp_uv_enter(h);
     timer->cb(timer->ud); /* may free the timer */
     ahp_uv_leave(h, AHP_UV_KIND_TIMER, t);
 }

@@ -58,17 +58,31 @@ static void run_item(struct ahp_uv *h, struct item *item)
     }
 }
 
+/*
+ * The first item that may run now. Deferred calls of an instance that does not run any more stay
+ * queued for destroy, which frees them.
+ */
+static struct item *first_runnable(const struct ahp_uv *h)
+{
+    struct item *item = h->queue;
+
+    while (item != NULL && item->kind == ITEM_DEFER && !ahp_uv_may_call_back(h))
+        item = item->next;
+    return item;
+}
+
 static void on_check(uv_check_t *check)
 {
     struct ahp_uv *h = check->data;
     uint64_t limit = h->seq;
+    struct item *item;
 
-    while (h->queue != NULL && h->queue->seq <= limit) {
-        struct item *item = h->queue;
-
+    while ((item = first_runnable(h)) != NULL && item->seq <= limit) {
         ahp_uv_queue_remove(h, item);
         run_item(h, item);
     }
+    if (item == NULL)
+        uv_idle_stop(&h->idle); /* nothing to do until the next item is added */
 }
 
 static void on_idle(uv_idle_t *idle)

@@ -52,7 +52,7 @@ static void count(struct ahp_uv *h, enum ahp_uv_kind kind, uint64_t ns)
 
     switch (kind) {
     case AHP_UV_KIND_CREATE:
-        s->ns_create = ns;
+        s->ns_create += ns;
         return;
     case AHP_UV_KIND_START:
         s->ns_start = ns;

@@ -76,6 +76,9 @@ extern "C" {
 /* The longest line of log(). A host may cut longer ones. */
 #define AHP_LOG_BYTES_MAX 4096u
 
+/* The most files that one result or one delivery names. */
+#define AHP_FILES_MAX 1024u
+
 /* A piece of UTF-8 text or bytes. {NULL, 0} is "none". Frozen: it has no size field. */
 typedef struct ahp_text {
     const char *ptr;
@@ -149,7 +152,7 @@ typedef struct ahp_host {
 #define AHP_TOOL_OPEN_WORLD 16u    /* talks to services outside the host */
 #define AHP_TOOL_DESTRUCTIVE 32u   /* may remove something that the user made */
 
-/* One tool. The texts live as long as the instance. */
+/* One tool. It and its texts live as long as the list that named them, see ahp_inst.tools. */
 typedef struct ahp_tool {
     uint32_t size;
     uint32_t flags;            /* AHP_TOOL_ */
@@ -175,7 +178,8 @@ typedef struct ahp_inst {
 
     /*
      * The tools, as an array of pointers. The list and its texts stay as they are until the plugin
-     * asks for a rescan (calls.h); the host then calls this again. Legal from create on.
+     * asks for a rescan (calls.h); the host then calls this again. The old list stays valid until
+     * the next tools() returns. Legal from create on.
      */
     int32_t (*tools)(void *self, const ahp_tool *const **ret_tools, uint32_t *ret_count);
 
@@ -194,7 +198,9 @@ typedef struct ahp_inst {
 
     /*
      * Asks that an accepted call end soon. A wish, not an end: complete() still follows, with
-     * AHP_RESULT_CANCELLED or with the result that was faster. AHP_E_STALE: no such call is open.
+     * AHP_RESULT_CANCELLED or with the result that was faster. It never ends a job: one that the
+     * call has begun goes on, and the result names it. Ending a job is a tool's business.
+     * AHP_E_STALE: no such call is open.
      */
     int32_t (*cancel)(void *self, uint64_t call_id);
 

@@ -23,11 +23,21 @@ extern "C" {
 #define AHP_REPLY_TO_BYTES_MAX 4096u
 #define AHP_KEY_BYTES_MAX 256u
 #define AHP_ARGS_BYTES_MAX (4u * 1024u * 1024u)
+#define AHP_CONVERSATION_BYTES_MAX 4096u
+#define AHP_CALLER_BYTES_MAX 1024u
+#define AHP_LOCALE_BYTES_MAX 64u
+#define AHP_TOOL_NAME_BYTES_MAX 64u
+
+/*
+ * The longest json of a result. A result's job_id has at most AHP_KEY_BYTES_MAX bytes, and it names
+ * at most AHP_FILES_MAX files.
+ */
+#define AHP_RESULT_BYTES_MAX (8u * 1024u * 1024u)
 
 typedef struct ahp_call {
     uint32_t size;
     uint32_t flags; /* AHP_CALL_ */
-    uint64_t id;    /* made by the host: slot and generation, never 0, never reused in a process */
+    uint64_t id;    /* made by the host: never 0, never twice for one instance */
     ahp_text tool;
     ahp_text args;       /* a JSON object; none is read as {} */
     int64_t deadline_ms; /* on the loop's clock; answer by then, at least with a handle; 0: none */
@@ -52,7 +62,7 @@ typedef struct ahp_call {
 /* How a call ended. */
 #define AHP_RESULT_OK 0          /* done; json is the result */
 #define AHP_RESULT_ERROR 1       /* it failed; json has an "error" object */
-#define AHP_RESULT_CANCELLED 2   /* cancel() was faster */
+#define AHP_RESULT_CANCELLED 2   /* cancel() was faster; job_id, if there is one, goes on */
 #define AHP_RESULT_SHUTDOWN 3    /* the instance stops; job_id, if there is one, goes on later */
 #define AHP_RESULT_PENDING_JOB 4 /* job_id works on; the result is delivered or can be asked for */
 #define AHP_RESULT_UNKNOWN 5     /* the request may or may not have been carried out */
@@ -74,8 +84,10 @@ typedef struct ahp_calls {
 
     /*
      * Ends a call. Legal any time after it was accepted, even inside call(), until stopped(). The
-     * host copies what it keeps and acts on it from its top level (R1). AHP_E_STALE: no such call
-     * is open; that is a plugin's mistake and changes nothing.
+     * host copies what it keeps and acts on it from its top level (R1). For an open call and a
+     * well-formed result this always ends the call and returns 0: past a limit or without memory
+     * the host itself ends it with AHP_RESULT_ERROR. AHP_E_STALE: no such call is open; that is a
+     * plugin's mistake and changes nothing. AHP_E_INVALID: no result, or not a well-formed one.
      */
     int32_t (*complete)(void *ctx, uint64_t call_id, const ahp_result *result);
 

@@ -3,9 +3,15 @@
  * receipts. All functions are [loop].
  *
  * A delivery has a key that the plugin has stored before the first offer. An accepted offer is
- * answered with ahp_inst.receipt, which may happen after a restart of both sides. Without a final
- * receipt (DELIVERED, REFUSED) the plugin offers the same key again after a restart, and the host
- * drops what it has seen: each host says for how long it remembers.
+ * answered with ahp_inst.receipt, which may happen after a restart of both sides. What has neither a
+ * final receipt (DELIVERED, REFUSED) nor HELD is offered again with the same key after a restart, and
+ * the host drops what it has seen: each host says for how long it remembers.
+ *
+ * A host gives its receipt within AHP_RECEIPT_WITHIN_MS of the offer: a plugin may take a longer
+ * silence for UNKNOWN. A host that is still busy then answers AHP_E_EXISTS to a repeat of the key.
+ *
+ * A person's "send again" uses the old key when that may not have arrived (no final receipt), so that
+ * the host can drop a repeat, and a new key when the old one is settled.
  */
 #ifndef AHP_DELIVER_H
 #define AHP_DELIVER_H
@@ -21,9 +27,15 @@ extern "C" {
 /* Hosts that drop repeats remember keys for at least this long: 7 days. */
 #define AHP_REPEAT_WINDOW_MS_MIN (7 * 24 * 3600 * INT64_C(1000))
 
-/* Flags of ahp_deliver. */
+/* How long a host may take for a receipt before the plugin takes it for lost: 10 minutes. */
+#define AHP_RECEIPT_WITHIN_MS (10 * 60 * INT64_C(1000))
+
+/* Flags of ahp_deliver. READY may change while the instance runs: it is read at each offer. */
 #define AHP_DELIVER_READY 1u         /* this host can deliver; without it offers are refused */
 #define AHP_DELIVER_DROPS_REPEATS 2u /* a key that was delivered before is not delivered again */
+
+/* The longest text of a delivery. It names at most AHP_FILES_MAX files. */
+#define AHP_DELIVERY_TEXT_BYTES_MAX (1024u * 1024u)
 
 /* What a delivery is. */
 #define AHP_DELIVERY_RESULT 0 /* the result of a job, with its files */
@@ -67,9 +79,11 @@ typedef struct ahp_deliver {
 
     /*
      * Takes a delivery: 0 means that a receipt will follow, never before offer has returned (R1).
-     * Legal from start until stop.
+     * Legal from start until stop. A delivery with too many files or too long a text is accepted and
+     * gets the receipt REFUSED.
      * AHP_E_LIMIT: too many at once, try later. AHP_E_UNSUPPORTED: this host cannot deliver.
-     * AHP_E_EXISTS: this key is being delivered already; its receipt will come.
+     * AHP_E_EXISTS: this key is being delivered already; its receipt will come. AHP_E_INVALID: not a
+     * well-formed delivery. AHP_E_NOMEM: try later.
      */
     int32_t (*offer)(void *ctx, const ahp_delivery *delivery);
 } ahp_deliver;

@@ -50,7 +50,7 @@ typedef struct ahp_loop {
     int32_t (*watch_new)(void *ctx, int32_t fd, uint32_t events, ahp_watch **ret_watch,
                          ahp_watch_fn *cb, void *ud);
 
-    /* Changes what is watched for; 0 pauses the watch. */
+    /* Changes what is watched for; 0 pauses everything, ERR included. */
     int32_t (*watch_mod)(ahp_watch *watch, uint32_t events);
 
     /*

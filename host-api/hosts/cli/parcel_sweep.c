@@ -1,5 +1,5 @@
 /*
- * outbox_sweep.c - half-written files of processes that were killed: "<name>.<pid>.part" whose
+ * parcel_sweep.c - half-written files of processes that were killed: "<name>.<pid>.part" whose
  * process is gone. A number that another program has by now keeps its file until the next sweep.
  */
 #include <dirent.h>
