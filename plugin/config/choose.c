@@ -86,8 +86,8 @@ static void tell_unknown(const struct config *config, const char *wanted, const 
                   how, problem->reason, ids);
     else
         err_field(err, "provider", "provider \"%s\" (%s) is not configured%s%s%s; configured: %s",
-                  wanted, how, nearest ? "; did you mean \"" : "", nearest ? nearest : "",
-                  nearest ? "\"?" : "", ids);
+                  wanted, how, nearest ? " (nearest: " : "", nearest ? nearest : "",
+                  nearest ? ")" : "", ids);
 }
 
 /* The host's "provider/model" for pictures or videos; its provider as one of ours, or NULL. */

@@ -22,12 +22,17 @@ static void fail_words(struct call *call, enum err_kind kind, const char *field,
 {
     char *text = words_text(call->language, key, values_take);
     struct err err;
+    json_t *json;
 
     err_set(&err, kind, "%s", text ? text : key);
     snprintf(err.field, sizeof(err.field), "%s", field);
     mem_free(text);
     json_decref(values_take);
-    call_fail(call, &err);
+    json = result_of_error(call, &err);
+    /* The sentence is the advice. */
+    if (json)
+        json_object_del(json_object_get(json, "error"), "advice");
+    call_answer_take(call, AHP_RESULT_ERROR, json, NULL);
 }
 
 void account_setup(struct call *call, int32_t status)

@@ -267,6 +267,18 @@ static void add_message(struct call *call, json_t *json, const json_t *rows,
                                     : ""));
 }
 
+/* Entries there are, but none of any use: how one looks that is. */
+static void add_setup(struct call *call, json_t *json)
+{
+    json_t *values = json_pack("{s:s}", "file", config_file(call_config(call)));
+    char *text = words_text(call->language, "setup", values);
+
+    if (text)
+        json_object_set_new(json, "setup", json_string(text));
+    mem_free(text);
+    json_decref(values);
+}
+
 void account_status(struct call *call)
 {
     const struct config *config = call_config(call);
@@ -302,6 +314,8 @@ void account_status(struct call *call)
         json_object_set_new(json, "warning", json_string(config_defaults_broken(config)->text));
     if (json)
         add_message(call, json, rows, defaults, usable);
+    if (json && !config_provider_at(config, 0))
+        add_setup(call, json);
     json_decref(rows);
     json_decref(defaults);
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);

@@ -46,6 +46,17 @@ static void note_choice(struct call *call, const struct config_provider *provide
                                                      "the last good one", "why", broken->text));
 }
 
+/* 1 when there is not even a mistake to tell of. */
+static int nothing_is_configured(const struct config *config)
+{
+    const struct config_problem *problem;
+
+    for (size_t i = 0; (problem = config_problem_at(config, i)); i++)
+        if (!problem->is_incomplete)
+            return 0;
+    return !config_provider_at(config, 0);
+}
+
 static const struct config_provider *choose(struct call *call, struct err *err)
 {
     struct config *config = call_config(call);
@@ -67,7 +78,7 @@ static const struct config_provider *choose(struct call *call, struct err *err)
         *err = broken;
         return NULL;
     }
-    if (err->kind == ERR_CONFIG) {
+    if (err->kind == ERR_CONFIG && nothing_is_configured(config)) {
         /* Nothing is configured: say how to, in the user's language. */
         values = json_pack("{s:s}", "file", config_file(config));
         text = words_text(call->language, "setup", values);

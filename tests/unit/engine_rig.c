@@ -150,6 +150,25 @@ static void answer_poll(struct rig *rig, struct server_conn *conn)
     }
 }
 
+/* What a key is checked with; where no list is, the path says what is there instead. */
+static void answer_models(struct server_conn *conn, const char *path, const char *auth)
+{
+    if (strncmp(path, "/hold/", 6) == 0)
+        return;
+    if (strncmp(path, "/page/", 6) == 0)
+        conn_reply(conn, 200, "Content-Type: text/html\r\n", "<html>Welcome</html>");
+    else if (strncmp(path, "/none/", 6) == 0)
+        conn_reply(conn, 404, "", "");
+    else if (strncmp(path, "/down/", 6) == 0)
+        conn_reply(conn, 503, "", "");
+    else if (!auth || strcmp(auth, "Bearer " RIG_KEY) != 0)
+        conn_reply(conn, 401, "Content-Type: application/json\r\n",
+                   "{\"error\":{\"message\":\"Incorrect API key provided: sk-rig-wrong-0001\"}}");
+    else
+        conn_reply(conn, 200, "Content-Type: application/json\r\n",
+                   "{\"object\":\"list\",\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}]}");
+}
+
 static void on_request(struct server_conn *conn)
 {
     struct rig *rig = conn->server->ud;
@@ -161,6 +180,11 @@ static void on_request(struct server_conn *conn)
         snprintf(rig->last_auth, sizeof(rig->last_auth), "%s", auth ? auth : "");
     if (strncmp(conn->in, "POST ", 5) == 0) {
         answer_spend(rig, conn, strstr(path, "/videos") != NULL);
+        return;
+    }
+    if (strlen(path) > 7 && strcmp(path + strlen(path) - 7, "/models") == 0) {
+        rig->checks++;
+        answer_models(conn, path, auth);
         return;
     }
     if (strstr(path, "/content") || strncmp(path, "/files/", 7) == 0) {

@@ -63,6 +63,7 @@ struct rig {
     unsigned spends;
     unsigned polls;
     unsigned fetches;
+    unsigned checks; /* GET /models */
     int64_t first_spend_ms; /* on a's clock */
     int64_t last_spend_ms;
     int64_t last_poll_ms;
