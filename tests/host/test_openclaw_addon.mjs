@@ -76,7 +76,7 @@ test("mistakes are errors, not crashes", LIMIT, async (t) => {
   assert.throws(() => host.call({ tool: "echo" }), /must be a function/);
   assert.throws(() => host.call(undefined, none), { name: "TypeError" });
   assert.throws(() => host.call({ tool: "echo", args: {} }, none), /args must be a string/);
-  assert.throws(() => host.call({ tool: "echo", conversation: "c".repeat(257) }, none), { code: "AHP_E_INVALID" });
+  assert.throws(() => host.call({ tool: "echo", conversation: "c".repeat(4097) }, none), { code: "AHP_E_INVALID" });
   assert.throws(() => host.cancel(1), { code: "AHP_E_INVALID" });
   assert.equal(host.cancel(123n), false);
   assert.throws(() => host.receipt({ key: "k", outcome: 9 }), { code: "AHP_E_INVALID" });
