@@ -202,14 +202,19 @@ class Bed:
 
     # --- the host ---
 
-    def tarball(self):
+    def tarball(self, package=None):
         """What npm pack makes of the package's folder."""
-        if os.path.isfile(options.package):
-            return options.package
+        package = package or options.package
+        if os.path.isfile(package):
+            return package
         path = self.path("package.tgz")
         with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-            tar.add(options.package, "package")
+            tar.add(package, "package")
         return path
+
+    def install(self, package=None):
+        return self.run("plugins", "install", self.tarball(package), "--force",
+                        "--accept-capabilities")
 
     def run(self, *args, timeout=COMMAND_S, want=0):
         """A command of the host; what it printed."""

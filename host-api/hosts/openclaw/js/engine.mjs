@@ -167,7 +167,7 @@ async function acquire(api, options) {
     try {
       engine = new Engine(api, files, options);
     } catch (error) {
-      throw new Error(explain(error), { cause: error });
+      throw new Error(explain(error, files), { cause: error });
     }
     all.set(files.plugin, engine);
     if (options.canDeliver) engine.settleHeld();

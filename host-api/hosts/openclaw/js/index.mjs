@@ -1,13 +1,17 @@
 /*
  * index.mjs - clawmedia as an OpenClaw plugin: registers what tools.json lists and hands calls to the
  * native engine. OpenClaw evaluates this module and calls register() several times in a process, also
- * when it only installs or inspects: nothing is started here. The engine starts with the gateway's
+ * when it only installs or inspects: nothing is started here, but libraries that this machine lacks are
+ * named, since an install evaluates the module and no more. The engine starts with the gateway's
  * service, so that what an earlier process left unfinished goes on, or else with the first call; it
  * stops with its last user.
  */
 import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { answerOf } from "./answer.mjs";
 import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
+import { warnOfMissing } from "./native.mjs";
 import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
@@ -80,6 +84,8 @@ function tellProgress(onUpdate, id, permille, text) {
     /* the turn has ended */
   }
 }
+
+warnOfMissing(path.dirname(fileURLToPath(import.meta.url)));
 
 export default {
   id: "clawmedia",
