@@ -412,6 +412,49 @@ test("missing libraries are named all at once, with the packages that have them"
   await held.release();
 });
 
+test("the host's own media tools become calls of ours", LIMIT, async (t) => {
+  const { imageCall, registerProviders, servedKinds, videoCall } = await import(pathToFileURL(path.join(packageDir, "provider.mjs")));
+  assert.deepEqual([{}, { built_in_tools: "off" }, { built_in_tools: "video" }, { built_in_tools: "both" }].map(servedKinds), [
+    { image: false, video: false }, { image: false, video: false }, { image: false, video: true }, { image: true, video: true }]);
+  assert.deepEqual(imageCall({ model: "default", prompt: "p", count: 2, size: "1x1", aspectRatio: "1:1", quality: "max" }, []),
+    { tool: "generate_image", args: { prompt: "p", count: 2, size: "1x1", again: true } });
+  assert.deepEqual(imageCall({ model: "sim/a/b", prompt: "p", quality: "high", outputFormat: "webp" }, ["/1", "/2"]),
+    { tool: "edit_image", args: { provider: "sim", model: "a/b", prompt: "p", quality: "high", format: "webp", again: true,
+      reference_images: ["/2"], operation: "edit", image: "/1" } });
+  const roles = ["reference_image", "last_frame", "first_frame"].map((role) => ({ role }));
+  assert.deepEqual(videoCall({ model: "sim", prompt: "p", durationSeconds: 4, resolution: "720P", audio: true,
+    providerOptions: { seed: 7, other: 1 }, inputImages: roles }, ["/r", "/l", "/f"]),
+    { tool: "generate_video", args: { provider: "sim", prompt: "p", seconds: 4, resolution: "720p", sound: true, seed: 7, again: true,
+      first_frame: "/f", last_frame: "/l", reference_images: ["/r"] } });
+  assert.equal(videoCall({ prompt: "p", inputImages: [{}] }, ["/f"]).args.first_frame, "/f");
+
+  // What is not over in time keeps what lies there for it; a failure is told in the plugin's words.
+  const dir = folder(t);
+  const file = path.join(dir, "made.png");
+  fs.writeFileSync(file, "bytes");
+  const answers = [
+    { status: 0, jobId: "job_1", json: "{}", files: [{ path: file, mime: "image/png" }] },
+    { status: 1, jobId: "job_2", json: '{"error":{"message":"no boats"}}', files: [] },
+    { status: 4, jobId: "job_3", json: "{}", files: [] },
+  ];
+  const seen = [];
+  const engine = { call: async (request) => (seen.push(request), answers.shift()) };
+  let provider;
+  registerProviders(
+    { pluginConfig: { built_in_tools: "image" }, registerImageGenerationProvider: (one) => (provider = one), registerVideoGenerationProvider: () => assert.fail() },
+    { engine: async () => engine, outputDir: () => dir },
+  );
+  const req = { model: "default", prompt: "p", inputImages: [{ buffer: Buffer.from("in"), mimeType: "image/png" }], timeoutMs: 1000 };
+  const made = await provider.generateImage(req);
+  assert.deepEqual([made.images.length, made.images[0].buffer.toString(), made.images[0].mimeType], [1, "bytes", "image/png"]);
+  assert.deepEqual([seen[0].flags, seen[0].deadlineMs, seen[0].replyTo], [1, 1000, undefined]);
+  await assert.rejects(provider.generateImage(req), /^Error: no boats$/);
+  assert.deepEqual(fs.readdirSync(path.join(dir, "inputs")), []);
+  await assert.rejects(provider.generateImage(req), /job_3 is not done in time/);
+  const kept = fs.readdirSync(path.join(dir, "inputs"));
+  assert.equal(JSON.parse(seen[2].args).image, path.join(dir, "inputs", kept[0]));
+});
+
 test("where a call came from", LIMIT, async () => {
   const route = await import(pathToFileURL(path.join(packageDir, "route.mjs")));
   const topic = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "telegram:-5:topic:77", threadId: 77 } };

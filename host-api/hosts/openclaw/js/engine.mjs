@@ -27,6 +27,10 @@ export function stateDirOf(api) {
   return api.runtime.state.resolveStateDir(process.env);
 }
 
+export function outputDirOf(api) {
+  return path.join(stateDirOf(api), "media", "clawmedia");
+}
+
 /* Folders that agents have their files in; one engine serves all of them. */
 function inputDirs(api, cfg) {
   const agents = cfg?.agents;
@@ -41,7 +45,7 @@ function configOf(api, options) {
   const dirs = inputDirs(api, api.runtime.config?.current?.() ?? api.config);
   return {
     state_dir: path.join(stateDir, "clawmedia"),
-    output_dir: path.join(stateDir, "media", "clawmedia"),
+    output_dir: outputDirOf(api),
     workspace: options.workspaceDir ?? path.join(stateDir, "workspace"),
     resume: options.canDeliver,
     ...(dirs.length > 0 ? { settings: { input_dirs: dirs } } : {}),
@@ -57,7 +61,7 @@ class Engine {
     this.stateDir = stateDirOf(api);
     this.canDeliver = options.canDeliver;
     this.stopped = undefined;
-    fs.mkdirSync(path.join(this.stateDir, "media", "clawmedia"), { recursive: true, mode: 0o700 });
+    fs.mkdirSync(outputDirOf(api), { recursive: true, mode: 0o700 });
     this.host = inRoot(() =>
       loadAddon(files.addon).open({
         plugin: files.plugin,

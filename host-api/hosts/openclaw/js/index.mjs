@@ -10,11 +10,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { answerOf } from "./answer.mjs";
-import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
+import { acquireEngine, messageSent, outputDirOf, stateDirOf } from "./engine.mjs";
 import { warnOfMissing } from "./native.mjs";
+import { registerProviders } from "./provider.mjs";
 import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
+const IS_GATEWAY = Symbol.for("clawmedia.openclaw.gateway/1");
 const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
 
 /* How long the host should let a call run. The plugin answers before, with the job's handle. */
@@ -102,6 +104,7 @@ export default {
     api.registerService({
       id: "clawmedia",
       async start(ctx) {
+        globalThis[IS_GATEWAY] = true;
         try {
           await ofService.engine(ctx, { canDeliver: true });
         } catch (error) {
@@ -109,6 +112,11 @@ export default {
         }
       },
       stop: () => ofService.release(),
+    });
+    registerProviders(api, {
+      // A command of the host that makes one picture leaves the unfinished jobs to the gateway.
+      engine: () => ofTools.engine(undefined, { canDeliver: Boolean(globalThis[IS_GATEWAY]) }),
+      outputDir: () => outputDirOf(api),
     });
     api.on?.("message_sent", (event) => messageSent(stateDirOf(api), event));
     api.lifecycle?.onDispose?.(async () => {
