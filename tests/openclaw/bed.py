@@ -218,7 +218,10 @@ class Bed:
 
     def run(self, *args, timeout=COMMAND_S, want=0):
         """A command of the host; what it printed."""
-        process = subprocess.Popen(self.openclaw + list(args), env=self.env, cwd=self.workspace,
+        return self.execute(self.openclaw + list(args), self.workspace, timeout, want)
+
+    def execute(self, argv, cwd, timeout=COMMAND_S, want=0):
+        process = subprocess.Popen(argv, env=self.env, cwd=cwd,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True,
                                    preexec_fn=end_with_us)
@@ -232,8 +235,8 @@ class Bed:
             process.wait()
         text = out.decode("utf-8", "replace")
         self.outputs.append(text)
-        assert want is None or process.returncode == want, "openclaw %s: exit %d\n%s" % (
-            " ".join(args[:2]), process.returncode, text[-4000:])
+        assert want is None or process.returncode == want, "%s: exit %d\n%s" % (
+            " ".join(argv[:4]), process.returncode, text[-4000:])
         return text
 
     def ask(self, method, params):
