@@ -139,7 +139,11 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
         rc = err_set(err, ERR_CONFIG, "provider \"%s\" is not configured any more", old->provider);
     else if (!plan.request)
         rc = err_nomem(err);
-    else if (!confirm_pass(call, order.provider, &plan, NULL, run_again, &order.dedup_key))
+    else if (json_is_true(json_object_get(call->args, "dry_run"))) {
+        call_answer_take(call, AHP_RESULT_OK, confirm_plan(call, order.provider, &plan, "plan"),
+                         NULL);
+        rc = 1;
+    } else if (!confirm_pass(call, order.provider, &plan, NULL, run_again, &order.dedup_key))
         rc = 1;
     else {
         order.dedup_text = old->id;
