@@ -49,6 +49,7 @@ struct engine_order {
     int again;               /* 1: a new job even if the same one is under way */
     int hold;                /* 1: store it, let another process do it */
     const char *resubmit_of;
+    const struct ledger_budget *budget; /* NULL: it may cost what it will */
 };
 
 /* `job` lives for the call. created 0: the same request is under way already, this is its job. */

@@ -44,6 +44,8 @@ struct op {
     char *job_kind;
     int take;
     int dedup_host;
+    int has_budget;
+    struct ledger_budget budget;
     int release;
     int can_deliver;
     int with_files;
@@ -112,6 +114,8 @@ enum stmt {
     STMT_DELIVERIES_OF,
     STMT_DELIVERY_PUT,
     STMT_HISTORY,
+    STMT_SPENT_DAY,
+    STMT_SPENT_CONVERSATION,
     STMT_UPLOAD_GET,
     STMT_UPLOAD_PUT,
     STMT_UPLOADS_DROP,

@@ -47,6 +47,20 @@ static int is_wanted(const struct call *call, const struct provider_plan *plan)
            (plan->cost < 0 || strcmp(policy.limits_currency, plan->currency) != 0);
 }
 
+const struct ledger_budget *confirm_budget(const struct call *call,
+                                           struct ledger_budget *ret_budget)
+{
+    struct config_spending policy;
+
+    config_spending(call_config(call), &policy);
+    if (policy.day < 0 && policy.conversation < 0)
+        return NULL;
+    memcpy(ret_budget->currency, policy.limits_currency, sizeof(ret_budget->currency));
+    ret_budget->day = policy.day;
+    ret_budget->conversation = policy.conversation;
+    return ret_budget;
+}
+
 static void add_piece(struct sha256_ctx *ctx, const char *piece)
 {
     /* With the NUL: "a" + "bc" is not "ab" + "c". */

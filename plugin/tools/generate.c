@@ -246,6 +246,7 @@ static void place_order(struct call *call, const struct config_provider *provide
                         const struct provider_plan *plan, const char *once)
 {
     char *canonical = call_canonical(call);
+    struct ledger_budget budget;
     struct engine_order order = {
         .tool = call->tool->name,
         .provider = provider,
@@ -258,6 +259,7 @@ static void place_order(struct call *call, const struct config_provider *provide
         .dedup_key = once ? once : call->dedup_key,
         .dedup_text = canonical,
         .again = !once && json_is_true(json_object_get(call->args, "again")),
+        .budget = confirm_budget(call, &budget),
     };
     struct err err;
     int rc = canonical ? 0 : err_nomem(&err);

@@ -103,7 +103,9 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     struct provider_plan plan = {.kind = strcmp(old->kind, "video") == 0 ? "video" : "image"};
     json_t *stored = json_loads(old->plan ? old->plan : "{}", 0, NULL);
     const char *prefix = json_string_value(json_object_get(stored, "prefix"));
-    struct engine_order order = {.tool = old->tool, .plan = &plan, .again = 1};
+    struct ledger_budget budget;
+    struct engine_order order = {
+        .tool = old->tool, .plan = &plan, .again = 1, .budget = confirm_budget(call, &budget)};
     struct err broken;
     int rc;
 

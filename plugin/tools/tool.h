@@ -120,6 +120,10 @@ int confirm_pass(struct call *call, const struct config_provider *provider,
                  const char **ret_once);
 void confirm_drop(struct call *call); /* its call ends */
 
+/* The configured limits for such an order: ret_budget, filled, or NULL when there are none. */
+const struct ledger_budget *confirm_budget(const struct call *call,
+                                           struct ledger_budget *ret_budget);
+
 /* The plan as a result, for dry_run with the status "plan"; with what confirm_pass would want. */
 json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
                      const struct provider_plan *plan, const char *status);

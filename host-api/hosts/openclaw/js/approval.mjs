@@ -30,7 +30,10 @@ function canAsk(cfg, route) {
   if (route.channel === "webchat" || route.channel === "tui") return true;
   const channel = cfg?.channels?.[route.channel];
   const native = channel?.accounts?.[route.accountId]?.execApprovals ?? channel?.execApprovals;
-  if (native) return native.enabled === true || (native.enabled === "auto" && native.approvers?.length > 0);
+  if (native) {
+    const approvers = native.approvers?.length || cfg?.commands?.ownerAllowFrom?.length;
+    return (native.enabled === true || native.enabled === "auto") && approvers > 0;
+  }
   return cfg?.approvals?.plugin?.enabled === true;
 }
 
