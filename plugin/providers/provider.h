@@ -54,6 +54,12 @@ struct provider_plan {
 
 void provider_plan_done(struct provider_plan *plan);
 
+/*
+ * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a key.
+ * In the arena; NULL without memory.
+ */
+char *provider_clean(struct arena *arena, const char *text, size_t len);
+
 enum provider_step_kind {
     STEP_SEND,    /* carry out `request`, call next with the reply */
     STEP_WAIT,    /* not done yet: call next (reply NULL) when it is time to ask again */
@@ -172,6 +178,7 @@ struct provider {
 };
 
 extern const struct provider provider_openai;
+extern const struct provider provider_plume;
 
 /* By index, NULL past the end; by its name, NULL when there is none. */
 const struct provider *provider_at(size_t index);
