@@ -75,10 +75,11 @@ enum provider_phase {
     PHASE_POLL,
 };
 
-/* One result. Exactly one of the three ways. */
+/* One result. Exactly one of the four ways. */
 struct provider_result {
     int blob;              /* number of a file that was base64 in this answer, or -1 */
     const char *base64;    /* a short one that stayed in the text, or NULL */
+    const char *file;      /* folder and stem of a complete .part file of ours, or NULL */
     const char *url;       /* to be fetched, or NULL */
     int auth;              /* with url: our headers go along (to our own origin only) */
     const char *mime_hint; /* what the answer said, or NULL; the bytes decide */
@@ -137,6 +138,16 @@ struct provider_check {
     struct err error; /* unless ACCEPTED */
 };
 
+/* A finished job, for other programs of the service. Texts are borrowed. */
+struct provider_record {
+    const char *channel; /* of the chat it belongs to, "" where it is not known */
+    const char *kind;    /* "image" or "video" */
+    const char *task;    /* the provider's own handle */
+    const char *url;     /* of the first result */
+    const char *path;    /* where it is here */
+    int64_t now_ms;
+};
+
 struct provider {
     const char *name; /* "openai": the adapter, not the account */
 
@@ -165,6 +176,14 @@ struct provider {
      */
     int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);
 
+    /*
+     * NULL, or: a file that other programs of this service read, written when the results are here
+     * and before they are delivered. Its content, new, and its path below the host's folder of media
+     * in the arena; NULL: none. That it could not be written does the job no harm.
+     */
+    json_t *(*record)(const struct provider_record *record, struct arena *arena,
+                      const char **ret_path);
+
     /* For list_models: an array of objects with name, kind, limits, typical time, price; new. */
     json_t *(*models)(const struct provider_account *account);
 
@@ -179,6 +198,7 @@ struct provider {
 
 extern const struct provider provider_openai;
 extern const struct provider provider_plume;
+extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */
 
 /* By index, NULL past the end; by its name, NULL when there is none. */
 const struct provider *provider_at(size_t index);

@@ -599,12 +599,29 @@ static int can(const struct provider_account *account, const char *what)
     return 0;
 }
 
+/*
+ * last_result_<channel>.json: where the skill's own tools look for "the last picture". It knows no
+ * conversations, so it is written for them and never read here: our "last" is of the ledger.
+ */
+static json_t *record(const struct provider_record *record, struct arena *arena,
+                      const char **ret_path)
+{
+    *ret_path = arena_format(arena, "plume/last_result%s%s.json", *record->channel ? "_" : "",
+                             record->channel);
+    if (!*ret_path)
+        return NULL;
+    return json_pack("{s:s, s:s, s:s, s:s, s:f}", "task_id", record->task, "result_url",
+                     record->url, "local_file", record->path, "media_type", record->kind,
+                     "created_at", (double)record->now_ms / 1000.0);
+}
+
 const struct provider provider_plume = {
     .name = "plume",
     .can = can,
     .plan = plume_plan,
     .next = next,
     .cancel = cancel,
+    .record = record,
     .models = plume_catalog_models,
     .check = plume_request_check,
     .checked = plume_checked,
