@@ -336,7 +336,7 @@ test("the tools that are registered are those of the library", LIMIT, (t) => {
 });
 
 test("what a send led to, in the plugin's terms", LIMIT, async () => {
-  const { DELIVERED, HELD, LATER, REFUSED, UNKNOWN, deliver, withRoomFor } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
+  const { DELIVERED, HELD, LATER, LOST, REFUSED, UNKNOWN, deliver, withRoomFor } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
   const failed = (message, more = {}, outcomes = []) => ({ status: "failed", error: Object.assign(new Error(message), more), payloadOutcomes: outcomes });
   const rows = [
     [{ status: "sent", receipt: { platformMessageIds: ["5"] } }, DELIVERED],
@@ -344,7 +344,7 @@ test("what a send led to, in the plugin's terms", LIMIT, async () => {
     [{ status: "suppressed", reason: "no_visible_result" }, DELIVERED],
     [{ status: "suppressed", reason: "cancelled_by_hook" }, REFUSED],
     [failed("refused", { queueCustody: "held" }, [{ sentBeforeError: false }]), HELD],
-    [failed("500", { queueCustody: "held" }, [{ sentBeforeError: true }]), UNKNOWN],
+    [failed("500", { queueCustody: "held" }, [{ sentBeforeError: true }]), LOST],
     [failed("Stable delivery intent is already queued: clawmedia:j:1"), UNKNOWN],
     [failed("no such channel", { code: "OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED" }), REFUSED],
     [failed("Media exceeds 5MB limit"), REFUSED],
@@ -356,6 +356,9 @@ test("what a send led to, in the plugin's terms", LIMIT, async () => {
     const receipt = await deliver(async () => sent, {}, delivery);
     assert.deepEqual([receipt.outcome, Boolean(receipt.neverLeft)], [outcome, neverLeft], JSON.stringify(sent));
   }
+  const blocked = async () => failed("Stable delivery intent is already queued: clawmedia:j:1");
+  assert.equal((await deliver(blocked, {}, { ...delivery, attempt: 6 })).outcome, UNKNOWN);
+  assert.equal((await deliver(blocked, {}, { ...delivery, attempt: 7 })).outcome, LOST);
   const threw = await deliver(async () => { throw new Error("it broke"); }, {}, delivery);
   assert.deepEqual([threw.outcome, Boolean(threw.neverLeft)], [LATER, false]);
   assert.equal((await deliver(async () => assert.fail(), {}, { ...delivery, replyTo: "{}" })).outcome, REFUSED);
