@@ -368,6 +368,27 @@ test("what a send led to, in the plugin's terms", LIMIT, async () => {
   assert.deepEqual(withRoomFor(small, [{ bytes: 60 << 20 }]).agents.defaults, { mediaMaxMb: 61, model: "m" });
 });
 
+test("the session is told, by the instance that may", LIMIT, async () => {
+  const { noticeOf, tellSession } = await import(pathToFileURL(path.join(packageDir, "session.mjs")));
+  const { DELIVERED, LATER, LOST } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
+  const told = [];
+  const instance = (id) => ({ session: { workflow: { enqueueNextTurnInjection: async (one) => { told.push(one); return { id: id && one.idempotencyKey }; } } } });
+  const throwing = { session: { workflow: { enqueueNextTurnInjection: async () => { throw new Error("no"); } } } };
+  const delivery = {
+    key: "clawmedia:job_1:1", jobId: "job_1", kind: 0, text: "Here it is.", files: [{ path: "/a/b.mp4", mime: "video/mp4", handle: "vid_1" }],
+    replyTo: JSON.stringify({ channel: "telegram", to: "7", sessionKey: "agent:main:main", agentId: "main" }),
+  };
+  const notice = noticeOf(delivery);
+  assert.equal(await tellSession([{}, throwing, instance(false), instance(true), instance(true)], delivery.key, notice, DELIVERED), true);
+  assert.equal(told.length, 2);
+  assert.deepEqual([told[1].sessionKey, told[1].agentId, told[1].idempotencyKey], ["agent:main:main", "main", "clawmedia:job_1:1:0"]);
+  for (const part of ["the result of job job_1 was sent", '"Here it is."', "vid_1, video/mp4: /a/b.mp4"]) assert.ok(told[1].text.includes(part), told[1].text);
+  assert.equal(await tellSession([instance(false)], delivery.key, notice, LOST), false);
+  assert.match(told.at(-1).text, /not known/);
+  assert.equal(await tellSession([instance(true)], delivery.key, notice, LATER), false);
+  assert.equal(noticeOf({ ...delivery, replyTo: "{}" }), undefined);
+});
+
 test("a missing library is named with the package that has it", LIMIT, async () => {
   const { explain } = await import(pathToFileURL(path.join(packageDir, "native.mjs")));
   const words = "libjansson.so.4: cannot open shared object file: No such file or directory";

@@ -133,14 +133,23 @@ class Gateway(unittest.TestCase):
         self.sim.set(video_ms=3000)
         since, job = self.order(VIDEO, {"prompt": "waves"})
         message = self.arrives(ALICE, since, job, "video")
+        # The agent knows by itself, and nobody was sent a second message for it.
+        asked = len(self.bed.model.requests)
+        at = self.chat.say(ALICE, "is it ready?")
+        reply = self.chat.wait(ALICE, at, bed.TURN_S)
+        self.assertIn("arrived", reply.text)
+        self.assertIn(job, reply.text)
         self.nothing_more(ALICE, since)
+        self.assertEqual(len(self.chat.sent(ALICE, since)), 4, self.chat.transcript(ALICE, since))
+        (file,) = self.bed.rows("SELECT path FROM files WHERE job = ?", job)
+        told = [json.dumps(r["messages"]) for r in self.bed.model.requests[asked:]]
+        self.assertEqual([text.count("[clawmedia, ") for text in told], [1, 0])
+        self.assertIn(file["path"], told[0])
         self.show("a video", ALICE, since)
-        # The session's history has it too, though no turn of the agent had sent it; the model itself is
-        # not shown such entries by the host, and has poll to ask.
+        # The session's history has it too, though no turn of the agent had sent it.
         (row,) = self.bed.rows("SELECT reply_to FROM jobs WHERE id = ?", job)
         history = self.bed.ask("chat.history",
                                {"sessionKey": json.loads(row["reply_to"])["sessionKey"]})
-        (file,) = self.bed.rows("SELECT path FROM files WHERE job = ?", job)
         self.assertIn(os.path.basename(file["path"]), history)
         self.assertIn(message.text, history)
         at = self.chat.say(ALICE, "CALL poll " + json.dumps({"job": job}))
