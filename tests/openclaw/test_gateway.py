@@ -265,6 +265,33 @@ class Gateway(unittest.TestCase):
     def test_13_stopped_while_a_video_is_made(self):
         self.ended_while_made(signal.SIGTERM, "the gateway is stopped (SIGTERM)", 0)
 
+    def test_16_killed_while_the_host_holds_the_message(self):
+        """The chat is out of reach, the host's queue has the message, and the gateway dies."""
+        self.sim.set(video_ms=-1)
+        since, job = self.order(VIDEO, {"prompt": "held"})
+        name = self.in_the_making(job)
+        self.chat.note("the chat service is out of reach")
+        self.chat.server.refuse()
+        try:
+            self.sim.job(name, "completed")
+            self.bed.until("SELECT * FROM deliveries WHERE job = ? AND state = 'held'", job)
+            gateway = self.bed.gateway
+            self.chat.note("the gateway is killed (SIGKILL)")
+            gateway.stop(signal.SIGKILL)
+            gateway.end()
+        finally:
+            self.chat.note("the chat service is back")
+            self.chat.server.accept()
+        self.bed.start()
+        self.arrives(ALICE, since, job, "video", timeout=90)
+        (row,) = self.bed.rows("SELECT * FROM deliveries WHERE job = ?", job)
+        self.assertEqual(row["attempts"], 1)
+        self.assertTrue(row["host_ref"])
+        at = self.chat.say(ALICE, "is it ready?")
+        self.assertIn(job, self.chat.wait(ALICE, at, bed.TURN_S).text)
+        self.nothing_more(ALICE, since)
+        self.show("held, then killed", ALICE, since)
+
     # --- where nothing can be sent later ---
 
     def test_14_command_line_turn_waits(self):
