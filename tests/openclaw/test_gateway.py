@@ -37,6 +37,7 @@ class Gateway(unittest.TestCase):
         cls.addClassCleanup(cls.bed.close)
         cls.installed = cls.bed.run("plugins", "install", cls.bed.tarball(), "--force",
                                     "--accept-capabilities")
+        cls.upgraded = None
         cls.unsure = []     # (place, job) of what may have arrived, as far as the host knows
 
     def setUp(self):
@@ -235,6 +236,44 @@ class Gateway(unittest.TestCase):
         self.unsure.clear()
         self.nothing_more(ALICE, since)
 
+    # --- the plugin is replaced while the gateway runs ---
+
+    def test_11a_replaced_while_a_video_is_made(self):
+        """New settings, a reload, an upgrade: each time another instance of the engine goes on."""
+        self.sim.set(video_ms=-1)
+        before = self.sim.totals()["submissions"]
+        since, job = self.order(VIDEO, {"prompt": "the plugin is replaced"})
+        name = self.in_the_making(job)
+        gateway = self.bed.gateway
+        taken_up = job + " taken up as working"
+        times = gateway.text.count(taken_up)
+        old = gateway.libraries("clawmedia-")
+        self.assertEqual(len(old), 1, old)
+
+        self.chat.note("other settings")
+        self.bed.set("plugins.entries.%s.config.providers.sim.poll_ceiling_ms" % bed.PLUGIN, 300)
+        gateway.wait(taken_up, bed.TURN_S, times + 1)
+        self.chat.note("openclaw plugins reload")
+        self.bed.run("plugins", "reload", bed.PLUGIN)
+        gateway.wait(taken_up, bed.TURN_S, times + 2)
+        self.assertEqual(gateway.libraries("clawmedia-"), old)
+        self.chat.note("openclaw plugins install, of a newer one")
+        upgrade = self.bed.newer_package()
+        self.bed.run("plugins", "install", upgrade.tarball, "--force", "--accept-capabilities")
+        gateway.wait(taken_up, bed.TURN_S, times + 3)
+        self.assertEqual(gateway.libraries("clawmedia-") - old, {upgrade.plugin})
+        # The ledger is held by one engine, and the new code's.
+        looks = self.looks(name)
+        self.sim.wait(path="=/v1/videos/" + name, method="GET", count=looks + 1)
+
+        self.sim.job(name, "completed")
+        self.arrives(ALICE, since, job, "video")
+        self.nothing_more(ALICE, since)
+        self.assertEqual(self.sim.totals()["submissions"], before + 1)
+        self.show("the plugin is replaced", ALICE, since)
+        # From the next start on it is the only code there is.
+        type(self).upgraded = upgrade
+
     # --- the gateway ends ---
 
     def ended_while_made(self, sig, words, code):
@@ -252,7 +291,9 @@ class Gateway(unittest.TestCase):
         self.sim.job(name, "completed")
         looks = self.looks(name)
         self.chat.note("the gateway starts again")
-        self.bed.start()
+        gateway = self.bed.start()
+        if self.upgraded:
+            self.assertEqual(gateway.libraries("clawmedia-"), {self.upgraded.plugin})
         self.sim.wait(path="=/v1/videos/" + name, method="GET", count=looks + 1)
         self.arrives(ALICE, since, job, "video")
         self.nothing_more(ALICE, since)
