@@ -26,7 +26,10 @@ struct tool {
 };
 
 extern const struct tool tool_generate_image;
+extern const struct tool tool_edit_image;
 extern const struct tool tool_generate_video;
+extern const struct tool tool_character_replace;
+extern const struct tool tool_fetch_media;
 extern const struct tool tool_poll;
 extern const struct tool tool_list_models;
 extern const struct tool tool_account;
@@ -91,7 +94,7 @@ char *call_canonical(const struct call *call);
 
 /*
  * inputs.c: replaces the pictures and files that args name under `fields` (texts, or lists of texts)
- * by what adapters take: {"path","mime","width","height","bytes"} or {"url"}. Paths must lie in the
+ * by what adapters take: {"path","mime","width","height","seconds","bytes","key"} or {"url"}. Paths must lie in the
  * configured roots; handles and "last" are looked up among the caller's own results. `args` of done
  * is a new reference, NULL on failure. May be inline.
  */
