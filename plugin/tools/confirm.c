@@ -37,6 +37,8 @@ static int is_wanted(const struct call *call, const struct provider_plan *plan)
     struct config_spending policy;
     int is_comparable;
 
+    if (call->batch_index)
+        return 0; /* the whole was asked for */
     config_spending(call_config(call), &policy);
     is_comparable = plan->cost >= 0 && (!policy.currency[0] ||
                                         strcmp(policy.currency, plan->currency) == 0);
@@ -173,14 +175,37 @@ static json_t *values_of(const struct call *call, const struct config_provider *
     return values;
 }
 
+/* Words of a batch speak of items. */
+static int is_batch(const struct provider_plan *plan)
+{
+    return strcmp(plan->kind, "batch") == 0;
+}
+
+int confirm_note(const struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *json)
+{
+    uint8_t subject[TOKEN_SUBJECT_BYTES];
+    char token[TOKEN_TEXT_MAX];
+
+    if (!is_wanted(call, plan))
+        return 0;
+    json_object_set_new(json, "needs_confirmation", json_true());
+    /* Where the host asks, the yes is not for the model to say. */
+    if (!call_env(call)->approval && make_subject(call, provider, plan, subject) == 0 &&
+        make_token(call, subject, token, NULL) == 0)
+        json_object_set_new(json, "confirm", json_string(token));
+    return 1;
+}
+
 json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
                      const struct provider_plan *plan, const char *status)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i}", "status", status, "kind", plan->kind,
-                             "provider", provider->account.id, "model", plan->model, "files",
-                             (int)plan->files);
-    uint8_t subject[TOKEN_SUBJECT_BYTES];
-    char token[TOKEN_TEXT_MAX];
+    json_t *json = is_batch(plan)
+                       ? json_pack("{s:s, s:s, s:i}", "status", status, "kind", plan->kind, "items",
+                                   (int)plan->files)
+                       : json_pack("{s:s, s:s, s:s, s:s, s:i}", "status", status, "kind",
+                                   plan->kind, "provider", provider->account.id, "model",
+                                   plan->model, "files", (int)plan->files);
 
     if (!json)
         return NULL;
@@ -192,14 +217,8 @@ json_t *confirm_plan(const struct call *call, const struct config_provider *prov
                             json_integer((plan->times.typical_ms + 999) / 1000));
     if (json_array_size(plan->changed))
         json_object_set(json, "changed", plan->changed);
-    if (is_wanted(call, plan)) {
-        json_object_set_new(json, "needs_confirmation", json_true());
-        /* Where the host asks, the yes is not for the model to say. */
-        if (!call_env(call)->approval && make_subject(call, provider, plan, subject) == 0 &&
-            make_token(call, subject, token, NULL) == 0)
-            json_object_set_new(json, "confirm", json_string(token));
-    }
-    result_note(json, call, "plan", values_of(call, provider, plan));
+    result_note(json, call, confirm_note(call, provider, plan, json) ? "plan.confirm" : "plan",
+                values_of(call, provider, plan));
     return json;
 }
 
@@ -219,7 +238,8 @@ static void answer_token(struct call *call, const struct config_provider *provid
         json_object_del(json, "needs_confirmation");
         json_object_set_new(json, "confirm", json_string(token));
         json_object_set_new(json, "expires_seconds", json_integer(TOKEN_LIFE_MS / 1000));
-        result_note(json, call, "confirm.ask", values_of(call, provider, plan));
+        result_note(json, call, is_batch(plan) ? "confirm.ask.batch" : "confirm.ask",
+                    values_of(call, provider, plan));
         json_object_set_new(json, "next",
                             json_string("ask the user; after a yes, the same call with the same "
                                         "arguments and this confirm"));
@@ -263,9 +283,12 @@ static int32_t ask_host(struct call *call, const struct config_provider *provide
     struct env *env = call_env(call);
     ahp_question question = {.size = sizeof(question), .call_id = call->id};
     json_t *values = values_of(call, provider, plan);
-    char *title = words_text(call->language, "confirm.title", values);
-    char *text = words_text(call->language, "confirm.text", values);
-    char *target = mem_format("%.120s / %.120s", provider->account.id, plan->model);
+    char *title = words_text(call->language,
+                             is_batch(plan) ? "confirm.title.batch" : "confirm.title", values);
+    char *text = words_text(call->language,
+                            is_batch(plan) ? "confirm.text.batch" : "confirm.text", values);
+    char *target = is_batch(plan) ? mem_text(call->tool->name)
+                                  : mem_format("%.100s / %.120s", provider->account.id, plan->model);
     const char *amount = json_string_value(json_object_get(values, "amount"));
     int32_t rc = AHP_E_NOMEM;
 

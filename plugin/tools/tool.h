@@ -20,6 +20,7 @@ struct call;
 struct resolving;
 struct checking;
 struct confirming;
+struct batch;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -32,6 +33,7 @@ extern const struct tool tool_edit_image;
 extern const struct tool tool_generate_video;
 extern const struct tool tool_character_replace;
 extern const struct tool tool_fetch_media;
+extern const struct tool tool_run_batch;
 extern const struct tool tool_poll;
 extern const struct tool tool_list_models;
 extern const struct tool tool_account;
@@ -62,6 +64,8 @@ struct call {
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
+    struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
+    uint32_t batch_index;
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
@@ -127,9 +131,20 @@ const struct ledger_budget *confirm_budget(const struct call *call,
 /* The plan as a result, for dry_run with the status "plan"; with what confirm_pass would want. */
 json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
                      const struct provider_plan *plan, const char *status);
+/* Adds the latter to an answer to dry_run. 1: a yes is wanted. */
+int confirm_note(const struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *json);
 
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);
+
+/*
+ * run_batch.c: an item's answer goes to its batch, not to the host; its order is told of the batch;
+ * the call that opened a batch ends.
+ */
+void batch_answer_take(struct call *call, int32_t status, json_t *json);
+void batch_of_order(const struct call *call, struct engine_order *order);
+void batch_close(struct call *call);
 
 /* result.c */
 json_t *result_of_job(const struct call *call, const struct ledger_job *job);
@@ -146,6 +161,13 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
 int schema_check(const json_t *schema, json_t *args, struct err *err);
 
 /* toolbox.c */
+/*
+ * A call of another tool on behalf of this one, for the same conversation, that nothing is delivered
+ * of: NULL without memory. args is taken. It ends like any call; call_start begins it.
+ */
+struct call *call_inner(struct call *call, const char *tool, json_t *args_take);
+void call_start(struct call *call);
+
 int toolbox_open(struct env *env, struct config *config, struct toolbox **ret_box,
                  struct err *err);
 /* Calls can be taken once there is an engine. */
