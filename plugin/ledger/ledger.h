@@ -191,6 +191,13 @@ struct ledger_history {
     int64_t median_ms;
 };
 
+/* How long a dedup key makes two jobs the same. */
+enum ledger_dedup {
+    DEDUP_OWN,  /* while the job has not ended, and DEDUP_WINDOW_MS after its start */
+    DEDUP_HOST, /* DEDUP_HOST_MS */
+    DEDUP_EVER, /* as long as the job is in the ledger */
+};
+
 /*
  * How much may be spent, in one currency; < 0: no such limit. What jobs took is counted, or their
  * estimates where that was not told; nothing for those that failed or were never sent. A new job
@@ -200,13 +207,6 @@ struct ledger_budget {
     char currency[8];
     double day;          /* in the 24 hours before now_ms, by all conversations */
     double conversation; /* ever, by the job's conversation */
-};
-
-/* How long a dedup key makes two jobs the same. */
-enum ledger_dedup {
-    DEDUP_OWN,  /* while the job has not ended, and DEDUP_WINDOW_MS after its start */
-    DEDUP_HOST, /* DEDUP_HOST_MS */
-    DEDUP_EVER, /* as long as the job is in the ledger */
 };
 
 struct ledger_accept {
@@ -231,8 +231,7 @@ struct ledger_accept {
  * `job` is the stored one, with files and deliveries; created tells which. resubmit_of is unique:
  * LEDGER_TAKEN and the earlier repeat when that job was repeated already, and the repeat did not
  * fail. Past the budget: LEDGER_FAILED with ERR_BUDGET, the limit's name in its field, and the sum in
- * its text; a repeat is never refused for that. The key is stored as the job's dedup_key; without one
- * the job's own is, for others to find.
+ * its text; a repeat is never refused for that. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
  */
 typedef void ledger_accept_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
                               int created, const struct ledger_history *history,

@@ -46,13 +46,13 @@ static const char *const texts[STMT_COUNT] = {
                      " AND submitted_ms > 0 AND ended_ms > submitted_ms"
                      " AND state NOT IN ('failed','cancelled','expired','unknown')"
                      " ORDER BY ended_ms DESC LIMIT 20",
-    [STMT_SPENT_DAY] = "SELECT total(" PAID ") FROM jobs WHERE currency = ?1 AND created_ms > ?2",
-    [STMT_SPENT_CONVERSATION] = "SELECT total(" PAID ") FROM jobs"
-                                " WHERE currency = ?1 AND conversation = ?2",
     [STMT_BATCH] = "SELECT count(*), ifnull(sum(state NOT IN " ENDS "), 0),"
                    " ifnull(sum(state IN ('failed','cancelled','expired','unknown')), 0) FROM ("
                    "SELECT state, max(number) FROM jobs WHERE batch = ?1 AND batch_index > 0"
                    " GROUP BY batch_index)",
+    [STMT_SPENT_DAY] = "SELECT total(" PAID ") FROM jobs WHERE currency = ?1 AND created_ms > ?2",
+    [STMT_SPENT_CONVERSATION] = "SELECT total(" PAID ") FROM jobs"
+                                " WHERE currency = ?1 AND conversation = ?2",
     [STMT_UPLOAD_GET] = "SELECT url FROM uploads WHERE account = ?1 AND key = ?2 AND until_ms > ?3",
     [STMT_UPLOAD_PUT] = "INSERT INTO uploads(account, key, url, until_ms) VALUES(?1, ?2, ?3, ?4)"
                         " ON CONFLICT(account, key) DO UPDATE SET url = excluded.url,"

@@ -44,9 +44,9 @@ struct op {
     char *conversation;
     char *job_kind;
     int take;
+    enum ledger_dedup dedup;
     int has_budget;
     struct ledger_budget budget;
-    enum ledger_dedup dedup;
     int release;
     int can_deliver;
     int with_files;
@@ -119,9 +119,9 @@ enum stmt {
     STMT_DELIVERIES_OF,
     STMT_DELIVERY_PUT,
     STMT_HISTORY,
+    STMT_BATCH,
     STMT_SPENT_DAY,
     STMT_SPENT_CONVERSATION,
-    STMT_BATCH,
     STMT_UPLOAD_GET,
     STMT_UPLOAD_PUT,
     STMT_UPLOADS_DROP,

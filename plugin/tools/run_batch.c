@@ -44,6 +44,7 @@ struct batch {
     int cost_unknown; /* some */
     char currency[8];
     int currencies;   /* more than one */
+    const char *dedup_key; /* of a confirmed batch: its token */
     ahp_deferred *turn;
     int in_turn;
 };
@@ -112,25 +113,14 @@ static json_t *few(const json_t *rows)
     return some;
 }
 
-/* All of it as one plan, for the yes that it needs. */
-static int plan_of(const struct batch *it, struct provider_plan *ret_plan)
-{
-    struct provider_plan plan = {.kind = "batch"};
-
-    plan.files = (unsigned)(json_array_size(it->items) - json_array_size(it->invalid));
-    plan.cost = it->cost_unknown || it->currencies ? -1 : it->cost;
-    snprintf(plan.currency, sizeof(plan.currency), "%s", it->currency);
-    plan.changed = json_array();
-    plan.request = json_incref(it->planned);
-    *ret_plan = plan;
-    return plan.changed ? 0 : -1;
-}
+static int plan_whole(const struct batch *it, struct provider_plan *ret_plan);
+static int name_it(struct batch *it);
 
 static void answer_plan(struct batch *it)
 {
     struct call *call = it->call;
     struct provider_plan plan;
-    int is_planned = plan_of(it, &plan) == 0;
+    int is_planned = name_it(it) == 0 && plan_whole(it, &plan) == 0;
     json_t *json = json_pack("{s:s, s:I}", "status", "plan", "items",
                              (json_int_t)json_array_size(it->items));
     json_t *values = json_pack("{s:I, s:I, s:f, s:s}", "items",
@@ -150,7 +140,8 @@ static void answer_plan(struct batch *it)
         result_note(json, call, "plan.batch", json_incref(values));
     if (json && is_planned)
         confirm_note(call, config_provider_by_id(call_config(call), "web"), &plan, json);
-    provider_plan_done(&plan);
+    if (is_planned)
+        provider_plan_done(&plan);
     json_decref(values);
     mem_free(cost);
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
@@ -189,10 +180,31 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
         call_wait(call, seconds ? json_integer_value(seconds) * 1000 : -1);
 }
 
+/* -1 without memory. */
+static int plan_whole(const struct batch *it, struct provider_plan *ret_plan)
+{
+    const json_t *args = it->call->args;
+
+    memset(ret_plan, 0, sizeof(*ret_plan));
+    ret_plan->kind = "batch";
+    ret_plan->files = 1;
+    ret_plan->cost = it->cost_unknown || it->currencies ? -1 : it->cost;
+    snprintf(ret_plan->prefix, sizeof(ret_plan->prefix), "batch");
+    snprintf(ret_plan->model, sizeof(ret_plan->model), "%s", it->name);
+    snprintf(ret_plan->currency, sizeof(ret_plan->currency), "%s", it->currency);
+    ret_plan->changed = json_array();
+    ret_plan->request =
+        json_pack("{s:s?, s:I, s:b, s:O}", "manifest",
+                  json_string_value(json_object_get(args, "manifest")), "count",
+                  (json_int_t)(json_array_size(it->items) - json_array_size(it->invalid)),
+                  "continue_on_error", flag(it->call, "continue_on_error"), "invalid", it->invalid);
+    return ret_plan->request && ret_plan->changed ? 0 : -1;
+}
+
 static void order_whole(struct batch *it)
 {
     struct call *call = it->call;
-    struct provider_plan plan = {.kind = "batch", .prefix = "batch", .files = 1};
+    struct provider_plan plan;
     struct engine_order order = {
         .tool = call->tool->name,
         .provider = config_provider_by_id(call_config(call), "web"),
@@ -202,23 +214,16 @@ static void order_whole(struct batch *it)
         .locale = words_tag(call->language),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
+        .dedup_key = it->dedup_key,
         .dedup_text = it->name,
-        .again = it->made > 0, /* something is new in it: a whole of its own that tells of it */
+        /* With something new in it a whole of its own that tells of it; a token names one whole. */
+        .again = it->made > 0 && !it->dedup_key,
         .batch = it->name,
     };
     struct err err;
 
-    plan.cost = it->cost_unknown || it->currencies ? -1 : it->cost;
-    snprintf(plan.currency, sizeof(plan.currency), "%s", it->currency);
-    plan.changed = json_array();
-    plan.request = json_pack("{s:s?, s:I, s:b, s:O}", "manifest",
-                             json_string_value(json_object_get(call->args, "manifest")), "count",
-                             (json_int_t)(json_array_size(it->items) -
-                                          json_array_size(it->invalid)),
-                             "continue_on_error", flag(call, "continue_on_error"), "invalid",
-                             it->invalid);
     order.hold = is_held(call);
-    if (!plan.request || !plan.changed)
+    if (plan_whole(it, &plan))
         err_nomem(&err);
     else if (engine_order(call_engine(call), &order, ordered, call, &err) == 0)
         err.kind = ERR_NONE;
@@ -253,25 +258,35 @@ static int name_it(struct batch *it)
     return 0;
 }
 
-static void agreed(struct call *call, json_t *args);
+static void confirm(struct batch *it);
 
-/* 0: a person is asked, or the call was answered. */
-static int may_begin(struct batch *it)
+static void confirmed(struct call *call, json_t *args)
 {
-    struct provider_plan plan;
-    const char *once;
-    struct err err;
-    int may = 0;
+    json_decref(args);
+    confirm(call->batch);
+}
 
-    if (plan_of(it, &plan)) {
+/* One yes for all items; they are not asked for one by one. */
+static void confirm(struct batch *it)
+{
+    struct call *call = it->call;
+    struct provider_plan plan;
+    struct err err;
+
+    if (plan_whole(it, &plan)) {
+        provider_plan_done(&plan);
         err_nomem(&err);
-        call_fail(it->call, &err);
-    } else {
-        may = confirm_pass(it->call, config_provider_by_id(call_config(it->call), "web"), &plan,
-                           NULL, agreed, &once);
+        call_fail(call, &err);
+        return;
+    }
+    plan.files = (unsigned)(json_array_size(it->items) - json_array_size(it->invalid));
+    if (confirm_pass(call, config_provider_by_id(call_config(call), "web"), &plan,
+                            call->args, confirmed, &it->dedup_key)) {
+        it->pass = PASS_ORDER;
+        it->next = 0;
+        go_on(it);
     }
     provider_plan_done(&plan);
-    return may;
 }
 
 static void pass_over(struct batch *it)
@@ -291,17 +306,9 @@ static void pass_over(struct batch *it)
     } else if (name_it(it)) {
         err_nomem(&err);
         call_fail(call, &err);
-    } else if (may_begin(it)) {
-        it->pass = PASS_ORDER;
-        it->next = 0;
-        go_on(it);
+    } else {
+        confirm(it);
     }
-}
-
-static void agreed(struct call *call, json_t *args)
-{
-    json_decref(args);
-    pass_over(call->batch);
 }
 
 static void add_cost(struct batch *it, const json_t *json)

@@ -19,8 +19,8 @@ struct toolbox;
 struct call;
 struct resolving;
 struct checking;
-struct confirming;
 struct batch;
+struct confirming;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */

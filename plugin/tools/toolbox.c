@@ -146,8 +146,8 @@ static void call_free(struct call *call)
     engine_unwatch(call->watch);
     inputs_drop(call);
     checking_drop(call);
-    confirm_drop(call);
     batch_close(call);
+    confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->notes);
