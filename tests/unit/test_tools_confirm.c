@@ -4,6 +4,8 @@
  */
 #include "engine_rig.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -620,6 +622,50 @@ static void a_host_that_cannot_ask_now(void **state)
     assert_int_equal(rig->spends, 1);
 }
 
+/* Wherever memory ends, nothing is sent without a yes. */
+static void memory_may_run_out_anywhere(void **state)
+{
+    struct rig *rig = *state;
+
+    for (int asks = 0; asks < 2; asks++) {
+        int ended_well = 0;
+
+        rig->a.fake->has_approval = asks;
+        begin(state, "confirm: 'always'");
+        for (long nth = 1; nth < 300 && ended_well < 3; nth++) {
+            ahp_call call = fake_host_call(rig->a.fake, "generate_image", BOAT, "to", "c");
+            uint32_t before = rig->a.fake->questions_count;
+            int32_t rc;
+
+            mem_fail_after(nth, 0);
+            rc = rig->a.inst->call(rig->a.inst->self, &call);
+            mem_fail_after(0, 0);
+            if (rc == AHP_E_NOMEM)
+                continue;
+            assert_int_equal(rc, AHP_OK);
+            rig_spin(rig, 5);
+            if (rig->a.fake->questions_count > before) {
+                mem_fail_after(nth % 20 + 1, 0);
+                fake_host_answer(rig->a.fake, before, AHP_APPROVAL_DENIED);
+                mem_fail_after(0, 0);
+                ended_well++;
+            } else if (strstr(side_end_of(&rig->a, call.id)->json, "needs_confirmation")) {
+                ended_well++;
+            } else {
+                ended_well = 0;
+            }
+            assert_non_null(side_end_of(&rig->a, call.id));
+        }
+        assert_true(ended_well > 0);
+        assert_int_equal(rig->spends, 0);
+        assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs"), "0");
+        if (!asks) {
+            side_destroy(&rig->a);
+            rig->a.fake = fake_host_new();
+        }
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -641,6 +687,7 @@ int main(void)
         TEST(a_question_ends_with_its_call),
         TEST(a_change_meanwhile_is_asked_again),
         TEST(a_host_that_cannot_ask_now),
+        TEST(memory_may_run_out_anywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
