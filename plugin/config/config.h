@@ -81,6 +81,7 @@ const char *config_file(const struct config *config);      /* its path, also whe
 const char *config_state_dir(const struct config *config); /* ours, for the ledger */
 const char *config_images_dir(const struct config *config);
 const char *config_videos_dir(const struct config *config);
+const char *config_media_dir(const struct config *config); /* the host's own, that skills share */
 const char *config_locale(const struct config *config); /* or NULL */
 
 /*

@@ -160,6 +160,9 @@ char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 void fetch_start(struct job *job);
 void fetch_finish(struct job *job); /* files are here: tell the user, or be done */
 
+/* record.c: a file for other programs of the service; 1: `then` follows, 0: there is none to write */
+int record_start(struct job *job, job_then_fn *then);
+
 /* schedule.c */
 void schedule_at(struct job *job, int64_t due_ms);
 void schedule_in(struct job *job, int64_t delay_ms);
@@ -175,6 +178,8 @@ void job_times(const struct job *job, struct provider_times *ret_times);
 int deliver_add(struct job *job, int32_t kind, const char *text);
 struct ledger_delivery *deliver_open(struct job *job);
 void deliver_run(struct job *job);
+/* The host is done with its key: what is sent again needs a new one. */
+int deliver_is_settled(const struct job *job, const struct ledger_delivery *delivery);
 int deliver_receipt(struct job *job, const ahp_receipt *receipt); /* 1: a record follows */
 void deliver_overdue(struct job *job); /* no receipt for too long */
 char *deliver_words(const struct job *job); /* mem_free */
