@@ -28,6 +28,7 @@ struct confirming {
     json_t *args;     /* for again */
     confirm_again_fn *again;
     uint8_t subject[TOKEN_SUBJECT_BYTES];
+    int is_affordable; /* no limit stands in the way, as far as can be seen */
     int is_allowed;
 };
 
@@ -325,41 +326,76 @@ void confirm_drop(struct call *call)
     mem_free(it);
 }
 
-/* AHP_OK when the host asks now. */
-static int32_t begin_asking(struct call *call, const struct config_provider *provider,
-                        const struct provider_plan *plan, json_t *args, const uint8_t *subject,
-                        confirm_again_fn *again)
+/* What the call is about: as it was, if it is the same. NULL: no memory. */
+static struct confirming *hold(struct call *call, json_t *args, const uint8_t *subject,
+                               confirm_again_fn *again)
 {
-    struct confirming *it = mem_alloc(sizeof(*it));
-    int32_t rc;
+    struct confirming *it = call->confirming;
 
-    if (!it)
-        return AHP_E_NOMEM;
-    it->args = json_incref(args);
+    if (!it || memcmp(it->subject, subject, sizeof(it->subject)) != 0) {
+        it = mem_alloc(sizeof(*it));
+        if (!it)
+            return NULL;
+        memcpy(it->subject, subject, sizeof(it->subject));
+    }
+    json_incref(args);
+    if (it != call->confirming)
+        confirm_drop(call); /* of what is not the same any more */
+    json_decref(it->args);
+    it->args = args;
     it->again = again;
-    memcpy(it->subject, subject, sizeof(it->subject));
-    confirm_drop(call); /* of what is not the same any more */
     call->confirming = it;
-    rc = ask_host(call, provider, plan, it);
-    if (rc != AHP_OK)
-        confirm_drop(call);
-    return rc;
+    return it;
+}
+
+/* ---- is there money left? ---- */
+
+static void checked(void *ud, enum ledger_result result, const struct err *err)
+{
+    struct call *call = ud;
+    struct confirming *it = call->confirming;
+
+    if (call_back(call))
+        return;
+    if (result != LEDGER_OK) {
+        call_fail(call, err);
+        return;
+    }
+    it->is_affordable = 1;
+    it->again(call, json_incref(it->args));
+}
+
+/* 1: nobody is to be asked now; the limits are looked at first, or the call was answered. */
+static int check_limits(struct call *call, const struct provider_plan *plan,
+                        const struct confirming *it)
+{
+    struct ledger_budget budget;
+    struct err err;
+
+    if (it->is_affordable || !confirm_budget(call, &budget))
+        return 0;
+    if (engine_afford(call_engine(call), &budget, call->conversation, plan, checked, call) == 0) {
+        call_begin(call);
+        return 1;
+    }
+    err_nomem(&err);
+    call_fail(call, &err);
+    return 1;
 }
 
 /* The host asks, or the caller has to. */
 static void ask(struct call *call, const struct config_provider *provider,
-                const struct provider_plan *plan, json_t *args, const uint8_t *subject,
-                confirm_again_fn *again)
+                const struct provider_plan *plan, struct confirming *it)
 {
     int32_t rc = AHP_E_UNSUPPORTED;
     struct err err;
 
     if (call_env(call)->approval)
-        rc = begin_asking(call, provider, plan, args, subject, again);
+        rc = ask_host(call, provider, plan, it);
     if (rc == AHP_OK)
         return;
     if (rc == AHP_E_UNSUPPORTED) {
-        answer_token(call, provider, plan, subject);
+        answer_token(call, provider, plan, it->subject);
         return;
     }
     if (rc == AHP_E_NOMEM)
@@ -373,7 +409,7 @@ int confirm_pass(struct call *call, const struct config_provider *provider,
                  const struct provider_plan *plan, json_t *args, confirm_again_fn *again,
                  const char **ret_once)
 {
-    const struct confirming *it = call->confirming;
+    struct confirming *it = call->confirming;
     uint8_t subject[TOKEN_SUBJECT_BYTES];
     struct err err;
     int rc;
@@ -396,6 +432,12 @@ int confirm_pass(struct call *call, const struct config_provider *provider,
     if (rc || !is_wanted(call, plan) ||
         (it && it->is_allowed && memcmp(it->subject, subject, sizeof(subject)) == 0))
         return 1;
-    ask(call, provider, plan, args, subject, again);
+    it = hold(call, args, subject, again);
+    if (!it) {
+        err_nomem(&err);
+        call_fail(call, &err);
+    } else if (!check_limits(call, plan, it)) {
+        ask(call, provider, plan, it);
+    }
     return 0;
 }

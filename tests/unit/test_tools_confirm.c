@@ -385,6 +385,8 @@ static void sending_again_needs_a_yes(void **state)
     assert_int_equal(rig->spends, 2);
 }
 
+static uint64_t ask(struct rig *rig, const char *args, uint32_t questions);
+
 /* ---- limits ---- */
 
 /* Ends as an error of that field; nothing was sent. */
@@ -451,9 +453,31 @@ static void what_no_limit_can_count_needs_a_yes(void **state)
         snprintf(args, sizeof(args), "{\"prompt\":\"x%d\",\"model\":\"cheap\"}", i);
         check_done(rig, args, "c");
     }
-    /* And nothing at all when the limit is reached. */
-    token_for(rig, "generate_image", "{\"prompt\":\"2\"}", token);
-    check_over(rig, with("{\"prompt\":\"2\"}", token), "c", "day", "1 >= 1 USD");
+    /* And nothing at all when the limit is reached: nobody is asked for what cannot be. */
+    check_over(rig, "{\"prompt\":\"2\"}", "c", "day", "1 >= 1 USD");
+}
+
+static void nobody_is_asked_past_a_limit(void **state)
+{
+    struct rig *rig = *state;
+    char token[64];
+    uint64_t id;
+
+    rig->a.fake->has_approval = 1;
+    begin(state, "confirm: 'always', limits: { day: 1, currency: 'USD' }");
+    check_over(rig, "{\"prompt\":\"1\",\"model\":\"dear\"}", "c", "day", "0 + 3 > 1 USD");
+    assert_int_equal(rig->a.fake->questions_count, 0);
+    id = ask(rig, BOAT, 1);
+    fake_host_answer(rig->a.fake, 0, AHP_APPROVAL_ALLOWED);
+    side_end_of(&rig->a, id);
+    rig_until_deliveries(&rig->a, 1);
+    /* What is spent between the question and the yes counts as well. */
+    side_destroy(&rig->a);
+    side_open(&rig->a, "s");
+    token_for(rig, "generate_image", "{\"prompt\":\"2\",\"model\":\"cheap\"}", token);
+    rig_exec(&rig->a, "UPDATE jobs SET cost = 0.9");
+    check_over(rig, with("{\"prompt\":\"2\",\"model\":\"cheap\"}", token), "c", "day",
+               "0.9 + 0.25 > 1 USD");
 }
 
 static void several_at_once_stay_below_the_limit(void **state)
@@ -682,6 +706,7 @@ int main(void)
         TEST(sending_again_needs_a_yes),
         TEST(limits_hold),
         TEST(what_no_limit_can_count_needs_a_yes),
+        TEST(nobody_is_asked_past_a_limit),
         TEST(several_at_once_stay_below_the_limit),
         TEST(the_host_is_asked),
         TEST(a_question_ends_with_its_call),
