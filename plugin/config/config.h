@@ -96,6 +96,17 @@ const char *const *config_roots(const struct config *config, size_t *ret_count);
 /* A member of plugins.entries.clawmedia.config, checked against config.schema.json; or NULL. */
 const json_t *config_setting(const struct config *config, const char *name);
 
+/* When a person is asked before money is spent, and how much may be. */
+struct config_spending {
+    int asks;         /* 0: never */
+    double above;     /* asks: at estimates above this, and at those that are not known; < 0: always */
+    char currency[8]; /* of `above`; "": whatever the estimate is in */
+    double day;          /* the most in 24 hours, < 0: no limit */
+    double conversation; /* the most in a conversation, < 0: no limit */
+    char limits_currency[8];
+};
+void config_spending(const struct config *config, struct config_spending *ret_spending);
+
 /* The whole configuration as the host resolves it, secret references left alone; NULL before the
  * first good config_refresh. */
 const json_t *config_root(const struct config *config);
