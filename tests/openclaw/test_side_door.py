@@ -88,7 +88,18 @@ class SideDoor(unittest.TestCase):
         self.bed.model.wait(lambda body: "no boats today" in json.dumps(body["messages"]), bed.TURN_S)
         self.bed.chat.wait(CHAT, since, bed.TURN_S, text="heard")
 
-    def test_8_every_request_was_paid_once(self):
+    def test_8_no_way_round_a_persons_yes(self):
+        gateway = self.bed.gateway
+        self.bed.set("plugins.entries.clawmedia.config.confirm", "always")
+        gateway.wait("config hot reload applied .*confirm", bed.TURN_S)
+        before = self.bed.sim.totals()["submissions"]
+        since = self.asked("image_generate", {"prompt": "a raft"})
+        self.bed.model.wait(lambda body: "call generate_image instead" in json.dumps(body["messages"]),
+                            bed.TURN_S)
+        self.bed.chat.wait(CHAT, since, bed.TURN_S, text="heard")
+        self.assertEqual(self.bed.sim.totals()["submissions"], before)
+
+    def test_9_every_request_was_paid_once(self):
         totals = self.bed.sim.totals()
         jobs = self.bed.rows("SELECT * FROM jobs WHERE state = 'done'")
         self.assertEqual(totals["charges"], len(jobs))

@@ -156,6 +156,7 @@ struct openai_collect {
     const json_t *reading; /* the catalogue's */
     const json_t *wire;
     int video;
+    int all; /* of every kind and certainty, not the likeliest ones of one kind */
     struct openai_reading *out;
 };
 
@@ -181,8 +182,5 @@ void openai_error_status(const struct http_reply *reply, const json_t *json,
 /* An error inside a 2xx answer: 1 and *ret_err, or 0. `failed`: the state already said so. */
 int openai_error_inside(const json_t *json, const json_t *catalog, struct arena *arena, int failed,
                         struct err *ret_err);
-
-/* One line, bounded, valid UTF-8, without anything that looks like a key. */
-char *openai_error_clean(struct arena *arena, const char *text, size_t len);
 
 #endif

@@ -105,9 +105,13 @@ async function placeInputs(folder, images) {
   );
 }
 
-function wordsOf(result) {
+/* Why there is no file. Nobody can be asked from in there, so a yes has to be had elsewhere. */
+function reasonOf(result, tool) {
   try {
     const body = JSON.parse(result.json);
+    if (body.status === "needs_confirmation") {
+      return `a person has to say yes to this before money is spent: call ${tool} instead, which asks`;
+    }
     return body.message ?? body.error?.message;
   } catch {
     return undefined;
@@ -128,7 +132,7 @@ async function run(deps, { images, timeoutMs, callOf }) {
     if (!isOver) {
       throw new Error(`job ${result.jobId} is not done in time; it goes on, and its file will be in ${deps.outputDir()}`);
     }
-    if (result.status !== RESULT_OK || result.files.length === 0) throw new Error(wordsOf(result) ?? "clawmedia made nothing");
+    if (result.status !== RESULT_OK || result.files.length === 0) throw new Error(reasonOf(result, tool) ?? "clawmedia made nothing");
     const assets = result.files.map(async (file) => ({
       buffer: await fs.readFile(file.path),
       mimeType: file.mime,
