@@ -79,10 +79,12 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
     return key;
 }
 
-static char *plan_text(const struct provider_plan *plan)
+static char *plan_text(const struct engine_order *order)
 {
-    json_t *json = json_pack("{s:O?, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
-                             plan->changed, "prefix", plan->prefix, "files", (int)plan->files,
+    const struct provider_plan *plan = order->plan;
+    json_t *json = json_pack("{s:O?, s:s, s:s*, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
+                             plan->changed, "prefix", plan->prefix, "output_dir",
+                             order->output_dir, "files", (int)plan->files,
                              "times", "shortest_ms", (json_int_t)plan->times.shortest_ms,
                              "typical_ms", (json_int_t)plan->times.typical_ms, "floor_ms",
                              (json_int_t)plan->times.floor_ms, "ceiling_ms",
@@ -272,7 +274,7 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
 {
     struct ordering *ordering = mem_alloc(sizeof(*ordering));
     char *request = json_dumps(order->plan->request, JSON_COMPACT);
-    char *plan = plan_text(order->plan);
+    char *plan = plan_text(order);
     char *key = dedup_key(engine, order);
     struct job *job = NULL;
     int rc = -1;

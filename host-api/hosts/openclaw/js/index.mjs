@@ -8,7 +8,7 @@
 import fs from "node:fs";
 import { answerOf } from "./answer.mjs";
 import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
-import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
+import { callerOf, flagsOf, foldersOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
 const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
@@ -23,8 +23,8 @@ function executionTimeoutMs(params) {
 function makeLease(api) {
   let lease;
   return {
-    async engine(ctx, options) {
-      lease ??= acquireEngine(api, { workspaceDir: ctx?.workspaceDir, ...options });
+    async engine(options) {
+      lease ??= acquireEngine(api, options);
       try {
         return (await lease).engine;
       } catch (error) {
@@ -51,7 +51,7 @@ function makeTool(api, lease, described, ctx) {
     getExecutionTimeoutMs: executionTimeoutMs,
     async execute(toolCallId, params, signal, onUpdate) {
       const flags = flagsOf(ctx);
-      const engine = await lease.engine(ctx, { canDeliver: !(flags & FLAG_ONE_SHOT) });
+      const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
       const result = await engine.call(
         {
@@ -60,6 +60,7 @@ function makeTool(api, lease, described, ctx) {
           replyTo: replyToOf(ctx),
           conversation: conversationOf(ctx),
           caller: callerOf(ctx),
+          ...foldersOf(ctx),
           flags,
           deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
         },
@@ -95,9 +96,9 @@ export default {
     }
     api.registerService({
       id: "clawmedia",
-      async start(ctx) {
+      async start() {
         try {
-          await ofService.engine(ctx, { canDeliver: true });
+          await ofService.engine({ canDeliver: true });
         } catch (error) {
           api.logger?.error?.(`clawmedia cannot work: ${error.message}`);
         }
