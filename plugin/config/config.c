@@ -164,6 +164,11 @@ char *config_output_dir(const struct config *config, const char *given, const ch
                       strcmp(kind, "video") == 0 ? "videos" : "images");
 }
 
+const char *config_media_dir(const struct config *config)
+{
+    return config->media_dir;
+}
+
 const char *config_locale(const struct config *config)
 {
     return config->locale;

@@ -144,6 +144,7 @@ static int order(struct call *call, const json_t *args)
         .conversation = call->conversation,
         .caller = call->caller,
         .locale = words_tag(call->language),
+        .output_dir = call->output_dir,
         .again = 1,
     };
     struct err err;
