@@ -41,6 +41,19 @@ function makeLease(api) {
   };
 }
 
+function requestOf(ctx, tool, params) {
+  return {
+    tool,
+    args: JSON.stringify(params ?? {}),
+    replyTo: replyToOf(ctx),
+    conversation: conversationOf(ctx),
+    caller: callerOf(ctx),
+    ...foldersOf(ctx),
+    flags: flagsOf(ctx),
+    deadlineMs: 0,
+  };
+}
+
 function makeTool(api, lease, described, ctx) {
   return {
     name: described.name,
@@ -56,13 +69,7 @@ function makeTool(api, lease, described, ctx) {
       signal?.throwIfAborted();
       const result = await engine.call(
         {
-          tool: described.name,
-          args: JSON.stringify(params ?? {}),
-          replyTo: replyToOf(ctx),
-          conversation: conversationOf(ctx),
-          caller: callerOf(ctx),
-          ...foldersOf(ctx),
-          flags,
+          ...requestOf(ctx, described.name, params),
           deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
         },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
@@ -85,20 +92,9 @@ function tellProgress(onUpdate, id, permille, text) {
 
 /* What the engine would do, for the host's prompt. */
 function planFor(lease, ctx, tool, params) {
-  return lease.engine(ctx, { canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) }).then((engine) =>
-    engine.call(
-      {
-        tool: tool.name,
-        args: JSON.stringify(params),
-        replyTo: replyToOf(ctx),
-        conversation: conversationOf(ctx),
-        caller: callerOf(ctx),
-        flags: flagsOf(ctx),
-        deadlineMs: 0,
-      },
-      {},
-    ),
-  );
+  return lease
+    .engine({ canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) })
+    .then((engine) => engine.call(requestOf(ctx, tool.name, params), {}));
 }
 
 function askBefore(api, lease, approval, event, hookCtx) {
