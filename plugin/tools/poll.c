@@ -131,6 +131,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
     order.conversation = old->conversation;
+    order.output_dir = json_string_value(json_object_get(stored, "output_dir"));
     order.caller = call->caller;
     order.locale = old->locale;
     order.reply_to = call->reply_to ? call->reply_to : old->reply_to;

@@ -157,6 +157,8 @@ static void call_free(struct call *call)
     mem_free(call->caller);
     mem_free(call->reply_to);
     mem_free(call->dedup_key);
+    mem_free(call->workspace);
+    mem_free(call->output_dir);
     mem_free(call);
 }
 
@@ -279,6 +281,13 @@ static char *keep(const ahp_text *text, int *failed)
     return copy;
 }
 
+/* None, or an absolute path. */
+static int is_folder(const ahp_text *text)
+{
+    return !text->len || (text->ptr && text->len <= AHP_FOLDER_BYTES_MAX && text->ptr[0] == '/' &&
+                          !memchr(text->ptr, '\0', text->len));
+}
+
 static struct call *call_new(struct toolbox *box, const struct tool *tool, const ahp_call *from)
 {
     struct call *call = mem_alloc(sizeof(*call));
@@ -307,6 +316,10 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
         failed = 1;
     if (AHP_IN(from, caller))
         call->caller = keep(&from->caller, &failed);
+    if (AHP_IN(from, workspace))
+        call->workspace = keep(&from->workspace, &failed);
+    if (AHP_IN(from, output_dir))
+        call->output_dir = keep(&from->output_dir, &failed);
     DL_APPEND(box->calls, call);
     box->calls_count++;
     call->args = from->args.ptr && from->args.len
@@ -362,7 +375,9 @@ struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
     inner->told_permille = -2;
     inner->args = args_take;
     inner->conversation = mem_text(call->conversation);
-    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller)));
+    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller))) ||
+             (call->workspace && !(inner->workspace = mem_text(call->workspace))) ||
+             (call->output_dir && !(inner->output_dir = mem_text(call->output_dir)));
     DL_APPEND(call->box->calls, inner);
     call->box->calls_count++;
     if (failed || !inner->tool) {
@@ -399,6 +414,9 @@ int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
         return AHP_E_NOT_FOUND;
     if (box->stopping)
         return AHP_E_STATE;
+    if ((AHP_IN(from, workspace) && !is_folder(&from->workspace)) ||
+        (AHP_IN(from, output_dir) && !is_folder(&from->output_dir)))
+        return AHP_E_INVALID;
     if (box->calls_count >= LIMIT_CALLS || from->args.len > LIMIT_ARGS_BYTES ||
         (AHP_IN(from, reply_to) && from->reply_to.len > AHP_REPLY_TO_BYTES_MAX) ||
         (AHP_IN(from, dedup_key) && from->dedup_key.len > AHP_KEY_BYTES_MAX))
