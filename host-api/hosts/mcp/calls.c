@@ -151,6 +151,7 @@ void calls_cancel(struct server *s, const json_t *id)
     if (r == NULL)
         return; /* answered already, or never was */
     r->is_cancelled = 1;
+    s->requests_count--; /* its id, too, is free again */
     if (r->call_id == 0)
         request_drop(r);
     else

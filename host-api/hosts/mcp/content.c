@@ -198,7 +198,7 @@ static void write_words(FILE *out, const struct request *r, const ahp_result *re
     if (message == NULL)
         message = text_in(error, "text");
     fputs(message != NULL ? message : status != NULL ? status : "done", out);
-    if (advice != NULL && advice[0] != '\0')
+    if (advice != NULL && (message == NULL || strstr(message, advice) == NULL))
         fprintf(out, "\n%s", advice);
     if (result->job_id.len > 0)
         fprintf(out, "\n%.*s: %s", (int)result->job_id.len, result->job_id.ptr,

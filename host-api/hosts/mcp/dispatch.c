@@ -112,7 +112,7 @@ void request_drop(struct request *r)
     struct batch *b = r->batch;
 
     DL_DELETE(s->requests, r);
-    s->requests_count--;
+    s->requests_count -= !r->is_cancelled;
     json_decref(r->id);
     json_decref(r->params);
     json_decref(r->token);

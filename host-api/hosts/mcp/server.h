@@ -68,7 +68,7 @@ struct server {
     json_t *roots;   /* absolute paths; NULL: not known */
 
     struct request *requests;
-    unsigned requests_count;
+    unsigned requests_count; /* without those that were cancelled */
 
     int is_ending;
     int is_closed;
