@@ -32,6 +32,7 @@ struct toolbox {
     struct engine *engine;
     json_t *manifests[TOOLS];
     char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
+    char *outputs[TOOLS];
     ahp_tool tools[TOOLS];
     const ahp_tool *list[TOOLS];
     struct token_key token_key;
@@ -69,6 +70,7 @@ static uint32_t flag_bits(const json_t *flags)
         {"read_only", AHP_TOOL_READ_ONLY},         {"idempotent", AHP_TOOL_IDEMPOTENT},
         {"long_running", AHP_TOOL_LONG_RUNNING},   {"delivers_later", AHP_TOOL_DELIVERS_LATER},
         {"open_world", AHP_TOOL_OPEN_WORLD},       {"destructive", AHP_TOOL_DESTRUCTIVE},
+        {"jobs", AHP_TOOL_JOBS},
     };
     const json_t *flag;
     uint32_t bits = 0;
@@ -96,13 +98,15 @@ static int load_tool(struct toolbox *box, size_t index, struct err *err)
         return err_set(err, ERR_INTERNAL, "manifests/%s is missing or broken", name);
     box->manifests[index] = manifest;
     box->schemas[index] = json_dumps(json_object_get(manifest, "input_schema"), JSON_COMPACT);
-    if (!box->schemas[index])
+    box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
+    if (!box->schemas[index] || !box->outputs[index])
         return err_nomem(err);
     tool->size = sizeof(*tool);
     tool->name = all_tools[index]->name;
     tool->title = json_string_value(json_object_get(manifest, "title"));
     tool->summary = json_string_value(json_object_get(manifest, "summary"));
     tool->input_schema = box->schemas[index];
+    tool->output_schema = box->outputs[index];
     tool->flags = flag_bits(json_object_get(manifest, "flags"));
     tool->timeout_ms_default = tool->flags & AHP_TOOL_LONG_RUNNING ? 20 * 60 * 1000 : 30 * 1000;
     box->list[index] = tool;
@@ -474,6 +478,7 @@ void toolbox_close(struct toolbox *box)
         call_free(box->calls);
     for (size_t i = 0; i < TOOLS; i++) {
         free(box->schemas[i]);
+        free(box->outputs[i]);
         json_decref(box->manifests[i]);
     }
     mem_free(box);
