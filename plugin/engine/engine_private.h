@@ -199,6 +199,9 @@ void act_done(struct engine *engine);
 /* order.c */
 void order_done(struct engine *engine);
 
+/* measure.c: notes in the plan how the files differ from what was asked for */
+void measure_check(struct job *job);
+
 /* batch.c */
 int batch_is_whole(const struct job *job);
 void batch_run(struct job *job);    /* of a whole batch */
