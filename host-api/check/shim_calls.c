@@ -77,7 +77,9 @@ static int call_is_sound(const struct shim_subject *about, const ahp_call *call)
            shim_check_utf8(about, "conversation", &call->conversation,
                            AHP_CONVERSATION_BYTES_MAX) &&
            shim_check_utf8(about, "caller", &call->caller, AHP_CALLER_BYTES_MAX) &&
-           shim_check_utf8(about, "locale", &call->locale, AHP_LOCALE_BYTES_MAX);
+           shim_check_utf8(about, "locale", &call->locale, AHP_LOCALE_BYTES_MAX) &&
+           (!AHP_IN(call, folders) ||
+            shim_check_utf8(about, "folders", &call->folders, AHP_FOLDERS_BYTES_MAX));
 }
 
 static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
@@ -93,6 +95,8 @@ static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
     shim_lend_text(loan, &copy->conversation);
     shim_lend_text(loan, &copy->caller);
     shim_lend_text(loan, &copy->locale);
+    if (AHP_IN(copy, folders))
+        shim_lend_text(loan, &copy->folders);
     return loan->failed ? call : copy;
 }
 

@@ -89,7 +89,9 @@ const char *config_locale(const struct config *config); /* or NULL */
  */
 int config_resume(const struct config *config);
 
-/* Folders that local inputs may come from, the workspace first. */
+#define CONFIG_ROOTS_MAX 16
+
+/* Folders that local inputs may come from, the workspace first: at most CONFIG_ROOTS_MAX. */
 const char *const *config_roots(const struct config *config, size_t *ret_count);
 
 /* A member of plugins.entries.clawmedia.config, checked against config.schema.json; or NULL. */

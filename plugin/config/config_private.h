@@ -9,7 +9,6 @@
 
 #include <sys/stat.h>
 
-#define CONFIG_ROOTS_MAX 16
 #define CONFIG_PROVIDERS_MAX 64
 #define CONFIG_HEADERS_MAX 8
 #define CONFIG_DOTENVS 3 /* working directory, state folder, gateway.env */

@@ -4,6 +4,7 @@
  */
 #include "tools/tool.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "media/media.h"
 
@@ -58,10 +59,28 @@ static int put(struct resolving *it, json_t *value)
                                 : json_object_set_new(it->args, field_name(it), value);
 }
 
+/* Where this call's files may lie: the configured folders, and what it brings along. */
+static size_t roots_of(const struct call *call,
+                       const char *ret_roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS])
+{
+    size_t count, index;
+    const char *const *roots = config_roots(call_config(call), &count);
+    const json_t *folder;
+
+    memcpy(ret_roots, roots, count * sizeof(*roots));
+    json_array_foreach(call->folders, index, folder) {
+        const char *path = json_string_value(folder);
+
+        if (path && path[0] == '/' && index < LIMIT_FOLDERS)
+            ret_roots[count++] = path;
+    }
+    return count;
+}
+
 static int put_file(struct resolving *it, const char *path, struct err *err)
 {
-    size_t count;
-    const char *const *roots = config_roots(call_config(it->call), &count);
+    const char *roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS];
+    size_t count = roots_of(it->call, roots);
     struct media_input input;
     json_t *value;
 

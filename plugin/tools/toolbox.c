@@ -142,6 +142,7 @@ static void call_free(struct call *call)
     checking_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
+    json_decref(call->folders);
     json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
@@ -289,6 +290,8 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     call->args = from->args.ptr && from->args.len
                      ? json_loadb(from->args.ptr, from->args.len, 0, NULL)
                      : json_object();
+    if (AHP_IN(from, folders) && from->folders.len)
+        call->folders = json_loadb(from->folders.ptr, from->folders.len, 0, NULL);
     tag = keep(&locale, &failed);
     call->language =
         words_choose(tag ? tag : config_locale(box->config),

@@ -98,6 +98,24 @@ for _client in Case.clients:
                 lambda self, name=_name, client=_client: getattr(self, name)(client))
 
 
+class Roots(Case):
+    def test_files_in_the_clients_roots_may_be_named(self):
+        for client in self.clients:
+            world = self.world()
+            names = []
+            for folder in ("their roots", "elsewhere"):
+                os.mkdir(world.path(folder))
+                names.append(world.path(folder, "a.png"))
+                with open(names[-1], "wb") as f:
+                    f.write(harness.png(64, 64))
+            seen = self.judge(world, client, "roots", [
+                ["generate_image", {"prompt": "the same at night", "reference_images": [name]}]
+                for name in names], root="file://" + urllib.parse.quote(world.path("their roots")))
+            self.assertEqual([s["isError"] for s in seen], [False, True], (client, seen))
+            self.assertIn("reference_images", seen[1]["structured"]["error"]["field"])
+            self.assertEqual(world.sim.totals()["charges"], 1)
+
+
 class Tasks(Case):
     def test_experimental_tasks_with_the_sdk(self):
         seen = self.judge(self.world(), "sdk", "sdkTask", [VIDEO])

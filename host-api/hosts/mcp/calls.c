@@ -109,6 +109,7 @@ void calls_begin_take(struct request *r, const char *tool, json_t *args, uint32_
     const struct options *o = s->options;
     ahp_call call = {.size = sizeof(call), .flags = flags | AHP_CALL_NO_LATE_DELIVERY};
     char *text = json_dumps(args, DUMP_FLAGS);
+    char *folders = roots_folders(r);
     int32_t rc = AHP_E_NOMEM;
 
     json_decref(args);
@@ -119,6 +120,7 @@ void calls_begin_take(struct request *r, const char *tool, json_t *args, uint32_
     call.conversation = text_of(o->conversation);
     call.caller = text_of("mcp");
     call.locale = text_of(o->locale);
+    call.folders = text_of(folders);
     if (wait_ms > 0)
         call.deadline_ms = ahp_uv_now_ms(s->host) + wait_ms;
     r->on_result = fn;
@@ -126,6 +128,7 @@ void calls_begin_take(struct request *r, const char *tool, json_t *args, uint32_
     if (text != NULL)
         rc = ahp_uv_call(s->host, &call, &r->call_id, on_result, on_progress, r);
     free(text);
+    free(folders);
     if (rc != AHP_OK)
         refused(r, tool, rc);
     else if (r->token != NULL && !uv_is_active((uv_handle_t *)&s->beat))
@@ -217,7 +220,7 @@ void calls_tool(struct request *r)
         return;
     }
     task = settle_task(r, tool);
-    if (task < 0)
+    if (task < 0 || roots_settle(r, given))
         return;
     r->is_task = task;
     if (json_is_string(token) || json_is_number(token))

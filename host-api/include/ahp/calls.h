@@ -27,6 +27,7 @@ extern "C" {
 #define AHP_CALLER_BYTES_MAX 1024u
 #define AHP_LOCALE_BYTES_MAX 64u
 #define AHP_TOOL_NAME_BYTES_MAX 64u
+#define AHP_FOLDERS_BYTES_MAX (64u * 1024u)
 
 /*
  * The longest json of a result. A result's job_id has at most AHP_KEY_BYTES_MAX bytes, and it names
@@ -57,6 +58,12 @@ typedef struct ahp_call {
     ahp_text conversation; /* stable key of the chat; "the last picture" means the last in here */
     ahp_text caller;       /* who asks, for logs and limits; may be none */
     ahp_text locale;       /* BCP 47, such as "zh-CN"; none: the plugin looks at the request */
+
+    /*
+     * Folders whose files this call may name, beside those that the plugin's own settings allow: a
+     * JSON array of absolute paths. For callers that bring folders of their own along.
+     */
+    ahp_text folders;
 } ahp_call;
 
 /* How a call ended. */
