@@ -5,7 +5,13 @@
 
 static const struct provider *const providers[] = {
     &provider_openai,
+    &provider_plume,
 };
+
+const struct provider *provider_at(size_t index)
+{
+    return index < sizeof(providers) / sizeof(*providers) ? providers[index] : NULL;
+}
 
 const struct provider *provider_by_name(const char *name)
 {

@@ -50,6 +50,11 @@ static const char *field_name(const struct resolving *it)
     return it->fields[it->field];
 }
 
+static int is_video_field(const struct resolving *it)
+{
+    return strcmp(field_name(it), "video") == 0 || strcmp(field_name(it), "motion_video") == 0;
+}
+
 /* Puts the resolved value in the place of its text. */
 static int put(struct resolving *it, json_t *value)
 {
@@ -63,11 +68,11 @@ static int put(struct resolving *it, json_t *value)
 static size_t roots_of(const struct call *call,
                        const char *ret_roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS])
 {
-    size_t count, index;
-    const char *const *roots = config_roots(call_config(call), &count);
+    size_t count =
+        config_roots(call_config(call), call->workspace, call->output_dir, ret_roots);
     const json_t *folder;
+    size_t index;
 
-    memcpy(ret_roots, roots, count * sizeof(*roots));
     json_array_foreach(call->folders, index, folder) {
         const char *path = json_string_value(folder);
 
@@ -77,18 +82,28 @@ static size_t roots_of(const struct call *call,
     return count;
 }
 
-static int put_file(struct resolving *it, const char *path, struct err *err)
+/*
+ * `folder` is NULL, or where `path` is known to be from a job that the caller may see: it need not be
+ * among the caller's own then, as when another agent has taken the conversation over.
+ */
+static int put_file(struct resolving *it, const char *path, const char *folder, struct err *err)
 {
-    const char *roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS];
+    const char *roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS + 1];
     size_t count = roots_of(it->call, roots);
     struct media_input input;
     json_t *value;
 
+    if (folder)
+        roots[count++] = folder;
     if (media_input_open(path, roots, count, &input, err)) {
         if (!err->field[0] && strlen(field_name(it)) < sizeof(err->field))
             memcpy(err->field, field_name(it), strlen(field_name(it)) + 1);
         return -1;
     }
+    if (input.facts.kind != (is_video_field(it) ? MEDIA_VIDEO : MEDIA_IMAGE) &&
+        strcmp(field_name(it), "audio") != 0)
+        return err_field(err, field_name(it), "%s must be a %s; this is %s: %s", field_name(it),
+                         is_video_field(it) ? "video" : "picture", input.facts.mime, path);
     value = json_pack("{s:s, s:s, s:i, s:i, s:f, s:I, s:s}", "path", input.path, "mime",
                       input.facts.mime, "width", (int)input.facts.width, "height",
                       (int)input.facts.height, "seconds", (double)input.facts.duration_ms / 1000.0,
@@ -96,6 +111,16 @@ static int put_file(struct resolving *it, const char *path, struct err *err)
     if (!value || put(it, value))
         return err_nomem(err);
     return 0;
+}
+
+static int put_made(struct resolving *it, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_text_n(path, slash && slash > path ? (size_t)(slash - path) : 1);
+    int rc = folder ? put_file(it, path, folder, err) : err_nomem(err);
+
+    mem_free(folder);
+    return rc;
 }
 
 static void looked_up(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
@@ -123,14 +148,15 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
     }
     if (!file) {
         if (strcasecmp(wanted, "last") == 0)
-            err_field(&why, field_name(it), "there is no picture in this conversation yet");
+            err_field(&why, field_name(it), "there is no %s in this conversation yet",
+                      is_video_field(it) ? "video" : "picture");
         else
             err_field(&why, field_name(it), "there is no file \"%.40s\" in this conversation",
                       wanted);
         end(it, &why);
         return;
     }
-    if (put_file(it, file->path, &why)) {
+    if (put_made(it, file->path, &why)) {
         end(it, &why);
         return;
     }
@@ -140,7 +166,8 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
 
 static int is_handle(const char *text)
 {
-    return strncmp(text, "img_", 4) == 0 || strncmp(text, "vid_", 4) == 0;
+    return strncmp(text, "img_", 4) == 0 || strncmp(text, "vid_", 4) == 0 ||
+           strncmp(text, "aud_", 4) == 0;
 }
 
 /* 1: the answer comes later, through looked_up. */
@@ -159,10 +186,10 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
                          "the picture to a file first",
                          field_name(it));
     if (!is_handle(text) && strncmp(text, "job_", 4) != 0 && strcasecmp(text, "last") != 0)
-        return put_file(it, text, err);
+        return put_file(it, text, NULL, err);
     if (strcasecmp(text, "last") == 0) {
         query.conversation = it->call->conversation ? it->call->conversation : "";
-        query.kind = "image";
+        query.kind = is_video_field(it) ? "video" : "image";
         query.with_files = 1;
     } else if (is_handle(text)) {
         query.file = text;

@@ -298,6 +298,24 @@ class Roots(Case):
             self.assertTrue(server.answer(id)["result"]["isError"])
             self.finish(server)
 
+    def test_results_go_into_the_first_root_without_allow(self):
+        world = self.world()
+        os.mkdir(world.path("project"))
+        roots = {"roots": [{"uri": "file://" + world.path("project")}]}
+        call = {"name": "generate_image", "arguments": {"prompt": "a"}}
+        old = Server(world, allow=False)
+        old.initialize(roots={})
+        id = old.begin("tools/call", call)
+        old.send({"jsonrpc": "2.0", "id": old.request("roots/list")["id"], "result": roots})
+        new = Server(world, allow=False)
+        for result in (old.answer(id)["result"], new.ask("tools/call", dict(
+                call, arguments={"prompt": "b"}, _meta=meta(roots={}),
+                inputResponses={"roots": roots}))):
+            (file,) = result["structuredContent"]["files"]
+            self.assertEqual(os.path.dirname(file["path"]), world.path("project", "tmp", "images"))
+        for server in (old, new):
+            self.finish(server)
+
     def test_asked_for_on_the_way_in_the_new_era(self):
         world = self.world()
         path = self.picture(world, "one")

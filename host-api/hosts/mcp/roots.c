@@ -2,7 +2,7 @@
  * roots.c - the folders that a client works in, which its calls may name files from, beside those of
  * --allow. With a handshake the client is asked for them once and whenever they change. Without one
  * there is nothing to remember: a call that names a file elsewhere is answered with the question, and
- * comes again with the answer.
+ * comes again with the answer. Without --allow the first root is the workspace, where results go, too.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,9 @@
 #include "server.h"
 
 #define ROOTS_MAX 32
+
+/* So that /tmp fits behind it. */
+#define ROOT_BYTES_MAX (AHP_FOLDER_BYTES_MAX - 8u)
 
 static void write_id(const struct server *s, char *ret_id, size_t size)
 {
@@ -74,7 +77,7 @@ json_t *roots_read(const json_t *result)
         const char *uri = json_string_value(json_object_get(root, "uri"));
         char *path = uri != NULL ? content_path(uri) : NULL;
 
-        if (path != NULL && i < ROOTS_MAX)
+        if (path != NULL && i < ROOTS_MAX && strlen(path) <= ROOT_BYTES_MAX)
             json_array_append_new(paths, json_string(path));
         free(path);
     }
@@ -123,31 +126,46 @@ static int names_more(const json_t *value, const json_t *folders)
     return 0;
 }
 
-int roots_settle(struct request *r, const json_t *args)
+int roots_settle(struct request *r, const struct tool *tool, const json_t *args)
 {
+    const struct server *s = r->server;
     const json_t *answers = json_object_get(r->params, "inputResponses");
+    /* for what it reads, or for where its results go */
+    int is_needed = names_more(args, s->allowed) ||
+                    (s->options->allow_count == 0 && (tool->flags & AHP_TOOL_LONG_RUNNING) != 0);
 
     if (r->revision <= REVISION_HANDSHAKE_LAST) {
-        r->waits_for_roots = r->server->has_roots && r->server->roots == NULL &&
-                             names_more(args, r->server->allowed);
+        r->waits_for_roots = s->has_roots && s->roots == NULL && is_needed;
         if (r->waits_for_roots && !uv_is_active((uv_handle_t *)&r->server->patience))
             uv_timer_start(&r->server->patience, on_patience, ROOTS_MS, 0);
         return r->waits_for_roots;
     }
     if (answers != NULL && r->roots == NULL)
         r->roots = roots_read(json_object_get(answers, "roots"));
-    if (!r->has_roots || answers != NULL || !names_more(args, r->server->allowed))
+    if (!r->has_roots || answers != NULL || !is_needed)
         return 0;
     request_answer_take(r, json_pack("{s:s, s:{s:{s:s, s:{}}}}", "resultType", "input_required",
                                      "inputRequests", "roots", "method", "roots/list", "params"));
     return 1;
 }
 
+static const json_t *roots_of(const struct request *r)
+{
+    return r->revision > REVISION_HANDSHAKE_LAST ? r->roots : r->server->roots;
+}
+
+const char *roots_workspace(const struct request *r)
+{
+    if (r->server->options->allow_count > 0)
+        return NULL;
+    return json_string_value(json_array_get(roots_of(r), 0));
+}
+
 char *roots_folders(const struct request *r)
 {
     const struct server *s = r->server;
     json_t *all = json_copy(s->allowed);
-    const json_t *more = r->revision > REVISION_HANDSHAKE_LAST ? r->roots : s->roots;
+    const json_t *more = roots_of(r);
     char *text;
 
     if (more != NULL)

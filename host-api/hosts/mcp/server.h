@@ -185,7 +185,9 @@ void roots_ask(struct server *s);
 int roots_is_answer(const struct server *s, const struct message *m);
 void roots_answered(struct server *s, const struct message *m);
 /* 1: not now; it comes again, or calls_tool is called again, once the client has told its roots. */
-int roots_settle(struct request *r, const json_t *args);
+int roots_settle(struct request *r, const struct tool *tool, const json_t *args);
+/* Where the call works instead of in the instance's workspace, or NULL. */
+const char *roots_workspace(const struct request *r);
 char *roots_folders(const struct request *r); /* ahp_call.folders; malloc'ed */
 json_t *roots_read(const json_t *result); /* of a ListRootsResult: absolute paths, a new array */
 
