@@ -98,6 +98,7 @@ char *deliver_words(const struct job *job)
     char *key;
     char size[32] = "";
     json_t *values;
+    char *measured;
     char *text;
 
     if (file->width)
@@ -108,6 +109,14 @@ char *deliver_words(const struct job *job)
     batch_words(job->row, values);
     key = words_key(job);
     text = key ? words_text(job_language(job), key, values) : NULL;
+    measured = measure_words(row);
+    if (text && measured && *measured) {
+        char *both = mem_format("%s%s", text, measured);
+
+        mem_free(text);
+        text = both;
+    }
+    mem_free(measured);
     mem_free(key);
     json_decref(values);
     return text;

@@ -407,4 +407,52 @@ test("where a call came from", LIMIT, async () => {
   assert.notEqual(route.conversationOf(CHAT), route.conversationOf(topic));
   const long = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "x".repeat(900) } };
   assert.ok(route.conversationOf(long).length <= 256);
+  assert.deepEqual(route.foldersOf({ workspaceDir: "/home/me/agent" }), { workspace: "/home/me/agent", outputDir: "/home/me/agent/media/clawmedia" });
+  for (const workspaceDir of [undefined, "relative", `/${"x".repeat(5000)}`]) assert.deepEqual(route.foldersOf({ workspaceDir }), {});
+});
+
+test("the host's prompt stands before calls that need a yes, and only there", LIMIT, async () => {
+  const { makeApproval, spendingTools } = await import(pathToFileURL(path.join(packageDir, "approval.mjs")));
+  const tools = JSON.parse(fs.readFileSync(path.join(packageDir, "tools.json"), "utf8"));
+  const names = spendingTools(tools).map((tool) => tool.name);
+  for (const name of ["generate_image", "generate_video", "edit_image", "character_replace", "run_batch", "poll"]) {
+    assert.ok(names.includes(name), name);
+  }
+  assert.ok(!names.includes("account") && !names.includes("list_models"));
+
+  const plan = { status: "plan", provider: "p", model: "m", message: "words", needs_confirmation: true, confirm: "ok_1", cost_estimate: { amount: 0.25, currency: "USD" } };
+  const asked = [];
+  const planFor = (answer) => async (_ctx, tool, params) => {
+    asked.push([tool.name, params]);
+    return { json: JSON.stringify(answer) };
+  };
+  const telegram = { sessionKey: "s", deliveryContext: { channel: "telegram", to: "7", accountId: "default" } };
+  const approvers = { channels: { telegram: { execApprovals: { enabled: true, approvers: ["7"] } } } };
+  const event = (params) => ({ toolName: "generate_image", params });
+  const approval = makeApproval(tools);
+  const before = (params, cfg = approvers, answer = plan) => approval.before(event(params), { sessionKey: "s" }, cfg, planFor(answer));
+
+  assert.equal(await before({ prompt: "x" }), undefined); // of a turn that was never seen
+  approval.remember(telegram);
+  const wanted = await before({ prompt: "x", confirm: "ok_of_the_model" });
+  assert.deepEqual(asked.at(-1), ["generate_image", { prompt: "x", dry_run: true }]);
+  assert.deepEqual(wanted.params, { confirm: "ok_1" });
+  assert.deepEqual(wanted.requireApproval.scope, { kind: "payment", amount: "0.25", currency: "USD", target: "p / m" });
+  assert.deepEqual(wanted.requireApproval.allowedDecisions, ["allow-once", "deny"]);
+
+  assert.equal(await before({ prompt: "x", dry_run: true }), undefined);
+  assert.equal(await before({ prompt: "x" }, approvers, { status: "plan" }), undefined);
+  assert.equal(await before({ prompt: "x" }, approvers, { status: "error" }), undefined);
+  assert.equal(await before({ prompt: "x" }, {}), undefined); // nobody to ask: the engine's token
+  assert.equal(await before({ prompt: "x" }, { channels: { telegram: { execApprovals: { enabled: true } } } }), undefined);
+  assert.equal(await before({ prompt: "x" }, { channels: { telegram: { execApprovals: { enabled: false, approvers: ["7"] } } } }), undefined);
+  assert.ok(await before({ prompt: "x" }, { approvals: { plugin: { enabled: true } } }));
+  const unpriced = await before({ prompt: "x" }, approvers, { ...plan, cost_estimate: undefined });
+  assert.equal(unpriced.requireApproval.scope, undefined);
+
+  // A prompt that was over at once was never shown: from then on the engine's own way.
+  (await before({ prompt: "x" })).requireApproval.onResolution("deny");
+  assert.ok(await before({ prompt: "x" }));
+  (await before({ prompt: "x" })).requireApproval.onResolution("cancelled");
+  assert.equal(await before({ prompt: "x" }), undefined);
 });

@@ -259,7 +259,7 @@ static void lost_at_the_last_try(void **state)
     struct rig *rig = *state;
 
     offered(rig);
-    for (size_t tries = 1; tries < 8; tries++) {
+    for (uint32_t tries = 1; tries < 8; tries++) {
         side_receipt(&rig->a, key, AHP_RECEIPT_UNKNOWN, 0);
         rig_until_deliveries(&rig->a, tries + 1);
     }
