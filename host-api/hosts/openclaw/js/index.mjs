@@ -9,7 +9,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { answerOf } from "./answer.mjs";
+import { answerOf, goesOn } from "./answer.mjs";
 import { makeApproval } from "./approval.mjs";
 import { acquireEngine, messageSent, outputDirOf, stateDirOf } from "./engine.mjs";
 import { warnOfMissing } from "./native.mjs";
@@ -73,15 +73,17 @@ function makeTool(api, lease, described, ctx) {
       const flags = flagsOf(ctx);
       const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
+      const waits = Boolean(flags & FLAG_NO_LATE_DELIVERY);
+      const request = requestOf(ctx, described.name, params);
       const result = await engine.call(
-        {
-          ...requestOf(ctx, described.name, params),
-          deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
-        },
+        { ...request, deadlineMs: waits ? executionTimeoutMs(params) - SLACK_MS : 0 },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
       );
+      if (waits && !(flags & FLAG_ONE_SHOT) && goesOn(result)) {
+        engine.follow(request, result.jobId, { sessionKey: ctx.sessionKey, agentId: ctx.agentId }).catch(() => {});
+      }
       signal?.throwIfAborted();
-      return answerOf(result, { showsFiles: Boolean(flags & FLAG_NO_LATE_DELIVERY) });
+      return answerOf(result, { showsFiles: waits });
     },
   };
 }
