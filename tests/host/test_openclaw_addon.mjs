@@ -159,6 +159,13 @@ test("the plugin's libraries are the system's, not those inside Node", BINDING, 
   const ours = boundToNode(dir, `const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(addonFile)});
     m.exports.open({ plugin: ${file}, name: "node-test", config: ${config} }).stop(4000, () => {});`);
   assert.deepEqual(ours, []);
+  // Nor after it was looked whether any is missing.
+  const native = JSON.stringify(pathToFileURL(path.join(packageDir, "native.mjs")));
+  const looked = boundToNode(dir, `import(${native}).then(({ missingLibraries, nativeFiles }) => {
+    if (missingLibraries(nativeFiles(${JSON.stringify(packageDir)}))) process.exit(1);
+    const m = { exports: {} }; process.dlopen(m, ${JSON.stringify(addonFile)});
+    m.exports.open({ plugin: ${file}, name: "node-test", config: ${config} }).stop(4000, () => {}); })`);
+  assert.deepEqual(looked, []);
   // Loaded plainly they are bound to Node's: this test would notice.
   const plain = boundToNode(dir, `try { process.dlopen({ exports: {} }, ${file}, 2) } catch {}`);
   assert.ok(plain.some((one) => one.symbol.startsWith("SSL_")), "Node exports no OpenSSL any more");
@@ -393,9 +400,10 @@ test("missing libraries are named all at once, with the packages that have them"
   // One that is there but for what it needs itself.
   const inner = path.join(rootDir, "native", "inner.so");
   withOtherNeeds(real.addon, inner, { "libltdl.so.7": "libltdX.so.7" });
+  const sanitizers = Object.fromEntries(Object.entries(real.needs).filter(([library]) => library.startsWith("libasan.")));
   fs.writeFileSync(path.join(rootDir, "native", "files.json"), JSON.stringify({
     plugin: "p.so", addon: "a.node",
-    needs: { "libcurX.so.4": "libcurl4", "libjanssoX.so.4": "libjansson4", "libsqlite3.so.0": "libsqlite3-0", [inner]: "inner1" },
+    needs: { ...sanitizers, "libcurX.so.4": "libcurl4", "libjanssoX.so.4": "libjansson4", "libsqlite3.so.0": "libsqlite3-0", [inner]: "inner1" },
   }));
   const api = {
     rootDir, registrationMode: "full", logger: {}, pluginConfig: {},
@@ -492,6 +500,8 @@ test("where a call came from", LIMIT, async () => {
   assert.notEqual(route.conversationOf(CHAT), route.conversationOf(topic));
   const long = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "x".repeat(900) } };
   assert.ok(route.conversationOf(long).length <= 256);
+  assert.deepEqual(route.foldersOf({ workspaceDir: "/home/me/agent" }), { workspace: "/home/me/agent", outputDir: "/home/me/agent/media/clawmedia" });
+  for (const workspaceDir of [undefined, "relative", `/${"x".repeat(5000)}`]) assert.deepEqual(route.foldersOf({ workspaceDir }), {});
 });
 
 test("the host's prompt stands before calls that need a yes, and only there", LIMIT, async () => {

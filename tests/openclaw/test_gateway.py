@@ -250,7 +250,8 @@ class Gateway(unittest.TestCase):
         self.assertEqual(len(old), 1, old)
 
         self.chat.note("other settings")
-        self.bed.set("plugins.entries.%s.config.providers.sim.poll_ceiling_ms" % bed.PLUGIN, 300)
+        self.bed.set(plugins={"entries": {bed.PLUGIN: {"config": {
+            "providers": {"sim": {"poll_ceiling_ms": 300}}}}}})
         gateway.wait(taken_up, bed.TURN_S, times + 1)
         self.chat.note("openclaw plugins reload")
         self.bed.run("plugins", "reload", bed.PLUGIN)
@@ -304,6 +305,34 @@ class Gateway(unittest.TestCase):
 
     def test_13_stopped_while_a_video_is_made(self):
         self.ended_while_made(signal.SIGTERM, "the gateway is stopped (SIGTERM)", 0)
+
+    def on_the_page(self, session, count):
+        """What the page shows in a session but words, once there is so much."""
+        for _ in range(10):
+            found = self.bed.ask("chat.history", {"sessionKey": session})
+            found = [part for message in json.loads(found[found.index("{"):])["messages"]
+                     if message["role"] == "assistant" and isinstance(message["content"], list)
+                     for part in message["content"] if part["type"] not in ("text", "toolCall")]
+            if len(found) >= count:
+                break
+        return found
+
+    def test_15a_web_page_turn_is_cut_off(self):
+        """The job goes on, and the next turn in that session has the result."""
+        self.bed.gateway
+        self.sim.set(video_ms=-1)
+        session = "agent:main:cut"
+        self.bed.ask("chat.send", {"sessionKey": session, "idempotencyKey": "cut-1",
+                                   "message": "CALL %s %s" % (VIDEO, json.dumps({"prompt": "cut"}))})
+        row = self.bed.until("SELECT * FROM jobs WHERE request LIKE '%cut%' AND "
+                             "provider_job IS NOT NULL")
+        self.bed.ask("chat.abort", {"sessionKey": session})
+        self.sim.job(row["provider_job"], "completed")
+        self.bed.gateway.wait("the session is told of " + row["id"], bed.TURN_S)
+        self.bed.ask("chat.send", {"sessionKey": session, "idempotencyKey": "cut-2",
+                                   "message": "is it ready?"})
+        shown = self.on_the_page(session, 1)
+        self.assertEqual(len(shown), 1)
 
     def test_16_killed_while_the_host_holds_the_message(self):
         """The chat is out of reach, the host's queue has the message, and the gateway dies."""
@@ -364,7 +393,36 @@ class Gateway(unittest.TestCase):
         self.bed.model.wait(lambda body: any(
             m.get("role") == "tool" and "MEDIA:" + file["path"] in json.dumps(m)
             for m in body["messages"]), bed.TURN_S)
+        (shown,) = self.on_the_page("agent:main:web", 1)
+        self.assertEqual((shown["type"], shown["mimeType"], shown["sizeBytes"]),
+                         ("image", "image/png", os.path.getsize(file["path"])))
+        self.assertIn("artifactId", shown)
         self.assertEqual([m for m in self.chat.messages[began:] if m.who == "bot"], [])
+
+    # --- several agents ---
+
+    def test_17_agents_keep_to_their_folders(self):
+        """Another agent for one of the chats: its own workspace, its own results, its own chat."""
+        studio = self.bed.path("studio")
+        os.makedirs(studio)
+        with open(os.path.join(studio, "sketch.png"), "wb") as f:
+            f.write(harness.png(48, 32))
+        self.bed.set(
+            agents={"entries": {"main": {"default": True}, "studio": {"workspace": studio}}},
+            bindings=[{"agentId": "studio", "match": {
+                "channel": "telegram", "peer": {"kind": "direct", "id": str(BOB)}}}])
+        for chat, folder in ((ALICE, self.bed.workspace), (BOB, studio)):
+            since, job = self.order(IMAGE, {"prompt": "for %d's agent" % chat}, chat)
+            self.arrives(chat, since, job, "image")
+            (file,) = self.bed.rows("SELECT path FROM files WHERE job = ?", job)
+            self.assertTrue(file["path"].startswith(os.path.join(folder, "media", "")), file["path"])
+        # By its name in the workspace the one has it; and the other has not, by any name.
+        since, job = self.order(IMAGE, {"prompt": "finished", "reference_images": ["sketch.png"]}, BOB)
+        self.arrives(BOB, since, job, "image")
+        for name in ("sketch.png", os.path.join(studio, "sketch.png")):
+            at = self.chat.say(ALICE, "CALL %s %s" % (IMAGE, json.dumps(
+                {"prompt": "taken", "reference_images": [name]})))
+            self.chat.wait(ALICE, at, bed.TURN_S, text="reference_images")
 
     # --- all in all ---
 

@@ -8,16 +8,18 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { RESULT_ERROR, RESULT_OK, RESULT_PENDING_JOB, wordsOfResult } from "./answer.mjs";
 import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
 import { addHeld, noteSent, settleSent } from "./held.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
-import { noticeOf, tellSession } from "./session.mjs";
+import { FINISHED, noticeOf, tellSession } from "./session.mjs";
 import { targetOf } from "./route.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
 const STOP_MS = 4000; // the host waits 5 s
-const INPUT_DIRS_MAX = 13; // config.schema.json
+const FOLLOW_S = 3600;
+const FOLLOW_ROUNDS_MAX = 24;
 const LEVELS = ["debug", "info", "warn", "error", "error", "error"];
 
 function engines() {
@@ -32,24 +34,18 @@ export function outputDirOf(api) {
   return path.join(stateDirOf(api), "media", "clawmedia");
 }
 
-/* Folders that agents have their files in; one engine serves all of them. */
-function inputDirs(api, cfg) {
-  const agents = cfg?.agents;
-  const listed = [agents?.defaults?.workspace, ...(agents?.list ?? []).map((agent) => agent?.workspace)];
-  const all = [...(api.pluginConfig?.input_dirs ?? []), ...listed.filter(Boolean).map((dir) => api.resolvePath?.(dir) ?? dir)];
-  return [...new Set(all.filter((dir) => path.isAbsolute(dir)))].slice(0, INPUT_DIRS_MAX);
-}
-
-/* What the plugin's create gets. Providers and their keys are not among it: it reads the host's files. */
+/*
+ * What the plugin's create gets. Providers and their keys are not among it: it reads the host's files.
+ * Calls bring their agent's folders; one that does not gets nobody's.
+ */
 function configOf(api, options) {
   const stateDir = stateDirOf(api);
-  const dirs = inputDirs(api, api.runtime.config?.current?.() ?? api.config);
+  const own = outputDirOf(api);
   return {
     state_dir: path.join(stateDir, "clawmedia"),
-    output_dir: outputDirOf(api),
-    workspace: options.workspaceDir ?? path.join(stateDir, "workspace"),
+    output_dir: own,
+    workspace: own,
     resume: options.canDeliver,
-    ...(dirs.length > 0 ? { settings: { input_dirs: dirs } } : {}),
   };
 }
 
@@ -102,6 +98,22 @@ class Engine {
         reject(error);
       }
     });
+  }
+
+  /*
+   * A turn that nothing can be delivered after is over before its job: waits for the end, and then its
+   * session is told. `request` is that of the call, for the conversation; ends with the engine.
+   */
+  async follow(request, job, session) {
+    const args = JSON.stringify({ job, action: "wait", wait_seconds: FOLLOW_S });
+    for (let rounds = 0; rounds < FOLLOW_ROUNDS_MAX; rounds++) {
+      const result = await this.call({ ...request, tool: "poll", args, deadlineMs: 0 }, {});
+      if (result.status === RESULT_PENDING_JOB) continue;
+      if (result.status !== RESULT_OK && result.status !== RESULT_ERROR) return;
+      const notice = { ...session, job, result: true, words: wordsOfResult(result), files: result.files };
+      await inRoot(() => tellSession([...this.users.values()], job, notice, FINISHED));
+      return;
+    }
   }
 
   async deliver(delivery) {

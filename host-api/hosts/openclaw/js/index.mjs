@@ -9,12 +9,12 @@
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { answerOf } from "./answer.mjs";
+import { answerOf, goesOn } from "./answer.mjs";
 import { makeApproval } from "./approval.mjs";
 import { acquireEngine, messageSent, outputDirOf, stateDirOf } from "./engine.mjs";
 import { warnOfMissing } from "./native.mjs";
 import { registerProviders } from "./provider.mjs";
-import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
+import { callerOf, flagsOf, foldersOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
 const IS_GATEWAY = Symbol.for("clawmedia.openclaw.gateway/1");
@@ -30,8 +30,8 @@ function executionTimeoutMs(params) {
 function makeLease(api) {
   let lease;
   return {
-    async engine(ctx, options) {
-      lease ??= acquireEngine(api, { workspaceDir: ctx?.workspaceDir, ...options });
+    async engine(options) {
+      lease ??= acquireEngine(api, options);
       try {
         return (await lease).engine;
       } catch (error) {
@@ -47,6 +47,19 @@ function makeLease(api) {
   };
 }
 
+function requestOf(ctx, tool, params) {
+  return {
+    tool,
+    args: JSON.stringify(params ?? {}),
+    replyTo: replyToOf(ctx),
+    conversation: conversationOf(ctx),
+    caller: callerOf(ctx),
+    ...foldersOf(ctx),
+    flags: flagsOf(ctx),
+    deadlineMs: 0,
+  };
+}
+
 function makeTool(api, lease, described, ctx) {
   return {
     name: described.name,
@@ -58,22 +71,19 @@ function makeTool(api, lease, described, ctx) {
     getExecutionTimeoutMs: executionTimeoutMs,
     async execute(toolCallId, params, signal, onUpdate) {
       const flags = flagsOf(ctx);
-      const engine = await lease.engine(ctx, { canDeliver: !(flags & FLAG_ONE_SHOT) });
+      const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
+      const waits = Boolean(flags & FLAG_NO_LATE_DELIVERY);
+      const request = requestOf(ctx, described.name, params);
       const result = await engine.call(
-        {
-          tool: described.name,
-          args: JSON.stringify(params ?? {}),
-          replyTo: replyToOf(ctx),
-          conversation: conversationOf(ctx),
-          caller: callerOf(ctx),
-          flags,
-          deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
-        },
+        { ...request, deadlineMs: waits ? executionTimeoutMs(params) - SLACK_MS : 0 },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
       );
+      if (waits && !(flags & FLAG_ONE_SHOT) && goesOn(result)) {
+        engine.follow(request, result.jobId, { sessionKey: ctx.sessionKey, agentId: ctx.agentId }).catch(() => {});
+      }
       signal?.throwIfAborted();
-      return answerOf(result, { showsFiles: Boolean(flags & FLAG_NO_LATE_DELIVERY) });
+      return answerOf(result, { showsFiles: waits });
     },
   };
 }
@@ -90,20 +100,9 @@ function tellProgress(onUpdate, id, permille, text) {
 
 /* What the engine would do, for the host's prompt. */
 function planFor(lease, ctx, tool, params) {
-  return lease.engine(ctx, { canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) }).then((engine) =>
-    engine.call(
-      {
-        tool: tool.name,
-        args: JSON.stringify(params),
-        replyTo: replyToOf(ctx),
-        conversation: conversationOf(ctx),
-        caller: callerOf(ctx),
-        flags: flagsOf(ctx),
-        deadlineMs: 0,
-      },
-      {},
-    ),
-  );
+  return lease
+    .engine({ canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) })
+    .then((engine) => engine.call(requestOf(ctx, tool.name, params), {}));
 }
 
 function askBefore(api, lease, approval, event, hookCtx) {
@@ -136,10 +135,10 @@ export default {
     });
     api.registerService({
       id: "clawmedia",
-      async start(ctx) {
+      async start() {
         globalThis[IS_GATEWAY] = true;
         try {
-          await ofService.engine(ctx, { canDeliver: true });
+          await ofService.engine({ canDeliver: true });
         } catch (error) {
           api.logger?.error?.(`clawmedia cannot work: ${error.message}`);
         }
@@ -148,7 +147,7 @@ export default {
     });
     registerProviders(api, {
       // A command of the host that makes one picture leaves the unfinished jobs to the gateway.
-      engine: () => ofTools.engine(undefined, { canDeliver: Boolean(globalThis[IS_GATEWAY]) }),
+      engine: () => ofTools.engine({ canDeliver: Boolean(globalThis[IS_GATEWAY]) }),
       outputDir: () => outputDirOf(api),
     });
     api.on?.("message_sent", (event) => messageSent(stateDirOf(api), event));
