@@ -48,9 +48,7 @@ class SideDoor(unittest.TestCase):
         self.assertEqual(self.bed.sim.totals()["submissions"], 0)
 
     def test_2_on_a_running_gateway_has_them_at_once(self):
-        gateway = self.bed.gateway
-        self.bed.configure(ON)
-        gateway.wait("config hot reload applied .*built_in_tools", bed.TURN_S)
+        self.bed.set(**ON)
         for tool in ("image_generate", "video_generate"):
             since = self.asked(tool, {"action": "list"})
             self.bed.chat.wait(CHAT, since, bed.TURN_S, text="clawmedia")
@@ -89,9 +87,7 @@ class SideDoor(unittest.TestCase):
         self.bed.chat.wait(CHAT, since, bed.TURN_S, text="heard")
 
     def test_8_no_way_round_a_persons_yes(self):
-        gateway = self.bed.gateway
-        self.bed.set("plugins.entries.clawmedia.config.confirm", "always")
-        gateway.wait("config hot reload applied .*confirm", bed.TURN_S)
+        self.bed.set(plugins={"entries": {bed.PLUGIN: {"config": {"confirm": "always"}}}})
         before = self.bed.sim.totals()["submissions"]
         since = self.asked("image_generate", {"prompt": "a raft"})
         self.bed.model.wait(lambda body: "call generate_image instead" in json.dumps(body["messages"]),
