@@ -28,6 +28,7 @@ extern "C" {
 #define AHP_LOCALE_BYTES_MAX 64u
 #define AHP_TOOL_NAME_BYTES_MAX 64u
 #define AHP_FOLDER_BYTES_MAX 4000u
+#define AHP_FOLDERS_BYTES_MAX (64u * 1024u)
 
 /*
  * The longest json of a result. A result's job_id has at most AHP_KEY_BYTES_MAX bytes, and it names
@@ -71,6 +72,12 @@ typedef struct ahp_call {
      */
     ahp_text workspace;
     ahp_text output_dir;
+
+    /*
+     * Folders whose files this call may name, beside those that the plugin's own settings allow: a
+     * JSON array of absolute paths. For callers that bring folders of their own along.
+     */
+    ahp_text folders;
 } ahp_call;
 
 /* How a call ended. */
