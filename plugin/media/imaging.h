@@ -18,8 +18,8 @@
  * instance. The module starts no thread, and avoids libvips's: pixels are pulled in the calling
  * thread, never by libvips's thread pool, and written by libpng. What is left (libvips 8.14, measured
  * in tests/imaging/test_module.py): to read WebP, and to enlarge a picture, libvips copies something
- * through its pool, which is set to one worker; that one waits for more and ends by itself after
- * 15 s. The decoders of WebP, HEIC and AVIF start their own and join them before a slice ends.
+ * through its pool of a worker or two, which wait for more and end by themselves after 15 s. The
+ * decoders of WebP, HEIC and AVIF start their own and join them before a slice ends.
  */
 #ifndef MEDIA_IMAGING_H
 #define MEDIA_IMAGING_H
