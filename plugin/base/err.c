@@ -26,6 +26,8 @@ static const char *const names[ERR_KINDS] = {
     [ERR_NOMEM] = "nomem",
     [ERR_BUSY] = "busy",
     [ERR_CANCELLED] = "cancelled",
+    [ERR_DENIED] = "denied",
+    [ERR_BUDGET] = "budget",
     [ERR_INTERNAL] = "internal",
 };
 
@@ -67,6 +69,12 @@ int err_field(struct err *err, const char *field, const char *format, ...)
     fill(err, ERR_INVALID, field, format, args);
     va_end(args);
     return -1;
+}
+
+void err_advise(struct err *err, const char *advice)
+{
+    if (err)
+        err->advice = advice;
 }
 
 int err_nomem(struct err *err)

@@ -95,6 +95,17 @@ const char *const *config_roots(const struct config *config, size_t *ret_count);
 /* A member of plugins.entries.clawmedia.config, checked against config.schema.json; or NULL. */
 const json_t *config_setting(const struct config *config, const char *name);
 
+/* When a person is asked before money is spent, and how much may be. */
+struct config_spending {
+    int asks;         /* 0: never */
+    double above;     /* asks: at estimates above this, and at those that are not known; < 0: always */
+    char currency[8]; /* of `above`; "": whatever the estimate is in */
+    double day;          /* the most in 24 hours, < 0: no limit */
+    double conversation; /* the most in a conversation, < 0: no limit */
+    char limits_currency[8];
+};
+void config_spending(const struct config *config, struct config_spending *ret_spending);
+
 /* The whole configuration as the host resolves it, secret references left alone; NULL before the
  * first good config_refresh. */
 const json_t *config_root(const struct config *config);
@@ -121,6 +132,9 @@ int config_skill_key(struct config *config, const char *skill, char **ret_key, c
 /* By index, in alphabetical order; NULL past the end. */
 const struct config_provider *config_provider_at(const struct config *config, size_t index);
 const struct config_provider *config_provider_by_id(const struct config *config, const char *id);
+
+/* 1 for a service that needs no entry in models.providers, configured or not. */
+int config_provider_is_builtin(const char *id);
 
 /* The entries that cannot be used, by index, in alphabetical order; NULL past the end. */
 const struct config_problem *config_problem_at(const struct config *config, size_t index);

@@ -1,6 +1,7 @@
 /*
  * order.c - from a tool's order to a stored job. The first step is asked for before the job is
- * stored, so that the intent and "about to be sent" are one commit.
+ * stored, so that the intent and "about to be sent" are one commit. Before that the ledger is asked
+ * which of the order's local files the provider has already.
  */
 #include "engine/engine_private.h"
 
@@ -21,9 +22,23 @@ struct ordering {
     struct ordering *next;
     struct job *job;
     int hold;
+    enum ledger_dedup dedup;
+    char *key; /* what makes it the same as another; NULL: nothing */
+    json_t *uploads; /* keys of its local files, or NULL */
+    int has_budget;
+    struct ledger_budget budget;
     engine_ordered_fn *done;
     void *ud;
 };
+
+static void ordering_free(struct ordering *ordering)
+{
+    if (!ordering)
+        return;
+    json_decref(ordering->uploads);
+    mem_free(ordering->key);
+    mem_free(ordering);
+}
 
 void order_done(struct engine *engine)
 {
@@ -31,7 +46,7 @@ void order_done(struct engine *engine)
 
     while ((ordering = engine->orderings)) {
         DL_DELETE(engine->orderings, ordering);
-        mem_free(ordering);
+        ordering_free(ordering);
     }
 }
 
@@ -44,14 +59,17 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
 {
     struct sha256_ctx ctx;
     uint8_t digest[SHA256_DIGEST_SIZE];
+    char index[16];
     const char *pieces[] = {order->conversation, order->tool, order->dedup_text,
                             order->dedup_key,
-                            order->dedup_key ? engine->env->host->name : NULL,
+                            order->dedup_key && !order->batch ? engine->env->host->name : NULL,
+                            order->batch_index ? order->batch : NULL, index,
                             order->dedup_key && order->again ? "again" : NULL};
     char *key = mem_alloc(5 + 2 * sizeof(digest) + 1);
 
     if (!key)
         return NULL;
+    snprintf(index, sizeof(index), "%u", order->batch_index);
     sha256_init(&ctx);
     for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
         const char *piece = pieces[i] ? pieces[i] : "";
@@ -66,8 +84,9 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
     return key;
 }
 
-static char *plan_text(const struct provider_plan *plan)
+static char *plan_text(const struct engine_order *order)
 {
+    const struct provider_plan *plan = order->plan;
     json_t *json = json_pack("{s:O?, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
                              plan->changed, "prefix", plan->prefix, "files", (int)plan->files,
                              "times", "shortest_ms", (json_int_t)plan->times.shortest_ms,
@@ -75,8 +94,11 @@ static char *plan_text(const struct provider_plan *plan)
                              (json_int_t)plan->times.floor_ms, "ceiling_ms",
                              (json_int_t)plan->times.ceiling_ms, "deadline_ms",
                              (json_int_t)plan->times.deadline_ms);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text;
 
+    if (json && order->concurrency)
+        json_object_set_new(json, "concurrency", json_integer(order->concurrency));
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return text;
 }
@@ -117,7 +139,7 @@ static void accepted(void *ud, enum ledger_result result, const struct ledger_jo
         if (stored && created)
             engine_scan_soon(engine);
         job_free(job);
-        mem_free(ordering);
+        ordering_free(ordering);
         engine_idle_check(engine);
         return;
     }
@@ -126,7 +148,91 @@ static void accepted(void *ud, enum ledger_result result, const struct ledger_jo
     use_history(job, history);
     turn_go(job);
     ordering->done(ordering->ud, job->row, 1, NULL);
-    mem_free(ordering);
+    ordering_free(ordering);
+}
+
+/* Takes the first step and stores the job. -1: nothing was stored. */
+static int begin(struct ordering *ordering, struct err *err)
+{
+    struct job *job = ordering->job;
+    struct engine *engine = job->engine;
+    struct ledger_accept accept = {.dedup = ordering->dedup};
+
+    /* Items begin when there is room for them, and the whole has no first step. */
+    if (!ordering->hold && !job->row->batch && turn_first(job, err))
+        return -1;
+    accept.job = job->row;
+    accept.take = !ordering->hold;
+    accept.dedup_key = ordering->key;
+    accept.budget = ordering->has_budget ? &ordering->budget : NULL;
+    accept.now_ms = job->row->created_ms;
+    job->busy = BUSY_RECORD;
+    return ledger_accept(engine->ledger, &accept, accepted, ordering) ? err_nomem(err) : 0;
+}
+
+/* Tells that it came to nothing. */
+static void refuse(struct ordering *ordering, const struct err *err)
+{
+    struct job *job = ordering->job;
+    struct engine *engine = job->engine;
+
+    DL_DELETE(engine->orderings, ordering);
+    job_free(job);
+    ordering->done(ordering->ud, NULL, 0, err);
+    ordering_free(ordering);
+    engine_idle_check(engine);
+}
+
+static void uploads_known(void *ud, enum ledger_result result, const char *const *urls,
+                          const struct err *why)
+{
+    struct ordering *ordering = ud;
+    struct job *job = ordering->job;
+    json_t *known = json_object();
+    json_t *flow = json_pack("{s:o}", "uploads", known);
+    char *text = NULL;
+    struct err err;
+    size_t index;
+    json_t *key;
+
+    job->busy = BUSY_NOT;
+    if (result != LEDGER_OK) {
+        json_decref(flow);
+        refuse(ordering, why);
+        return;
+    }
+    json_array_foreach(ordering->uploads, index, key)
+        if (urls[index])
+            json_object_set_new(known, json_string_value(key), json_string(urls[index]));
+    text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
+    json_decref(flow);
+    if (job->engine->stopping || job->dropped)
+        err_set(&err, ERR_CANCELLED, "the host is shutting down");
+    else if (!text || job_text(&job->row->flow, text))
+        err_nomem(&err);
+    else if (begin(ordering, &err) == 0)
+        err.kind = ERR_NONE;
+    free(text);
+    if (err.kind != ERR_NONE)
+        refuse(ordering, &err);
+}
+
+/* 0: uploads_known follows. */
+static int ask_uploads(struct ordering *ordering, struct err *err)
+{
+    const struct ledger_job *row = ordering->job->row;
+    const char *keys[LIMIT_UPLOADS];
+    size_t count = json_array_size(ordering->uploads);
+
+    if (count > LIMIT_UPLOADS)
+        return err_set(err, ERR_LIMIT, "more than %d local files in one job", LIMIT_UPLOADS);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = json_string_value(json_array_get(ordering->uploads, i));
+    ordering->job->busy = BUSY_RECORD;
+    if (ledger_uploads(ordering->job->engine->ledger, row->provider, row->account, keys, count,
+                       row->created_ms, uploads_known, ordering))
+        return err_nomem(err);
+    return 0;
 }
 
 static struct job *job_from_order(struct engine *engine, const struct engine_order *order,
@@ -150,6 +256,8 @@ static struct job *job_from_order(struct engine *engine, const struct engine_ord
         .reply_to_len = order->reply_to_len,
         .dedup_key = key,
         .resubmit_of = (char *)order->resubmit_of,
+        .batch = (char *)order->batch,
+        .batch_index = order->batch_index,
         .request = (char *)request,
         .plan = plan,
         .flow = (char *)"{}",
@@ -177,9 +285,8 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
 {
     struct ordering *ordering = mem_alloc(sizeof(*ordering));
     char *request = json_dumps(order->plan->request, JSON_COMPACT);
-    char *plan = plan_text(order->plan);
+    char *plan = plan_text(order);
     char *key = dedup_key(engine, order);
-    struct ledger_accept accept = {.dedup_host = order->dedup_key != NULL};
     struct job *job = NULL;
     int rc = -1;
 
@@ -198,21 +305,23 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
     job = job_from_order(engine, order, request, plan, key, err);
     if (!job)
         goto out;
-    if (!order->hold && turn_first(job, err))
-        goto out;
     ordering->job = job;
     ordering->hold = order->hold;
+    ordering->dedup = order->batch_index ? DEDUP_EVER
+                      : order->dedup_key ? DEDUP_HOST
+                                         : DEDUP_OWN;
+    if (!order->again || order->dedup_key) {
+        ordering->key = key;
+        key = NULL;
+    }
+    ordering->uploads = json_incref(order->plan->uploads);
+    ordering->has_budget = order->budget != NULL;
+    if (order->budget)
+        ordering->budget = *order->budget;
     ordering->done = done;
     ordering->ud = ud;
-    accept.job = job->row;
-    accept.take = !order->hold;
-    accept.dedup_key = order->again && !order->dedup_key ? NULL : job->row->dedup_key;
-    accept.now_ms = job->row->created_ms;
-    job->busy = BUSY_RECORD;
-    if (ledger_accept(engine->ledger, &accept, accepted, ordering)) {
-        err_nomem(err);
+    if (json_array_size(ordering->uploads) ? ask_uploads(ordering, err) : begin(ordering, err))
         goto out;
-    }
     DL_APPEND(engine->orderings, ordering);
     ordering = NULL;
     job = NULL;
@@ -220,7 +329,7 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
 out:
     if (job)
         job_free(job);
-    mem_free(ordering);
+    ordering_free(ordering);
     mem_free(key);
     free(plan);
     free(request);

@@ -161,8 +161,11 @@ int ledger_accept(struct ledger *ledger, const struct ledger_accept *accept, led
         return -1;
     op->done.accept = done;
     op->take = accept->take;
-    op->dedup_host = accept->dedup_host;
+    op->dedup = accept->dedup;
     op->now_ms = accept->now_ms;
+    op->has_budget = accept->budget != NULL;
+    if (accept->budget)
+        op->budget = *accept->budget;
     if (ledger_job_copy(accept->job, &op->job) || op_text(&op->key, accept->dedup_key))
         goto fail;
     if (accept->dedup_key) {
@@ -246,9 +249,51 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
     op->done.find = done;
     op->with_files = query->with_files;
     op->only_open = query->only_open;
+    op->no_items = query->no_items;
+    op->batch_after = query->batch_after;
     op->limit = query->limit < LIMIT_LIST ? query->limit : LIMIT_LIST;
     if (op_text(&op->id, query->id) || op_text(&op->file, query->file) ||
-        op_text(&op->conversation, query->conversation) || op_text(&op->job_kind, query->kind)) {
+        op_text(&op->conversation, query->conversation) || op_text(&op->job_kind, query->kind) ||
+        op_text(&op->batch, query->batch)) {
+        op_free(op);
+        return -1;
+    }
+    return op_queue(ledger, op);
+}
+
+int ledger_uploads(struct ledger *ledger, const char *provider, const char *account,
+                   const char *const *keys, size_t keys_count, int64_t now_ms,
+                   ledger_uploads_fn *done, void *ud)
+{
+    struct op *op = keys_count <= LIMIT_UPLOADS ? op_new(OP_UPLOADS, ud) : NULL;
+
+    if (!op)
+        return -1;
+    op->done.uploads = done;
+    op->now_ms = now_ms;
+    op->host = mem_format("%s/%s", provider, account ? account : "");
+    if (!op->host)
+        goto fail;
+    for (size_t i = 0; i < keys_count; i++) {
+        op->keys[i] = mem_text(keys[i]);
+        op->keys_count = i + 1;
+        if (!op->keys[i])
+            goto fail;
+    }
+    return op_queue(ledger, op);
+fail:
+    op_free(op);
+    return -1;
+}
+
+int ledger_batch(struct ledger *ledger, const char *batch, ledger_batch_fn *done, void *ud)
+{
+    struct op *op = op_new(OP_BATCH, ud);
+
+    if (!op)
+        return -1;
+    op->done.batch = done;
+    if (op_text(&op->batch, batch)) {
         op_free(op);
         return -1;
     }

@@ -51,6 +51,11 @@ int media_probe(int fd, struct media_facts *ret_facts, struct err *err);
 /* A local file that a user names as input. */
 struct media_input {
     char path[LIMIT_PATH]; /* real path, symbolic links resolved */
+    /*
+     * Names these very bytes: device, inode, size, time of change. A file that is written to, or
+     * replaced, gets another one; reading it all to find out would hold up the loop.
+     */
+    char key[112];
     struct media_facts facts;
 };
 
@@ -64,6 +69,10 @@ struct media_input {
  */
 int media_input_open(const char *path, const char *const *roots, size_t roots_count,
                      struct media_input *ret_input, struct err *err);
+
+/* The same for a text that media is looked for in: of any type, not probed. Its real path. */
+int media_text_find(const char *path, const char *const *roots, size_t roots_count,
+                    char ret_path[LIMIT_PATH], struct err *err);
 
 /* A file being written. */
 struct media_part;

@@ -7,6 +7,11 @@ static const struct provider *const providers[] = {
     &provider_openai,
 };
 
+const struct provider *provider_at(size_t index)
+{
+    return index < sizeof(providers) / sizeof(*providers) ? providers[index] : NULL;
+}
+
 const struct provider *provider_by_name(const char *name)
 {
     for (size_t i = 0; name && i < sizeof(providers) / sizeof(*providers); i++)
@@ -21,6 +26,8 @@ void provider_plan_done(struct provider_plan *plan)
         return;
     json_decref(plan->request);
     json_decref(plan->changed);
+    json_decref(plan->uploads);
     plan->request = NULL;
     plan->changed = NULL;
+    plan->uploads = NULL;
 }

@@ -103,6 +103,7 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
                   (json_int_t)job->files_count, "path",
                   job->files_count ? job->files[0].path : "", "eta", eta_of(call, job));
 
+    batch_words(job, values);
     if (job->state == JOB_DONE)
         snprintf(key, sizeof(key), "done.%s.%s", job->kind,
                  job->error_kind != ERR_NONE ? "part" : job->files_count > 1 ? "many" : "one");
@@ -136,7 +137,15 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
         json_object_set_new(result, "files", files_of(job));
     if (job->model && *job->model)
         json_object_set_new(result, "model", json_string(job->model));
-    json_object_set_new(result, "provider", json_string(job->provider));
+    if (job->batch) {
+        json_t *batch = json_object();
+
+        batch_words(job, batch);
+        json_object_del(batch, "path");
+        json_object_set_new(result, "batch", batch);
+    } else {
+        json_object_set_new(result, "provider", json_string(job->provider));
+    }
     if (job->cost >= 0)
         json_object_set_new(result, "cost", json_pack("{s:f, s:s}", "amount", job->cost, "currency",
                                                       job->currency ? job->currency : "USD"));
@@ -159,17 +168,32 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
     return result;
 }
 
+/* Of a limit the ledger tells the sum only; the words for it, or NULL. */
+static char *budget_words(const struct call *call, const struct err *err)
+{
+    json_t *values;
+    char key[80];
+    char *text;
+
+    if (err->kind != ERR_BUDGET)
+        return NULL;
+    values = json_pack("{s:s}", "sum", err->text);
+    snprintf(key, sizeof(key), "budget.%s", err->field);
+    text = words_text(call->language, key, values);
+    json_decref(values);
+    return text;
+}
+
 json_t *result_of_error(const struct call *call, const struct err *err)
 {
-    char key[64];
-    char *advice;
-    json_t *result;
+    char *advice = words_advice(call->language, err);
+    char *words = budget_words(call, err);
+    const char *text = words ? words : err->text;
+    json_t *result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
+                               err_kind_name(err->kind), "text", text, "advice",
+                               advice ? advice : "", "message", text);
 
-    snprintf(key, sizeof(key), "advice.%s", err_kind_name(err->kind));
-    advice = words_text(call->language, key, NULL);
-    result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
-                       err_kind_name(err->kind), "text", err->text, "advice", advice ? advice : "",
-                       "message", err->text);
+    mem_free(words);
     if (result && err->field[0])
         json_object_set_new(json_object_get(result, "error"), "field", json_string(err->field));
     mem_free(advice);

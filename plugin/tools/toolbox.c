@@ -14,7 +14,11 @@
 
 static const struct tool *const all_tools[] = {
     &tool_generate_image,
+    &tool_edit_image,
     &tool_generate_video,
+    &tool_character_replace,
+    &tool_fetch_media,
+    &tool_run_batch,
     &tool_poll,
     &tool_list_models,
     &tool_account,
@@ -30,6 +34,7 @@ struct toolbox {
     char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
     ahp_tool tools[TOOLS];
     const ahp_tool *list[TOOLS];
+    struct token_key token_key;
     struct call *calls;
     size_t calls_count;
     int stopping;
@@ -48,6 +53,11 @@ struct config *call_config(const struct call *call)
 struct engine *call_engine(const struct call *call)
 {
     return call->box->engine;
+}
+
+struct token_key *call_token_key(const struct call *call)
+{
+    return &call->box->token_key;
 }
 
 static uint32_t flag_bits(const json_t *flags)
@@ -136,6 +146,8 @@ static void call_free(struct call *call)
     engine_unwatch(call->watch);
     inputs_drop(call);
     checking_drop(call);
+    batch_close(call);
+    confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->notes);
@@ -182,6 +194,17 @@ static void attach_files(ahp_result *result, const struct ledger_job *job, ahp_f
     result->files = pointers;
 }
 
+/* An ended call lets go of what it has; it goes itself when nothing can call back any more. */
+static void end_here(struct call *call)
+{
+    engine_unwatch(call->watch);
+    call->watch = NULL;
+    call->box->env->loop->timer_free(call->timer);
+    call->timer = NULL;
+    if (!call->pending)
+        call_free(call);
+}
+
 void call_answer_take(struct call *call, int32_t status, json_t *json,
                       const struct ledger_job *job)
 {
@@ -191,8 +214,15 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     ahp_file files[LIMIT_FILES];
     const ahp_file *pointers[LIMIT_FILES];
     ahp_result result = {.size = sizeof(result), .status = status};
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = NULL;
 
+    if (call->batch_index) {
+        call->ended = 1;
+        batch_answer_take(call, status, json);
+        end_here(call);
+        return;
+    }
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (text)
         env_scrub(env, text);
@@ -203,15 +233,12 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     result.job_id.ptr = call->job[0] ? call->job : NULL;
     result.job_id.len = strlen(call->job);
     attach_files(&result, job, files, pointers);
+    confirm_drop(call); /* a question ends before its call */
     env->calls->complete(env->host->ctx, call->id, &result);
     free(text);
     call->ended = 1;
-    engine_unwatch(call->watch);
-    call->watch = NULL;
-    env->loop->timer_free(call->timer);
-    call->timer = NULL;
-    if (!call->pending)
-        call_free(call);
+    batch_close(call);
+    end_here(call);
 }
 
 void call_fail(struct call *call, const struct err *err)
@@ -229,7 +256,7 @@ int call_may_see(const struct call *call, const struct ledger_job *job)
 
 char *call_canonical(const struct call *call)
 {
-    static const char *const aside[] = {"dry_run", "again", "wait_seconds"};
+    static const char *const aside[] = {"dry_run", "again", "wait_seconds", "confirm"};
     json_t *args = json_copy(call->args);
     char *text;
     char *copy;
@@ -317,6 +344,48 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
                         err);
 }
 
+struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
+{
+    struct call *inner = mem_alloc(sizeof(*inner));
+    int failed = 0;
+
+    if (!inner) {
+        json_decref(args_take);
+        return NULL;
+    }
+    inner->box = call->box;
+    for (size_t i = 0; i < TOOLS; i++)
+        if (strcmp(all_tools[i]->name, tool) == 0)
+            inner->tool = all_tools[i];
+    inner->flags = (call->flags & ~AHP_CALL_NO_LATE_DELIVERY) | AHP_CALL_DETACH;
+    inner->language = call->language;
+    inner->told_permille = -2;
+    inner->args = args_take;
+    inner->conversation = mem_text(call->conversation);
+    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller)));
+    DL_APPEND(call->box->calls, inner);
+    call->box->calls_count++;
+    if (failed || !inner->tool) {
+        call_free(inner);
+        return NULL;
+    }
+    return inner;
+}
+
+void call_start(struct call *call)
+{
+    const json_t *schema = NULL;
+    struct err err;
+
+    for (size_t i = 0; i < TOOLS; i++)
+        if (all_tools[i] == call->tool)
+            schema = json_object_get(call->box->manifests[i], "input_schema");
+    if (schema_check(schema, call->args, &err))
+        call_fail(call, &err);
+    else
+        call->tool->run(call);
+}
+
 int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
 {
     struct call *call;
@@ -360,7 +429,7 @@ int32_t toolbox_cancel(struct toolbox *box, uint64_t call_id)
     struct call *call;
 
     DL_FOREACH(box->calls, call) {
-        if (call->id == call_id && !call->ended) {
+        if (call->id == call_id && !call->ended && !call->batch_index) {
             call_answer_take(call, AHP_RESULT_CANCELLED, end_early(call, "cancelled"), NULL);
             return AHP_OK;
         }
