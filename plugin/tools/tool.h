@@ -48,11 +48,14 @@ struct call {
     uint32_t flags;
     int64_t deadline_ms; /* monotonic; 0: none */
     json_t *args;        /* valid by the tool's schema */
+    json_t *folders;     /* that it may read beside the configured ones, or NULL */
     char *conversation;  /* "": none */
     char *caller;
     char *reply_to;      /* NULL: nothing can be delivered */
     size_t reply_to_len;
     char *dedup_key;
+    char *workspace;     /* the caller's own, absolute; NULL: ours */
+    char *output_dir;    /* the same */
     enum words_language language;
 
     int ended;
@@ -131,6 +134,9 @@ const struct ledger_budget *confirm_budget(const struct call *call,
 /* The plan as a result, for dry_run with the status "plan"; with what confirm_pass would want. */
 json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
                      const struct provider_plan *plan, const char *status);
+/* Adds the latter to an answer to dry_run. 1: a yes is wanted. */
+int confirm_note(const struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *json);
 
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);

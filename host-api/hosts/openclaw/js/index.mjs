@@ -1,17 +1,23 @@
 /*
  * index.mjs - clawmedia as an OpenClaw plugin: registers what tools.json lists and hands calls to the
  * native engine. OpenClaw evaluates this module and calls register() several times in a process, also
- * when it only installs or inspects: nothing is started here. The engine starts with the gateway's
+ * when it only installs or inspects: nothing is started here, but libraries that this machine lacks are
+ * named, since an install evaluates the module and no more. The engine starts with the gateway's
  * service, so that what an earlier process left unfinished goes on, or else with the first call; it
  * stops with its last user.
  */
 import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { answerOf } from "./answer.mjs";
 import { makeApproval } from "./approval.mjs";
-import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
-import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
+import { acquireEngine, messageSent, outputDirOf, stateDirOf } from "./engine.mjs";
+import { warnOfMissing } from "./native.mjs";
+import { registerProviders } from "./provider.mjs";
+import { callerOf, flagsOf, foldersOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
+const IS_GATEWAY = Symbol.for("clawmedia.openclaw.gateway/1");
 const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
 
 /* How long the host should let a call run. The plugin answers before, with the job's handle. */
@@ -24,8 +30,8 @@ function executionTimeoutMs(params) {
 function makeLease(api) {
   let lease;
   return {
-    async engine(ctx, options) {
-      lease ??= acquireEngine(api, { workspaceDir: ctx?.workspaceDir, ...options });
+    async engine(options) {
+      lease ??= acquireEngine(api, options);
       try {
         return (await lease).engine;
       } catch (error) {
@@ -41,6 +47,19 @@ function makeLease(api) {
   };
 }
 
+function requestOf(ctx, tool, params) {
+  return {
+    tool,
+    args: JSON.stringify(params ?? {}),
+    replyTo: replyToOf(ctx),
+    conversation: conversationOf(ctx),
+    caller: callerOf(ctx),
+    ...foldersOf(ctx),
+    flags: flagsOf(ctx),
+    deadlineMs: 0,
+  };
+}
+
 function makeTool(api, lease, described, ctx) {
   return {
     name: described.name,
@@ -52,16 +71,11 @@ function makeTool(api, lease, described, ctx) {
     getExecutionTimeoutMs: executionTimeoutMs,
     async execute(toolCallId, params, signal, onUpdate) {
       const flags = flagsOf(ctx);
-      const engine = await lease.engine(ctx, { canDeliver: !(flags & FLAG_ONE_SHOT) });
+      const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
       const result = await engine.call(
         {
-          tool: described.name,
-          args: JSON.stringify(params ?? {}),
-          replyTo: replyToOf(ctx),
-          conversation: conversationOf(ctx),
-          caller: callerOf(ctx),
-          flags,
+          ...requestOf(ctx, described.name, params),
           deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
         },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
@@ -84,26 +98,17 @@ function tellProgress(onUpdate, id, permille, text) {
 
 /* What the engine would do, for the host's prompt. */
 function planFor(lease, ctx, tool, params) {
-  return lease.engine(ctx, { canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) }).then((engine) =>
-    engine.call(
-      {
-        tool: tool.name,
-        args: JSON.stringify(params),
-        replyTo: replyToOf(ctx),
-        conversation: conversationOf(ctx),
-        caller: callerOf(ctx),
-        flags: flagsOf(ctx),
-        deadlineMs: 0,
-      },
-      {},
-    ),
-  );
+  return lease
+    .engine({ canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) })
+    .then((engine) => engine.call(requestOf(ctx, tool.name, params), {}));
 }
 
 function askBefore(api, lease, approval, event, hookCtx) {
   const cfg = api.runtime.config?.current?.() ?? api.config;
   return approval.before(event, hookCtx, cfg, (ctx, tool, params) => planFor(lease, ctx, tool, params));
 }
+
+warnOfMissing(path.dirname(fileURLToPath(import.meta.url)));
 
 export default {
   id: "clawmedia",
@@ -128,14 +133,20 @@ export default {
     });
     api.registerService({
       id: "clawmedia",
-      async start(ctx) {
+      async start() {
+        globalThis[IS_GATEWAY] = true;
         try {
-          await ofService.engine(ctx, { canDeliver: true });
+          await ofService.engine({ canDeliver: true });
         } catch (error) {
           api.logger?.error?.(`clawmedia cannot work: ${error.message}`);
         }
       },
       stop: () => ofService.release(),
+    });
+    registerProviders(api, {
+      // A command of the host that makes one picture leaves the unfinished jobs to the gateway.
+      engine: () => ofTools.engine({ canDeliver: Boolean(globalThis[IS_GATEWAY]) }),
+      outputDir: () => outputDirOf(api),
     });
     api.on?.("message_sent", (event) => messageSent(stateDirOf(api), event));
     api.lifecycle?.onDispose?.(async () => {
