@@ -55,6 +55,13 @@ static const struct setting table[] = {
     NUMBER(price_video, 0, 1000000, "10"),
     NUMBER(strict, 0, 1, "1"),
     TEXT(media_base, NULL, ""),
+    TEXT(chatart_approval, "|full|no_key|no_identity|code_text|numbers|", "full"),
+    TEXT(chatart_pending, "|202|code|500|", "202"),
+    TEXT(chatart_state, "|number|text|odd|no_url|bare|", "number"),
+    TEXT(chatart_code, "|number|text|", "number"),
+    TEXT(chatart_crc, "|right|wrong|none|", "right"),
+    NUMBER(chatart_login_polls, -1, 1000, "-1"),
+    NUMBER(chatart_policy_s, -86400, 86400, "3600"),
 };
 #define SETTINGS (sizeof table / sizeof table[0])
 
