@@ -8,6 +8,8 @@
  */
 #include "net/inner.h"
 
+#include "base/crc64.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -87,6 +89,11 @@ static size_t on_read(char *into, size_t size, size_t count, void *ud)
     if (got <= 0) {
         net_hop_verdict(file->call->hop, HTTP_LOST, "a file changed while it was being sent");
         return CURL_READFUNC_ABORT;
+    }
+    /* A body that is sent once more is the same again; only what is new is added. */
+    if (file->call->request->crc64_header && file->at == file->crc64_at) {
+        file->crc64 = crc64_add(file->crc64, into, (size_t)got);
+        file->crc64_at += (uint64_t)got;
     }
     file->at += (uint64_t)got;
     return (size_t)got;

@@ -107,6 +107,7 @@ struct hop {
     int64_t length;
     char content_type[160];
     char request_id[128];
+    char crc64_text[24]; /* decimal, "": not told */
     struct buf text;
     uint64_t bytes_received;
     uint64_t bytes_sent;
@@ -118,6 +119,8 @@ struct body_file {
     int fd;
     uint64_t size;
     uint64_t at;
+    uint64_t crc64;    /* of its first crc64_at bytes, when the request asks for it */
+    uint64_t crc64_at;
     struct net_call *call;
     const struct http_part *part; /* NULL: the whole body */
 };
