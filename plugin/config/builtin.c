@@ -275,7 +275,8 @@ static int fill_secrets(struct config *config, const struct config_load *load,
     /* Who has to log in first is an account all the same: the login is asked of it. */
     if (json_is_true(json_object_get(spec, "login")) &&
         (rc == CONFIG_ENTRY_INCOMPLETE || rc == CONFIG_ENTRY_BROKEN)) {
-        config_entry_key(entry, "", "");
+        /* What is wrong with its file is where the key would come from, for people. */
+        config_entry_key(entry, "", rc == CONFIG_ENTRY_BROKEN ? err->text : "");
         rc = CONFIG_ENTRY_USABLE;
     }
     return rc;
@@ -367,6 +368,15 @@ json_t *config_builtin_spec(const char *id)
         json_decref(whole);
     }
     return found;
+}
+
+int config_provider_logs_in(const char *id)
+{
+    json_t *spec = config_builtin_spec(id);
+    int logs_in = json_is_true(json_object_get(spec, "login"));
+
+    json_decref(spec);
+    return logs_in;
 }
 
 int config_provider_is_builtin(const char *id)

@@ -58,7 +58,8 @@ int deliver_add(struct job *job, int32_t kind, const char *text)
 char *deliver_words(const struct job *job)
 {
     const struct ledger_job *row = job->row;
-    const struct ledger_file *file = &row->files[0];
+    static const struct ledger_file none; /* of a login */
+    const struct ledger_file *file = row->files_count ? &row->files[0] : &none;
     char key[64];
     char size[32] = "";
     json_t *values;
@@ -66,7 +67,8 @@ char *deliver_words(const struct job *job)
 
     if (file->width)
         snprintf(size, sizeof(size), "%u×%u", file->width, file->height);
-    values = json_pack("{s:s, s:s?, s:I, s:s, s:f, s:s?}", "job", row->id, "model", row->model,
+    values = json_pack("{s:s, s:s, s:s?, s:I, s:s, s:f, s:s?}", "job", row->id, "provider",
+                       row->provider, "model", row->model,
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
     snprintf(key, sizeof(key), "result.%s.%s", row->kind,

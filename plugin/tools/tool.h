@@ -59,6 +59,8 @@ struct call {
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
+    int login_needed;   /* it wanted something else, but a login comes first */
+    int login_next;     /* after the logout that is under way */
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
@@ -103,6 +105,13 @@ void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn
 void inputs_drop(struct call *call); /* its call ends first */
 
 void checking_drop(struct call *call); /* account_check.c: its call ends */
+
+/*
+ * account_login.c: starts the login of that account as a job of its own, or finds the one under way,
+ * and ends the call with its link as soon as there is one. `needed`: for a call that wanted something
+ * else.
+ */
+void login_begin(struct call *call, const struct config_provider *provider, int needed);
 
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);

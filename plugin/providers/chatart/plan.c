@@ -91,10 +91,26 @@ static void able_names(const struct chatart_planner *planner, const char *mode, 
     json_decref(names);
 }
 
+/* The user's own choice for that kind where it can do this, else the catalogue's. */
+static const char *settings_model(const struct chatart_planner *planner, const char *slot,
+                                  const char *mode)
+{
+    const char *own = json_text(planner->account->settings,
+                                strcmp(planner->kind, "video") == 0 ? "video_model"
+                                : strcmp(slot, "edit") == 0         ? "edit_model"
+                                                                    : "image_model");
+    const json_t *model = *own ? chatart_model(planner->catalog, planner->kind, own) : NULL;
+
+    if (model && (!mode || json_object_get(json_object_get(model, "modes"), mode)))
+        return own;
+    return json_text(json_object_get(planner->catalog, "defaults"), slot);
+}
+
 int chatart_choose_model(struct chatart_planner *planner, const char *slot, const char *mode)
 {
     const char *asked = json_text(planner->args, "model");
-    const char *wanted = *asked ? asked : json_text(json_object_get(planner->catalog, "defaults"), slot);
+    const char *own = settings_model(planner, slot, mode);
+    const char *wanted = *asked ? asked : own;
     const char *name;
     char allowed[240];
 
@@ -107,9 +123,9 @@ int chatart_choose_model(struct chatart_planner *planner, const char *slot, cons
     if (mode && !json_object_get(json_object_get(planner->model, "modes"), mode))
         return err_field(planner->err, "model", "%s cannot do \"%s\"; these can: %s", name, mode,
                          allowed);
-    if (!*asked)
+    if (!*asked && own == json_text(json_object_get(planner->catalog, "defaults"), slot))
         chatart_note(planner, "model", json_string(name), "no model was asked for or configured");
-    else if (strcmp(asked, name) != 0)
+    else if (*asked && strcmp(asked, name) != 0)
         chatart_note(planner, "model", json_string(name), "another name of the same model");
     return 0;
 }
