@@ -77,6 +77,11 @@ void act_cancel(struct job *job)
     struct err err;
 
     job->row->flags |= LEDGER_JOB_CANCEL;
+    if (batch_is_whole(job)) {
+        if (job->busy == BUSY_NOT)
+            schedule_in(job, 0); /* it ends its items, and then tells what became of them */
+        return;
+    }
     if (job->busy == BUSY_RECORD || job->busy == BUSY_FILE || job->spending)
         return; /* seen when that is over: a paid answer is not thrown away unread */
     if (job->row->flags & JOB_SENT) {

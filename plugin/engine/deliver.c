@@ -71,6 +71,7 @@ char *deliver_words(const struct job *job)
                        row->provider, "model", row->model,
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
+    batch_words(job->row, values);
     snprintf(key, sizeof(key), "result.%s.%s", row->kind,
              row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one");
     text = words_text(job_language(job), key, values);

@@ -49,6 +49,9 @@ struct engine_order {
     int again;               /* 1: a new job even if the same one is under way */
     int hold;                /* 1: store it, let another process do it */
     const char *resubmit_of;
+    const char *batch;       /* or NULL: what it is an item of, or with batch_index 0 the whole */
+    uint32_t batch_index;    /* of an item, from 1 */
+    unsigned concurrency;    /* of the batch: items under way at once; 0: a few */
 };
 
 /* `job` lives for the call. created 0: the same request is under way already, this is its job. */
@@ -97,6 +100,9 @@ void engine_take(struct engine *engine, const char *id);
 
 /* ahp_inst.receipt. */
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
+
+/* Adds items, ended and failed to the values of a sentence about a whole batch; others get nothing. */
+void batch_words(const struct ledger_job *row, json_t *values);
 
 /* 1 for states that nothing follows but a person's wish. */
 int engine_state_ended(enum job_state state);

@@ -20,6 +20,8 @@ struct receipt_copy;
 struct acting;
 struct ordering;
 struct asking;
+struct batch_room;
+struct summing;
 
 /* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
 #define JOB_SENT 256u
@@ -73,6 +75,9 @@ struct job {
     size_t files_recorded;
     struct err fetch_err; /* the first file that could not be had */
     struct receipt_copy *receipts; /* came while a record was under way */
+    struct batch_room *room; /* of its batch, while it is under way */
+    int room_waits;
+    struct summing *summing; /* of a whole batch */
     json_t *secrets; /* the adapter's, of this process only */
     struct http_reply *kept;       /* a paid answer that could not be read yet */
     struct arena kept_arena;
@@ -106,6 +111,7 @@ struct engine {
     struct acting *actings;
     struct ordering *orderings;
     struct asking *askings;
+    struct batch_room *rooms; /* hash by the batch's name */
     engine_stopped_fn *stopped;
     void *stopped_ud;
     ahp_deferred *stop_deferred;
@@ -187,6 +193,13 @@ void act_done(struct engine *engine);
 
 /* order.c */
 void order_done(struct engine *engine);
+
+/* batch.c */
+int batch_is_whole(const struct job *job);
+void batch_run(struct job *job);    /* of a whole batch */
+int batch_enter(struct job *job);   /* -1: no room yet; it is run again when there is */
+void batch_leave(struct job *job);  /* it takes no more room */
+void batch_drop(struct job *job);   /* of a whole batch, which goes */
 
 /* ask.c: ends them all, without a word to who asked */
 void ask_stop(struct engine *engine);

@@ -115,6 +115,8 @@ void job_free(struct job *job)
 {
     HASH_DEL(job->engine->jobs, job);
     schedule_off(job);
+    batch_leave(job);
+    batch_drop(job);
     net_cancel(job->call);
     /* While fetching, base64 that was paid for is nowhere but in these files. */
     if (job->row->state == JOB_FETCHING && !job->call)

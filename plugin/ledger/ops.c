@@ -17,6 +17,7 @@ const char *op_name(enum op_kind kind)
         [OP_ACCEPT] = "accept", [OP_RECORD] = "record", [OP_SCAN] = "scan",
         [OP_CLAIM] = "claim",   [OP_CANCEL] = "cancel", [OP_FIND] = "find",
         [OP_UPLOADS] = "uploads",
+        [OP_BATCH] = "batch",
     };
 
     return names[kind];
@@ -30,6 +31,7 @@ void op_reset(struct op *op)
     op->jobs = NULL;
     op->jobs_count = 0;
     memset(&op->history, 0, sizeof(op->history));
+    memset(&op->batch_counts, 0, sizeof(op->batch_counts));
     memset(&op->err, 0, sizeof(op->err));
     op->unfinished = 0;
     op->flags = 0;
@@ -52,6 +54,7 @@ void op_free(struct op *op)
     mem_free(op->host);
     mem_free(op->conversation);
     mem_free(op->job_kind);
+    mem_free(op->batch);
     for (size_t i = 0; i < op->keys_count; i++)
         mem_free(op->keys[i]);
     mem_free(op);
@@ -188,7 +191,7 @@ static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
     if (op->key) {
         stmt = store_stmt(ledger, STMT_JOB_BY_DEDUP);
         bind_text(stmt, 1, op->key);
-        sqlite3_bind_int(stmt, 2, op->dedup_host);
+        sqlite3_bind_int(stmt, 2, (int)op->dedup);
         sqlite3_bind_int64(stmt, 3, op->now_ms - DEDUP_WINDOW_MS);
         sqlite3_bind_int64(stmt, 4, op->now_ms - DEDUP_HOST_MS);
         rc = answer_job(ledger, op, stmt);
@@ -387,7 +390,14 @@ static sqlite3_stmt *prepare_find(struct ledger *ledger, struct op *op)
     if (op->only_open)
         sqlite3_str_appendall(rest, " AND state IN ('planned','uploading','submitting','working',"
                                     "'fetching','ready','delivering')");
-    sqlite3_str_appendall(rest, " ORDER BY created_ms DESC, jobs.number DESC LIMIT ?5");
+    if (op->no_items)
+        sqlite3_str_appendall(rest, " AND batch_index = 0");
+    if (op->batch)
+        sqlite3_str_appendall(rest, " AND jobs.number IN (SELECT max(number) FROM jobs WHERE"
+                                    " batch = ?6 AND batch_index > ?7 GROUP BY batch_index)"
+                                    " ORDER BY batch_index LIMIT ?5");
+    else
+        sqlite3_str_appendall(rest, " ORDER BY created_ms DESC, jobs.number DESC LIMIT ?5");
     text = sqlite3_str_finish(rest);
     sql = text ? row_select_sql(&table_jobs, text) : NULL;
     sqlite3_free(text);
@@ -403,6 +413,8 @@ static sqlite3_stmt *prepare_find(struct ledger *ledger, struct op *op)
     bind_text(stmt, 3, op->conversation);
     bind_text(stmt, 4, op->job_kind);
     sqlite3_bind_int64(stmt, 5, (int64_t)op->limit);
+    bind_text(stmt, 6, op->batch);
+    sqlite3_bind_int64(stmt, 7, op->batch_after);
     return stmt;
 }
 
@@ -447,6 +459,23 @@ static enum ledger_result run_uploads(struct ledger *ledger, struct op *op)
     return LEDGER_OK;
 }
 
+static enum ledger_result run_batch(struct ledger *ledger, struct op *op)
+{
+    sqlite3_stmt *stmt = store_stmt(ledger, STMT_BATCH);
+    int rc;
+
+    bind_text(stmt, 1, op->batch);
+    rc = store_step(ledger, stmt, &op->err);
+    if (rc > 0) {
+        op->batch_counts.items = (uint32_t)sqlite3_column_int64(stmt, 0);
+        op->batch_counts.open = (uint32_t)sqlite3_column_int64(stmt, 1);
+        op->batch_counts.failed = (uint32_t)sqlite3_column_int64(stmt, 2);
+    }
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return rc > 0 ? LEDGER_OK : LEDGER_FAILED;
+}
+
 typedef enum ledger_result run_fn(struct ledger *ledger, struct op *op);
 
 void op_run(struct ledger *ledger, struct op *op)
@@ -455,6 +484,7 @@ void op_run(struct ledger *ledger, struct op *op)
         [OP_ACCEPT] = run_accept, [OP_RECORD] = run_record, [OP_SCAN] = run_scan,
         [OP_CLAIM] = run_claim,   [OP_CANCEL] = run_cancel, [OP_FIND] = run_find,
         [OP_UPLOADS] = run_uploads,
+        [OP_BATCH] = run_batch,
     };
     struct err err;
 

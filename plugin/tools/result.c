@@ -103,6 +103,7 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
                   (json_int_t)job->files_count, "path",
                   job->files_count ? job->files[0].path : "", "eta", eta_of(call, job));
 
+    batch_words(job, values);
     if (job->state == JOB_DONE)
         snprintf(key, sizeof(key), "done.%s.%s", job->kind,
                  job->error_kind != ERR_NONE ? "part" : job->files_count > 1 ? "many" : "one");
@@ -136,7 +137,15 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
         json_object_set_new(result, "files", files_of(job));
     if (job->model && *job->model)
         json_object_set_new(result, "model", json_string(job->model));
-    json_object_set_new(result, "provider", json_string(job->provider));
+    if (job->batch) {
+        json_t *batch = json_object();
+
+        batch_words(job, batch);
+        json_object_del(batch, "path");
+        json_object_set_new(result, "batch", batch);
+    } else {
+        json_object_set_new(result, "provider", json_string(job->provider));
+    }
     if (job->cost >= 0)
         json_object_set_new(result, "cost", json_pack("{s:f, s:s}", "amount", job->cost, "currency",
                                                       job->currency ? job->currency : "USD"));

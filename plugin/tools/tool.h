@@ -18,6 +18,7 @@ struct toolbox;
 struct call;
 struct resolving;
 struct checking;
+struct batch;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -30,6 +31,7 @@ extern const struct tool tool_edit_image;
 extern const struct tool tool_generate_video;
 extern const struct tool tool_character_replace;
 extern const struct tool tool_fetch_media;
+extern const struct tool tool_run_batch;
 extern const struct tool tool_poll;
 extern const struct tool tool_list_models;
 extern const struct tool tool_account;
@@ -61,6 +63,8 @@ struct call {
     int created;        /* its job was made by this call */
     int login_needed;   /* it wanted something else, but a login comes first */
     int login_next;     /* after the logout that is under way */
+    struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
+    uint32_t batch_index;
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
@@ -116,6 +120,14 @@ void login_begin(struct call *call, const struct config_provider *provider, int 
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);
 
+/*
+ * run_batch.c: an item's answer goes to its batch, not to the host; its order is told of the batch;
+ * the call that opened a batch ends.
+ */
+void batch_answer_take(struct call *call, int32_t status, json_t *json);
+void batch_of_order(const struct call *call, struct engine_order *order);
+void batch_close(struct call *call);
+
 /* result.c */
 json_t *result_of_job(const struct call *call, const struct ledger_job *job);
 json_t *result_of_error(const struct call *call, const struct err *err);
@@ -131,6 +143,13 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
 int schema_check(const json_t *schema, json_t *args, struct err *err);
 
 /* toolbox.c */
+/*
+ * A call of another tool on behalf of this one, for the same conversation, that nothing is delivered
+ * of: NULL without memory. args is taken. It ends like any call; call_start begins it.
+ */
+struct call *call_inner(struct call *call, const char *tool, json_t *args_take);
+void call_start(struct call *call);
+
 int toolbox_open(struct env *env, struct config *config, struct toolbox **ret_box,
                  struct err *err);
 /* Calls can be taken once there is an engine. */

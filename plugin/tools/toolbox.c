@@ -18,6 +18,7 @@ static const struct tool *const all_tools[] = {
     &tool_generate_video,
     &tool_character_replace,
     &tool_fetch_media,
+    &tool_run_batch,
     &tool_poll,
     &tool_list_models,
     &tool_account,
@@ -139,6 +140,7 @@ static void call_free(struct call *call)
     engine_unwatch(call->watch);
     inputs_drop(call);
     checking_drop(call);
+    batch_close(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->notes);
@@ -185,6 +187,17 @@ static void attach_files(ahp_result *result, const struct ledger_job *job, ahp_f
     result->files = pointers;
 }
 
+/* An ended call lets go of what it has; it goes itself when nothing can call back any more. */
+static void end_here(struct call *call)
+{
+    engine_unwatch(call->watch);
+    call->watch = NULL;
+    call->box->env->loop->timer_free(call->timer);
+    call->timer = NULL;
+    if (!call->pending)
+        call_free(call);
+}
+
 void call_answer_take(struct call *call, int32_t status, json_t *json,
                       const struct ledger_job *job)
 {
@@ -194,8 +207,15 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     ahp_file files[LIMIT_FILES];
     const ahp_file *pointers[LIMIT_FILES];
     ahp_result result = {.size = sizeof(result), .status = status};
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = NULL;
 
+    if (call->batch_index) {
+        call->ended = 1;
+        batch_answer_take(call, status, json);
+        end_here(call);
+        return;
+    }
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (text)
         env_scrub(env, text);
@@ -209,12 +229,8 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     env->calls->complete(env->host->ctx, call->id, &result);
     free(text);
     call->ended = 1;
-    engine_unwatch(call->watch);
-    call->watch = NULL;
-    env->loop->timer_free(call->timer);
-    call->timer = NULL;
-    if (!call->pending)
-        call_free(call);
+    batch_close(call);
+    end_here(call);
 }
 
 void call_fail(struct call *call, const struct err *err)
@@ -320,6 +336,48 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
                         err);
 }
 
+struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
+{
+    struct call *inner = mem_alloc(sizeof(*inner));
+    int failed = 0;
+
+    if (!inner) {
+        json_decref(args_take);
+        return NULL;
+    }
+    inner->box = call->box;
+    for (size_t i = 0; i < TOOLS; i++)
+        if (strcmp(all_tools[i]->name, tool) == 0)
+            inner->tool = all_tools[i];
+    inner->flags = (call->flags & ~AHP_CALL_NO_LATE_DELIVERY) | AHP_CALL_DETACH;
+    inner->language = call->language;
+    inner->told_permille = -2;
+    inner->args = args_take;
+    inner->conversation = mem_text(call->conversation);
+    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller)));
+    DL_APPEND(call->box->calls, inner);
+    call->box->calls_count++;
+    if (failed || !inner->tool) {
+        call_free(inner);
+        return NULL;
+    }
+    return inner;
+}
+
+void call_start(struct call *call)
+{
+    const json_t *schema = NULL;
+    struct err err;
+
+    for (size_t i = 0; i < TOOLS; i++)
+        if (all_tools[i] == call->tool)
+            schema = json_object_get(call->box->manifests[i], "input_schema");
+    if (schema_check(schema, call->args, &err))
+        call_fail(call, &err);
+    else
+        call->tool->run(call);
+}
+
 int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
 {
     struct call *call;
@@ -363,7 +421,7 @@ int32_t toolbox_cancel(struct toolbox *box, uint64_t call_id)
     struct call *call;
 
     DL_FOREACH(box->calls, call) {
-        if (call->id == call_id && !call->ended) {
+        if (call->id == call_id && !call->ended && !call->batch_index) {
             call_answer_take(call, AHP_RESULT_CANCELLED, end_early(call, "cancelled"), NULL);
             return AHP_OK;
         }

@@ -50,6 +50,7 @@ struct sim_settings {
     char chatart_crc[24];
     int64_t chatart_login_polls;
     int64_t chatart_policy_s;
+    int64_t chatart_interval_ms;
     int64_t image_bytes;
     int64_t image_delay_ms;
     int64_t image_partials;

@@ -26,11 +26,11 @@ void chatart_login_init(struct sim_request *r)
                   r->sim->start_key));
     chatart_origin(r, origin, sizeof origin);
     chatart_answer_take(
-        r, json_pack("{s:s,s:o,s:o,s:o,s:i,s:i}", "identity_id", device, "verification_uri",
+        r, json_pack("{s:s,s:o,s:o,s:o,s:f,s:i}", "identity_id", device, "verification_uri",
                      json_sprintf("%s/skill/authorize", origin), "verification_uri_complete",
                      json_sprintf("%s/skill/authorize?code=%s", origin, code), "token_endpoint",
-                     json_sprintf("%s/web/xskill/token", origin), "interval", 2, "expires_in",
-                     600));
+                     json_sprintf("%s/web/xskill/token", origin), "interval",
+                     (double)r->settings.chatart_interval_ms / 1000.0, "expires_in", 600));
 }
 
 static void approved(struct sim_request *r, const char *device, const char *key)

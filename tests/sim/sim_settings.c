@@ -61,6 +61,7 @@ static const struct setting table[] = {
     TEXT(chatart_code, "|number|text|", "number"),
     TEXT(chatart_crc, "|right|wrong|none|", "right"),
     NUMBER(chatart_login_polls, -1, 1000, "-1"),
+    NUMBER(chatart_interval_ms, 0, 60000, "2000"),
     NUMBER(chatart_policy_s, -86400, 86400, "3600"),
 };
 #define SETTINGS (sizeof table / sizeof table[0])
