@@ -301,9 +301,9 @@ static enum http_crc64 compare_crc64(const struct hop *hop)
     const struct net_call *call = hop->call;
     char sent[24];
 
-    if (!hop->crc64_text[0] || call->files_count != 1)
+    if (!hop->crc64_text[0] || !call->request->body_path)
         return HTTP_CRC64_UNTOLD;
-    snprintf(sent, sizeof(sent), "%llu", (unsigned long long)call->files[0].crc64);
+    snprintf(sent, sizeof(sent), "%llu", (unsigned long long)call->crc64);
     return strcmp(sent, hop->crc64_text) == 0 ? HTTP_CRC64_SAME : HTTP_CRC64_DIFFERS;
 }
 

@@ -119,8 +119,6 @@ struct body_file {
     int fd;
     uint64_t size;
     uint64_t at;
-    uint64_t crc64;    /* of its first crc64_at bytes, when the request asks for it */
-    uint64_t crc64_at;
     struct net_call *call;
     const struct http_part *part; /* NULL: the whole body */
 };
@@ -146,6 +144,8 @@ struct net_call {
     size_t secrets_count;
     struct body_file *files;
     size_t files_count;
+    uint64_t crc64;    /* of the first crc64_at bytes of body_path, when the request asks for it */
+    uint64_t crc64_at;
 
     struct net_sink sink;
     net_done_fn *done;

@@ -2,6 +2,7 @@
 import json
 import os
 import stat
+import urllib.parse
 import urllib.request
 
 import harness
@@ -33,7 +34,8 @@ class ChatArt(harness.Case):
 
     def fetched(self, world, name, size, seconds=1):
         path = os.path.join(world.workspace, name)
-        url = "%s/media/make/%s?size=%s&seconds=%d" % (world.sim.base, name, size, seconds)
+        url = "%s/media/make/x%s?size=%s&seconds=%d&prompt=%s" % (
+            world.sim.base, os.path.splitext(name)[1], size, seconds, urllib.parse.quote(name))
         with urllib.request.urlopen(url, timeout=harness.LIMIT_S) as answer, open(path, "wb") as f:
             f.write(answer.read())
         return path
@@ -116,7 +118,7 @@ class ChatArt(harness.Case):
         self.approve(world)
         world.until_idle()
         message = self.one_message(world, opened["job"])
-        self.assertIn("signed in", message["text"])
+        self.assertIn("logged in to chatart", message["text"])
         self.assertEqual(message["files"], [])
         self.assertEqual(world.job(opened["job"])["state"], "delivered")
         world.secrets.clear()   # it is in the credentials file, where it belongs

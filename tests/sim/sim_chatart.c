@@ -40,8 +40,11 @@ void chatart_refuse(struct sim_request *r, unsigned status, const char *code, co
         number = 10058;
     else if (sim_parse_int(code, 1, 99999, &number) != 0)
         number = status == 404 ? 4004 : 4000;
+    /* What the simulator's core or a fault refuses keeps its status. */
+    if (number == 10058)
+        status = 200;
     sim_answer_json_take(
-        r, 200, json_pack("{s:o,s:s}", "code", code_json(r, number), "message", message));
+        r, status, json_pack("{s:o,s:s}", "code", code_json(r, number), "message", message));
 }
 
 /* The headers every call has to bring, with the values the published client sends. */
