@@ -303,6 +303,12 @@ static int load_account(struct config *config, struct config_load *load,
         rc = fill_secrets(config, load, entry, spec, &why);
     if (rc == CONFIG_ENTRY_USABLE && (add_headers(entry, spec) || entry->arena.failed))
         rc = err_nomem(&why);
+    /* Who does not use a service that has a login does not want to hear of it. */
+    if (rc == CONFIG_ENTRY_USABLE && !account->signed_in && !account->settings &&
+        !*entry->provider.key_source && load->logins_count < CONFIG_BUILTIN_MAX) {
+        load->logins[load->logins_count++] = entry;
+        return 0;
+    }
     if (rc == CONFIG_ENTRY_USABLE && load->entries_count < CONFIG_ENTRIES_MAX) {
         load->entries[load->entries_count++] = entry;
         return 0;

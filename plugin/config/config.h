@@ -120,6 +120,8 @@ int config_skill_key(struct config *config, const char *skill, char **ret_key, c
 
 /* By index, in alphabetical order; NULL past the end. */
 const struct config_provider *config_provider_at(const struct config *config, size_t index);
+/* Services that could be logged in to, of which the configuration says nothing; by index. */
+const struct config_provider *config_login_at(const struct config *config, size_t index);
 const struct config_provider *config_provider_by_id(const struct config *config, const char *id);
 
 /* 1 for a service that needs no entry in models.providers, configured or not. */

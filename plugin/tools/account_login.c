@@ -97,6 +97,8 @@ static const struct config_provider *whose(struct call *call, struct err *err)
     for (size_t i = 0; (provider = config_provider_at(config, i)); i++)
         if (config_provider_logs_in(provider->account.id))
             return provider;
+    if ((provider = config_login_at(config, 0)))
+        return provider;
     err_set(err, ERR_CONFIG, "there is no account that is logged in to");
     return NULL;
 }
