@@ -241,8 +241,10 @@ static int32_t complete(void *ctx, uint64_t call_id, const ahp_result *result)
         shim_accuse(shim, AHP_SHIM_HOST_COMPLETE_REFUSED,
                     "complete: answered %d for call %llu, which is open", (int)rc,
                     (unsigned long long)call_id);
-    if (was_open && rc == AHP_OK)
+    if (was_open && rc == AHP_OK) {
+        shim_approval_completed(shim, call_id);
         call_end(shim, call, SHIM_CALL_COMPLETED);
+    }
 out:
     shim_host_end(shim, before);
     return rc;

@@ -165,6 +165,11 @@ const char *config_videos_dir(const struct config *config)
     return config->videos_dir;
 }
 
+const char *config_media_dir(const struct config *config)
+{
+    return config->media_dir;
+}
+
 const char *config_locale(const struct config *config)
 {
     return config->locale;

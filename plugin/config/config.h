@@ -81,6 +81,7 @@ const char *config_file(const struct config *config);      /* its path, also whe
 const char *config_state_dir(const struct config *config); /* ours, for the ledger */
 const char *config_images_dir(const struct config *config);
 const char *config_videos_dir(const struct config *config);
+const char *config_media_dir(const struct config *config); /* the host's own, that skills share */
 const char *config_locale(const struct config *config); /* or NULL */
 
 /*
@@ -94,6 +95,17 @@ const char *const *config_roots(const struct config *config, size_t *ret_count);
 
 /* A member of plugins.entries.clawmedia.config, checked against config.schema.json; or NULL. */
 const json_t *config_setting(const struct config *config, const char *name);
+
+/* When a person is asked before money is spent, and how much may be. */
+struct config_spending {
+    int asks;         /* 0: never */
+    double above;     /* asks: at estimates above this, and at those that are not known; < 0: always */
+    char currency[8]; /* of `above`; "": whatever the estimate is in */
+    double day;          /* the most in 24 hours, < 0: no limit */
+    double conversation; /* the most in a conversation, < 0: no limit */
+    char limits_currency[8];
+};
+void config_spending(const struct config *config, struct config_spending *ret_spending);
 
 /* The whole configuration as the host resolves it, secret references left alone; NULL before the
  * first good config_refresh. */

@@ -55,12 +55,28 @@ int deliver_add(struct job *job, int32_t kind, const char *text)
     return 0;
 }
 
+/* "result.image.one", with the adapter's name and a dot in front where it has words of its own. */
+static char *words_key(const struct job *job)
+{
+    const struct ledger_job *row = job->row;
+    const struct config_provider *provider =
+        config_provider_by_id(job->engine->config, row->provider);
+    const char *which = row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one";
+    char *own = provider ? mem_format("%s.result.%s.%s", provider->adapter->name, row->kind, which)
+                         : NULL;
+
+    if (own && words_has(job_language(job), own))
+        return own;
+    mem_free(own);
+    return mem_format("result.%s.%s", row->kind, which);
+}
+
 char *deliver_words(const struct job *job)
 {
     const struct ledger_job *row = job->row;
     static const struct ledger_file none; /* of a login */
     const struct ledger_file *file = row->files_count ? &row->files[0] : &none;
-    char key[64];
+    char *key;
     char size[32] = "";
     json_t *values;
     char *text;
@@ -72,9 +88,9 @@ char *deliver_words(const struct job *job)
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
     batch_words(job->row, values);
-    snprintf(key, sizeof(key), "result.%s.%s", row->kind,
-             row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one");
-    text = words_text(job_language(job), key, values);
+    key = words_key(job);
+    text = key ? words_text(job_language(job), key, values) : NULL;
+    mem_free(key);
     json_decref(values);
     return text;
 }

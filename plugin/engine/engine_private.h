@@ -160,6 +160,9 @@ char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 void fetch_start(struct job *job);
 void fetch_finish(struct job *job); /* files are here: tell the user, or be done */
 
+/* record.c: a file for other programs of the service; 1: `then` follows, 0: there is none to write */
+int record_start(struct job *job, job_then_fn *then);
+
 /* schedule.c */
 void schedule_at(struct job *job, int64_t due_ms);
 void schedule_in(struct job *job, int64_t delay_ms);

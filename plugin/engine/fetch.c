@@ -120,6 +120,12 @@ void fetch_finish(struct job *job)
     job_record(job, 0, deliver_run);
 }
 
+static void all_here(struct job *job)
+{
+    job_set_state(job, JOB_READY);
+    fetch_finish(job);
+}
+
 /* The whole job: nothing left to bring. */
 static void finish(struct job *job)
 {
@@ -139,8 +145,8 @@ static void finish(struct job *job)
     }
     if (err.kind != ERR_NONE && job_text(&row->error_text, err.text) == 0)
         row->error_kind = err.kind;
-    job_set_state(job, JOB_READY);
-    fetch_finish(job);
+    if (!record_start(job, all_here))
+        all_here(job);
 }
 
 static void file_failed(struct job *job, const struct err *err)
@@ -160,6 +166,8 @@ static void file_failed(struct job *job, const struct err *err)
             err_set(&job->fetch_err, err->kind, "%s (%s)", err->text, url);
         else
             job->fetch_err = *err;
+        if (url && err->kind != ERR_REFUSED)
+            err_advise(&job->fetch_err, "link");
     }
     mem_free(url);
     job->row->tries = 0;

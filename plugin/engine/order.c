@@ -25,6 +25,8 @@ struct ordering {
     enum ledger_dedup dedup;
     char *key; /* what makes it the same as another; NULL: nothing */
     json_t *uploads; /* keys of its local files, or NULL */
+    int has_budget;
+    struct ledger_budget budget;
     engine_ordered_fn *done;
     void *ud;
 };
@@ -162,6 +164,7 @@ static int begin(struct ordering *ordering, struct err *err)
     accept.job = job->row;
     accept.take = !ordering->hold;
     accept.dedup_key = ordering->key;
+    accept.budget = ordering->has_budget ? &ordering->budget : NULL;
     accept.now_ms = job->row->created_ms;
     job->busy = BUSY_RECORD;
     return ledger_accept(engine->ledger, &accept, accepted, ordering) ? err_nomem(err) : 0;
@@ -312,6 +315,9 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
         key = NULL;
     }
     ordering->uploads = json_incref(order->plan->uploads);
+    ordering->has_budget = order->budget != NULL;
+    if (order->budget)
+        ordering->budget = *order->budget;
     ordering->done = done;
     ordering->ud = ud;
     if (json_array_size(ordering->uploads) ? ask_uploads(ordering, err) : begin(ordering, err))

@@ -163,6 +163,9 @@ int ledger_accept(struct ledger *ledger, const struct ledger_accept *accept, led
     op->take = accept->take;
     op->dedup = accept->dedup;
     op->now_ms = accept->now_ms;
+    op->has_budget = accept->budget != NULL;
+    if (accept->budget)
+        op->budget = *accept->budget;
     if (ledger_job_copy(accept->job, &op->job) || op_text(&op->key, accept->dedup_key))
         goto fail;
     if (accept->dedup_key) {

@@ -198,12 +198,24 @@ enum ledger_dedup {
     DEDUP_EVER, /* as long as the job is in the ledger */
 };
 
+/*
+ * How much may be spent, in one currency; < 0: no such limit. What jobs took is counted, or their
+ * estimates where that was not told; nothing for those that failed or were never sent. A new job
+ * whose own estimate is not in that currency is refused when a limit is reached already.
+ */
+struct ledger_budget {
+    char currency[8];
+    double day;          /* in the 24 hours before now_ms, by all conversations */
+    double conversation; /* ever, by the job's conversation */
+};
+
 struct ledger_accept {
     const struct ledger_job *job; /* with its id; state PLANNED, or SUBMITTING with flow set */
     int take;                     /* 1: this process works on it from now */
     const char *dedup_key;        /* NULL: none, always a new job */
     enum ledger_dedup dedup;
     int64_t now_ms;
+    const struct ledger_budget *budget; /* NULL: none */
 };
 
 /*
@@ -218,7 +230,8 @@ struct ledger_accept {
  * or expired.
  * `job` is the stored one, with files and deliveries; created tells which. resubmit_of is unique:
  * LEDGER_TAKEN and the earlier repeat when that job was repeated already, and the repeat did not
- * fail. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
+ * fail. Past the budget: LEDGER_FAILED with ERR_BUDGET, the limit's name in its field, and the sum in
+ * its text; a repeat is never refused for that. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
  */
 typedef void ledger_accept_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
                               int created, const struct ledger_history *history,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define HISTORY_MAX 20
+#define DAY_MS      (24 * 3600 * INT64_C(1000))
 
 const char *op_name(enum op_kind kind)
 {
@@ -181,6 +182,57 @@ static int read_history(struct ledger *ledger, struct op *op)
     return 0;
 }
 
+/* One limit. `spent` is a statement with its bindings. */
+static int check_limit(struct ledger *ledger, struct op *op, sqlite3_stmt *spent, const char *name,
+                       double limit)
+{
+    const struct ledger_job *job = op->job;
+    int counts = job->cost_estimate >= 0 && job->currency &&
+                 strcmp(job->currency, op->budget.currency) == 0;
+    double more = counts ? job->cost_estimate : 0;
+    double sum = 0;
+    int rc = store_step(ledger, spent, &op->err);
+
+    if (rc > 0)
+        sum = sqlite3_column_double(spent, 0);
+    sqlite3_reset(spent);
+    sqlite3_clear_bindings(spent);
+    if (rc < 0)
+        return -1;
+    /* Amounts like 0.1 have no exact sum. */
+    if (counts ? sum + more <= limit + 1e-9 : sum < limit)
+        return 0;
+    if (counts)
+        return err_field(&op->err, name, "%.10g + %.10g > %.10g %s", sum, more, limit,
+                         op->budget.currency);
+    return err_field(&op->err, name, "%.10g >= %.10g %s", sum, limit, op->budget.currency);
+}
+
+static int check_budget(struct ledger *ledger, struct op *op)
+{
+    const struct ledger_budget *budget = &op->budget;
+    sqlite3_stmt *stmt;
+    int rc = 0;
+
+    if (!op->has_budget)
+        return 0;
+    if (budget->day >= 0) {
+        stmt = store_stmt(ledger, STMT_SPENT_DAY);
+        bind_text(stmt, 1, budget->currency);
+        sqlite3_bind_int64(stmt, 2, op->now_ms - DAY_MS);
+        rc = check_limit(ledger, op, stmt, "day", budget->day);
+    }
+    if (rc == 0 && budget->conversation >= 0) {
+        stmt = store_stmt(ledger, STMT_SPENT_CONVERSATION);
+        bind_text(stmt, 1, budget->currency);
+        bind_text(stmt, 2, op->job->conversation);
+        rc = check_limit(ledger, op, stmt, "conversation", budget->conversation);
+    }
+    if (rc && op->err.kind == ERR_INVALID)
+        op->err.kind = ERR_BUDGET;
+    return rc;
+}
+
 static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
 {
     sqlite3_stmt *stmt;
@@ -209,6 +261,8 @@ static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
             err_set(&op->err, ERR_INTERNAL, "the job id %s is in use already", op->job->id);
         return LEDGER_FAILED;
     }
+    if (check_budget(ledger, op))
+        return LEDGER_FAILED;
     stmt = store_stmt(ledger, STMT_JOB_INSERT);
     if (row_bind(stmt, &table_jobs, op->job)) {
         err_nomem(&op->err);

@@ -17,6 +17,11 @@
     " OR (state = 'ready' AND (flags & 1) = 0)"                                                    \
     " OR (?2 AND (host IS NULL OR host = '' OR host = ?1)))"
 
+/* What a job took, or may take. */
+#define PAID                                                                                       \
+    "CASE WHEN cost IS NOT NULL THEN cost WHEN state = 'failed' THEN 0"                            \
+    " WHEN state = 'cancelled' AND submitted_ms = 0 THEN 0 ELSE coalesce(cost_estimate, 0) END"
+
 /* Statements without a list of columns. */
 static const char *const texts[STMT_COUNT] = {
     [STMT_BEGIN] = "BEGIN",
@@ -45,6 +50,9 @@ static const char *const texts[STMT_COUNT] = {
                    " ifnull(sum(state IN ('failed','cancelled','expired','unknown')), 0) FROM ("
                    "SELECT state, max(number) FROM jobs WHERE batch = ?1 AND batch_index > 0"
                    " GROUP BY batch_index)",
+    [STMT_SPENT_DAY] = "SELECT total(" PAID ") FROM jobs WHERE currency = ?1 AND created_ms > ?2",
+    [STMT_SPENT_CONVERSATION] = "SELECT total(" PAID ") FROM jobs"
+                                " WHERE currency = ?1 AND conversation = ?2",
     [STMT_UPLOAD_GET] = "SELECT url FROM uploads WHERE account = ?1 AND key = ?2 AND until_ms > ?3",
     [STMT_UPLOAD_PUT] = "INSERT INTO uploads(account, key, url, until_ms) VALUES(?1, ?2, ?3, ?4)"
                         " ON CONFLICT(account, key) DO UPDATE SET url = excluded.url,"

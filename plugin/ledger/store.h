@@ -45,6 +45,8 @@ struct op {
     char *job_kind;
     int take;
     enum ledger_dedup dedup;
+    int has_budget;
+    struct ledger_budget budget;
     int release;
     int can_deliver;
     int with_files;
@@ -118,6 +120,8 @@ enum stmt {
     STMT_DELIVERY_PUT,
     STMT_HISTORY,
     STMT_BATCH,
+    STMT_SPENT_DAY,
+    STMT_SPENT_CONVERSATION,
     STMT_UPLOAD_GET,
     STMT_UPLOAD_PUT,
     STMT_UPLOADS_DROP,

@@ -54,6 +54,12 @@ struct provider_plan {
 
 void provider_plan_done(struct provider_plan *plan);
 
+/*
+ * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a key.
+ * In the arena; NULL without memory.
+ */
+char *provider_clean(struct arena *arena, const char *text, size_t len);
+
 enum provider_step_kind {
     STEP_SEND,    /* carry out `request`, call next with the reply */
     STEP_WAIT,    /* not done yet: call next (reply NULL) when it is time to ask again */
@@ -138,6 +144,16 @@ struct provider_check {
     struct err error; /* unless ACCEPTED */
 };
 
+/* A finished job, for other programs of the service. Texts are borrowed. */
+struct provider_record {
+    const char *channel; /* of the chat it belongs to, "" where it is not known */
+    const char *kind;    /* "image" or "video" */
+    const char *task;    /* the provider's own handle */
+    const char *url;     /* of the first result */
+    const char *path;    /* where it is here */
+    int64_t now_ms;
+};
+
 struct provider {
     const char *name; /* "openai": the adapter, not the account */
 
@@ -166,6 +182,14 @@ struct provider {
      */
     int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);
 
+    /*
+     * NULL, or: a file that other programs of this service read, written when the results are here
+     * and before they are delivered. Its content, new, and its path below the host's folder of media
+     * in the arena; NULL: none. That it could not be written does the job no harm.
+     */
+    json_t *(*record)(const struct provider_record *record, struct arena *arena,
+                      const char **ret_path);
+
     /* For list_models: an array of objects with name, kind, limits, typical time, price; new. */
     json_t *(*models)(const struct provider_account *account);
 
@@ -190,6 +214,7 @@ struct provider {
 
 extern const struct provider provider_openai;
 extern const struct provider provider_chatart;
+extern const struct provider provider_plume;
 extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */
 
 /* By index, NULL past the end; by its name, NULL when there is none. */

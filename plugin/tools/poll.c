@@ -86,13 +86,26 @@ static int64_t time_of(const json_t *plan, const char *name)
     return json_integer_value(json_object_get(json_object_get(plan, "times"), name));
 }
 
-/* The same request once more, as a job of its own that remembers which one it repeats. */
+static void run(struct call *call);
+
+static void run_again(struct call *call, json_t *args)
+{
+    json_decref(args);
+    run(call);
+}
+
+/*
+ * The same request once more, as a job of its own that remembers which one it repeats. 0: `reordered`
+ * follows; 1: a person is asked first, or the call was answered.
+ */
 static int resubmit(struct call *call, const struct ledger_job *old, struct err *err)
 {
     struct provider_plan plan = {.kind = strcmp(old->kind, "video") == 0 ? "video" : "image"};
     json_t *stored = json_loads(old->plan ? old->plan : "{}", 0, NULL);
     const char *prefix = json_string_value(json_object_get(stored, "prefix"));
-    struct engine_order order = {.tool = old->tool, .plan = &plan, .again = 1};
+    struct ledger_budget budget;
+    struct engine_order order = {
+        .tool = old->tool, .plan = &plan, .again = 1, .budget = confirm_budget(call, &budget)};
     struct err broken;
     int rc;
 
@@ -128,8 +141,17 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
         rc = err_set(err, ERR_CONFIG, "provider \"%s\" is not configured any more", old->provider);
     else if (!plan.request)
         rc = err_nomem(err);
-    else
+    else if (json_is_true(json_object_get(call->args, "dry_run"))) {
+        call_answer_take(call, AHP_RESULT_OK, confirm_plan(call, order.provider, &plan, "plan"),
+                         NULL);
+        rc = 1;
+    } else if (!confirm_pass(call, order.provider, &plan, NULL, run_again, &order.dedup_key))
+        rc = 1;
+    else {
+        order.dedup_text = old->id;
+        order.again = order.dedup_key == NULL;
         rc = engine_order(call_engine(call), &order, reordered, call, err);
+    }
     json_decref(stored);
     provider_plan_done(&plan);
     return rc;
@@ -164,7 +186,7 @@ static void act_on(struct call *call, const struct ledger_job *job)
     }
     if (rc == 0)
         call_begin(call);
-    else
+    else if (rc < 0)
         call_fail(call, &err);
 }
 

@@ -168,13 +168,32 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
     return result;
 }
 
+/* Of a limit the ledger tells the sum only; the words for it, or NULL. */
+static char *budget_words(const struct call *call, const struct err *err)
+{
+    json_t *values;
+    char key[80];
+    char *text;
+
+    if (err->kind != ERR_BUDGET)
+        return NULL;
+    values = json_pack("{s:s}", "sum", err->text);
+    snprintf(key, sizeof(key), "budget.%s", err->field);
+    text = words_text(call->language, key, values);
+    json_decref(values);
+    return text;
+}
+
 json_t *result_of_error(const struct call *call, const struct err *err)
 {
     char *advice = words_advice(call->language, err);
+    char *words = budget_words(call, err);
+    const char *text = words ? words : err->text;
     json_t *result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
-                               err_kind_name(err->kind), "text", err->text, "advice",
-                               advice ? advice : "", "message", err->text);
+                               err_kind_name(err->kind), "text", text, "advice",
+                               advice ? advice : "", "message", text);
 
+    mem_free(words);
     if (result && err->field[0])
         json_object_set_new(json_object_get(result, "error"), "field", json_string(err->field));
     mem_free(advice);

@@ -44,6 +44,7 @@ struct batch {
     int cost_unknown; /* some */
     char currency[8];
     int currencies;   /* more than one */
+    const char *dedup_key; /* of a confirmed batch: its token */
     ahp_deferred *turn;
     int in_turn;
 };
@@ -170,10 +171,31 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
         call_wait(call, seconds ? json_integer_value(seconds) * 1000 : -1);
 }
 
+/* -1 without memory. */
+static int plan_whole(const struct batch *it, struct provider_plan *ret_plan)
+{
+    const json_t *args = it->call->args;
+
+    memset(ret_plan, 0, sizeof(*ret_plan));
+    ret_plan->kind = "batch";
+    ret_plan->files = 1;
+    ret_plan->cost = it->cost_unknown || it->currencies ? -1 : it->cost;
+    snprintf(ret_plan->prefix, sizeof(ret_plan->prefix), "batch");
+    snprintf(ret_plan->model, sizeof(ret_plan->model), "%s", it->name);
+    snprintf(ret_plan->currency, sizeof(ret_plan->currency), "%s", it->currency);
+    ret_plan->changed = json_array();
+    ret_plan->request =
+        json_pack("{s:s?, s:I, s:b, s:O}", "manifest",
+                  json_string_value(json_object_get(args, "manifest")), "count",
+                  (json_int_t)(json_array_size(it->items) - json_array_size(it->invalid)),
+                  "continue_on_error", flag(it->call, "continue_on_error"), "invalid", it->invalid);
+    return ret_plan->request && ret_plan->changed ? 0 : -1;
+}
+
 static void order_whole(struct batch *it)
 {
     struct call *call = it->call;
-    struct provider_plan plan = {.kind = "batch", .prefix = "batch", .files = 1};
+    struct provider_plan plan;
     struct engine_order order = {
         .tool = call->tool->name,
         .provider = config_provider_by_id(call_config(call), "web"),
@@ -183,23 +205,16 @@ static void order_whole(struct batch *it)
         .locale = words_tag(call->language),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
+        .dedup_key = it->dedup_key,
         .dedup_text = it->name,
-        .again = it->made > 0, /* something is new in it: a whole of its own that tells of it */
+        /* With something new in it a whole of its own that tells of it; a token names one whole. */
+        .again = it->made > 0 && !it->dedup_key,
         .batch = it->name,
     };
     struct err err;
 
-    plan.cost = it->cost_unknown || it->currencies ? -1 : it->cost;
-    snprintf(plan.currency, sizeof(plan.currency), "%s", it->currency);
-    plan.changed = json_array();
-    plan.request = json_pack("{s:s?, s:I, s:b, s:O}", "manifest",
-                             json_string_value(json_object_get(call->args, "manifest")), "count",
-                             (json_int_t)(json_array_size(it->items) -
-                                          json_array_size(it->invalid)),
-                             "continue_on_error", flag(call, "continue_on_error"), "invalid",
-                             it->invalid);
     order.hold = is_held(call);
-    if (!plan.request || !plan.changed)
+    if (plan_whole(it, &plan))
         err_nomem(&err);
     else if (engine_order(call_engine(call), &order, ordered, call, &err) == 0)
         err.kind = ERR_NONE;
@@ -234,6 +249,33 @@ static int name_it(struct batch *it)
     return 0;
 }
 
+static void confirm(struct batch *it);
+
+static void confirmed(struct call *call, json_t *args)
+{
+    json_decref(args);
+    confirm(call->batch);
+}
+
+/* One yes for all items; they are not asked for one by one. */
+static void confirm(struct batch *it)
+{
+    struct call *call = it->call;
+    struct provider_plan plan;
+    struct err err;
+
+    if (plan_whole(it, &plan)) {
+        err_nomem(&err);
+        call_fail(call, &err);
+    } else if (confirm_pass(call, config_provider_by_id(call_config(call), "web"), &plan,
+                            call->args, confirmed, &it->dedup_key)) {
+        it->pass = PASS_ORDER;
+        it->next = 0;
+        go_on(it);
+    }
+    provider_plan_done(&plan);
+}
+
 static void pass_over(struct batch *it)
 {
     struct call *call = it->call;
@@ -252,9 +294,7 @@ static void pass_over(struct batch *it)
         err_nomem(&err);
         call_fail(call, &err);
     } else {
-        it->pass = PASS_ORDER;
-        it->next = 0;
-        go_on(it);
+        confirm(it);
     }
 }
 

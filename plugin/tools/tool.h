@@ -8,6 +8,7 @@
 
 #include "base/env.h"
 #include "base/err.h"
+#include "base/token.h"
 #include "base/words.h"
 #include "config/config.h"
 #include "engine/engine.h"
@@ -19,6 +20,7 @@ struct call;
 struct resolving;
 struct checking;
 struct batch;
+struct confirming;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -58,6 +60,7 @@ struct call {
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
     struct checking *checking;   /* account_check.c's, while it asks */
+    struct confirming *confirming; /* confirm.c's, from its question on */
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
@@ -76,6 +79,7 @@ struct call {
 struct env *call_env(const struct call *call);
 struct config *call_config(const struct call *call);
 struct engine *call_engine(const struct call *call);
+struct token_key *call_token_key(const struct call *call);
 
 /* Ends the call. json is taken. */
 void call_answer_take(struct call *call, int32_t status, json_t *json,
@@ -116,6 +120,26 @@ void checking_drop(struct call *call); /* account_check.c: its call ends */
  * else.
  */
 void login_begin(struct call *call, const struct config_provider *provider, int needed);
+
+/*
+ * confirm.c: what every tool that spends asks between its plan and its order. 1: place the order; with
+ * *ret_once not NULL that is its dedup key, and `again` of the arguments is settled. 0: do not; the
+ * call was answered, or a person is being asked, and after a yes again(call, args), with a new
+ * reference, shall come here once more with the plan made anew from args.
+ */
+typedef void confirm_again_fn(struct call *call, json_t *args);
+int confirm_pass(struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *args, confirm_again_fn *again,
+                 const char **ret_once);
+void confirm_drop(struct call *call); /* its call ends */
+
+/* The configured limits for such an order: ret_budget, filled, or NULL when there are none. */
+const struct ledger_budget *confirm_budget(const struct call *call,
+                                           struct ledger_budget *ret_budget);
+
+/* The plan as a result, for dry_run with the status "plan"; with what confirm_pass would want. */
+json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
+                     const struct provider_plan *plan, const char *status);
 
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);

@@ -34,6 +34,7 @@ struct toolbox {
     char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
     ahp_tool tools[TOOLS];
     const ahp_tool *list[TOOLS];
+    struct token_key token_key;
     struct call *calls;
     size_t calls_count;
     int stopping;
@@ -52,6 +53,11 @@ struct config *call_config(const struct call *call)
 struct engine *call_engine(const struct call *call)
 {
     return call->box->engine;
+}
+
+struct token_key *call_token_key(const struct call *call)
+{
+    return &call->box->token_key;
 }
 
 static uint32_t flag_bits(const json_t *flags)
@@ -141,6 +147,7 @@ static void call_free(struct call *call)
     inputs_drop(call);
     checking_drop(call);
     batch_close(call);
+    confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->notes);
@@ -226,6 +233,7 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     result.job_id.ptr = call->job[0] ? call->job : NULL;
     result.job_id.len = strlen(call->job);
     attach_files(&result, job, files, pointers);
+    confirm_drop(call); /* a question ends before its call */
     env->calls->complete(env->host->ctx, call->id, &result);
     free(text);
     call->ended = 1;
@@ -248,7 +256,7 @@ int call_may_see(const struct call *call, const struct ledger_job *job)
 
 char *call_canonical(const struct call *call)
 {
-    static const char *const aside[] = {"dry_run", "again", "wait_seconds"};
+    static const char *const aside[] = {"dry_run", "again", "wait_seconds", "confirm"};
     json_t *args = json_copy(call->args);
     char *text;
     char *copy;

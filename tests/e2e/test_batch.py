@@ -125,6 +125,28 @@ class Batch(harness.Case):
         listed = world.call("poll", {"action": "list"})
         self.assertEqual([row["job"] for row in listed["jobs"]], [job])
 
+    def test_confirmation(self):
+        """One yes for the whole: the estimate of all items, and a token that fits these items only."""
+        world = self.world()
+        world.configure({"sim": {"baseUrl": world.sim.base + "/v1", "apiKey": world.key,
+                                 "models": [{"id": "sim-image"}]}},
+                        {"sim": {"prices": {"sim-image": {"each": 0.25, "currency": "USD"}}}},
+                        confirm={"above": 0.5, "currency": "USD"})
+        one = world.call(BATCH, {"items": ["one", "two"]})
+        self.assertEqual(one["status"], "done", one)
+        args = {"items": ["three", "four", "five"]}
+        asked = world.call(BATCH, args)
+        self.assertEqual(asked["status"], "needs_confirmation", asked)
+        self.assertEqual(asked["cost_estimate"], {"amount": 0.75, "currency": "USD"})
+        self.assertEqual(world.sim.totals()["charges"], 2)
+        other = world.call(BATCH, {"items": ["three", "four", "six"], "confirm": asked["confirm"]}, want=1)
+        self.assertEqual(other["error"]["field"], "confirm")
+        done = world.call(BATCH, dict(args, confirm=asked["confirm"]))
+        self.assertEqual(done["batch"], {"items": 3, "ended": 3, "failed": 0})
+        again = world.call(BATCH, dict(args, confirm=asked["confirm"]))
+        self.assertEqual(again["job"], done["job"])
+        self.assertEqual(world.sim.totals()["charges"], 5)
+
     def test_thousand(self):
         """1,000 items; the host is killed in between, twice; each is paid for once at the most."""
         world = self.world()

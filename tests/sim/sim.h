@@ -42,6 +42,12 @@ struct sim_settings {
     char video_edge[24];
     char content_mode[24];
     char video_size[24];
+    char plume_result[24];
+    char plume_end[24];
+    char plume_odd[24];
+    char plume_http[24];
+    char plume_account[24];
+    char plume_query[64];
     char media_base[128];
     char chatart_approval[24];
     char chatart_pending[24];
@@ -61,6 +67,10 @@ struct sim_settings {
     int64_t price_image;
     int64_t price_video;
     int64_t strict;
+    int64_t plume_text;
+    int64_t plume_count;
+    int64_t plume_poster;
+    int64_t plume_price_veo;
 };
 
 void sim_settings_init(struct sim_settings *s);
@@ -96,6 +106,7 @@ struct sim_job {
     int width;
     int height;
     int64_t seconds;
+    int64_t price; /* where a task tells it */
     int64_t created_s;
     int64_t created_ms;
     int64_t duration_ms; /* -1: ends only by hand */
@@ -117,6 +128,8 @@ struct sim_job {
 
 /* A new job of the request's account and settings; charged already. The prefix starts the id. */
 struct sim_job *sim_job_new(struct sim_request *r, const char *family, const char *prefix);
+/* The same with a whole id, which must be new. */
+struct sim_job *sim_job_named(struct sim_request *r, const char *family, const char *id);
 struct sim_job *sim_job_find(struct sim *sim, const char *id);
 enum sim_job_state sim_job_look(struct sim_job *j, int *ret_percent);
 void sim_job_delete(struct sim *sim, struct sim_job *j);
@@ -399,6 +412,7 @@ void sim_chatart_reset(struct sim *sim);
 void sim_chatart_free(struct sim *sim);
 /* /_sim/chatart: what there is; approve, refuse, end a login. */
 void sim_chatart_control(struct sim_request *r);
+extern const struct sim_provider sim_plume;
 
 /* Second half of the control routes (sim_control_set.c). */
 void sim_control_settings(struct sim_request *r);

@@ -7,6 +7,7 @@
  */
 import fs from "node:fs";
 import { answerOf } from "./answer.mjs";
+import { makeApproval } from "./approval.mjs";
 import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
 import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
@@ -81,6 +82,29 @@ function tellProgress(onUpdate, id, permille, text) {
   }
 }
 
+/* What the engine would do, for the host's prompt. */
+function planFor(lease, ctx, tool, params) {
+  return lease.engine(ctx, { canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) }).then((engine) =>
+    engine.call(
+      {
+        tool: tool.name,
+        args: JSON.stringify(params),
+        replyTo: replyToOf(ctx),
+        conversation: conversationOf(ctx),
+        caller: callerOf(ctx),
+        flags: flagsOf(ctx),
+        deadlineMs: 0,
+      },
+      {},
+    ),
+  );
+}
+
+function askBefore(api, lease, approval, event, hookCtx) {
+  const cfg = api.runtime.config?.current?.() ?? api.config;
+  return approval.before(event, hookCtx, cfg, (ctx, tool, params) => planFor(lease, ctx, tool, params));
+}
+
 export default {
   id: "clawmedia",
   name: "clawmedia",
@@ -90,9 +114,18 @@ export default {
     const ofTools = makeLease(api);
     const ofService = makeLease(api);
 
+    const approval = makeApproval(tools);
+
     for (const described of tools) {
-      api.registerTool((ctx) => makeTool(api, ofTools, described, ctx), { name: described.name });
+      const make = (ctx) => {
+        approval.remember(ctx);
+        return makeTool(api, ofTools, described, ctx);
+      };
+      api.registerTool(make, { name: described.name });
     }
+    api.on?.("before_tool_call", (event, ctx) => askBefore(api, ofTools, approval, event, ctx), {
+      matcher: approval.toolNames,
+    });
     api.registerService({
       id: "clawmedia",
       async start(ctx) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The simulator's ChatArt routes, alone. Usage: test_chatart.py PROGRAM
+"""The simulator's ChatArt routes, alone. Usage: test_sim_chatart.py PROGRAM
 
 What the published client does, done here by hand: login, upload with a temporary credential and a
 version 4 signature of this file's own making, pictures, videos, states, histories, credits.
