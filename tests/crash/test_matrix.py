@@ -46,6 +46,7 @@ class Run:
         self.mode = mode
         self.variant = variant
         self.files = variant.get("files", 1)
+        self.tool = TOOLS[kind]
         self.args = json.dumps(dict(variant.get("args", {}), prompt="crash"))
         self.label = ""
         # One poll exactly, so that the number of points does not depend on the machine's mood.
@@ -65,7 +66,7 @@ class Run:
     def prepare(self):
         """What comes before the process that is killed."""
         if self.mode == "run":
-            self.job = self.world.call(TOOLS[self.kind], self.args, "--background", outbox=True)["job"]
+            self.job = self.world.call(self.tool, self.args, "--background", outbox=True)["job"]
 
     def go(self, at=None):
         """The process that is killed at the point `at`, or not at all."""
@@ -74,7 +75,7 @@ class Run:
         env = {"CLAWMEDIA_CRASH_LOG": log}
         if at:
             env["CLAWMEDIA_CRASH_AT"] = str(at)
-        call = ("call", TOOLS[self.kind], self.args)
+        call = ("call", self.tool, self.args)
         args = {"call": call, "reply": ("--reply-to", "chat", *call), "background": ("--background", *call),
                 "run": ("run", "--until-idle")}[self.mode if self.rounds == 1 else "run"]
         done = self.world.start(*self.options, *args, plugin=harness.programs.crash, env=env,
@@ -97,7 +98,7 @@ class Run:
                 announced = 1
             elif name == "commit-after" and announced == 1 and re.search("accept|record", detail):
                 announced = 2
-            elif name == "answer" and not answered:
+            elif name == "answer" and announced == 2 and not answered:
                 answered = 1
             elif name == "commit-after" and answered and "record" in detail:
                 answered = 2
