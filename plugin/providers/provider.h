@@ -50,6 +50,11 @@ struct provider_plan {
     double cost;         /* < 0: not known */
     char currency[8];
     unsigned files;      /* how many results are expected */
+    /*
+     * For the adapter's own words of a confirmation, "<name>.confirm.<page>": {"page", "sort", and the
+     * values of the places}, texts; "sort" is the rest of a key "<name>.sort.<...>". Or NULL.
+     */
+    json_t *words;
 };
 
 void provider_plan_done(struct provider_plan *plan);

@@ -250,6 +250,49 @@ class ChatArt(harness.Case):
         self.assertEqual(world.check(host.end()).json["status"], "done")
         self.assertEqual(len(self.submits(world)), 1)
 
+    def test_words_before_and_after(self):
+        """The estimated time when it begins, the facts when it is there; in both languages."""
+        world = self.chat()
+        args = {"prompt": "a boat", "model": "Seedance 2.0", "seconds": 5, "resolution": "480p"}
+        plan = self.call(world, VIDEO, dict(args, dry_run=True))
+        self.assertEqual(plan["cost_estimate"], {"amount": 60.0, "currency": "credits"})
+        self.call(world, VIDEO, args, "--background", outbox=True)
+        world.until_idle(env=world.env)
+        (message,) = world.messages()
+        for piece in ("Video: http://127.0.0.1", "Duration: 1s", "Aspect ratio: 16:9", "Model: Seedance 2.0",
+                      "Cost: 60 credits"):
+            self.assertIn(piece, message["text"])
+        self.call(world, IMAGE, {"prompt": "船"}, "--background", "--locale", "zh-CN", outbox=True)
+        world.until_idle(env=world.env)
+        self.assertIn("消耗：6 credits", [m for m in world.messages() if "图片" in m["text"]][0]["text"])
+
+    def test_estimated_times(self):
+        world = self.chat()
+        root = {"base_url": world.sim.base, "storage_url": world.sim.base + "/oss"}
+        world.configure({}, {"chatart": root})
+        for tool, args, words in ((VIDEO, {"model": "Seedance 2.0 Fast"}, "roughly 5-10 minutes"),
+                                  (VIDEO, {"model": "Kling V3"}, "roughly 3-5 minutes"),
+                                  (IMAGE, {}, "roughly 30-60 seconds")):
+            result = self.call(world, tool, dict(args, prompt="x"), "--background", outbox=True)
+            self.assertIn(words, result["message"])
+        world.idle = False
+
+    def test_confirmation_in_the_skills_words(self):
+        world = self.chat()
+        world.configure({}, {"chatart": dict(QUICK, base_url=world.sim.base, storage_url=world.sim.base + "/oss")},
+                        confirm="always")
+        asked = self.call(world, VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3"})
+        self.assertEqual(asked["status"], "needs_confirmation", asked)
+        for piece in ("Video Generation — Confirm", "t2v (Text-to-Video)", "• Model: Kling V3",
+                      "Seedance 2.0", "• Duration: 5s", "Estimated cost: 40 credits"):
+            self.assertIn(piece, asked["message"])
+        self.assertEqual(self.submits(world), [])
+        done = self.call(world, VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3", "confirm": asked["confirm"]})
+        self.assertEqual(done["status"], "done")
+        asked = self.call(world, EDIT, {"prompt": "改", "image": self.picture(world)},
+                          "--locale", "zh-CN")
+        self.assertIn("图片编辑", asked["message"])
+
     def test_mistakes_cost_nothing(self):
         world = self.chat()
         note = os.path.join(world.workspace, "note.txt")

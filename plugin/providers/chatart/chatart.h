@@ -40,6 +40,7 @@ struct chatart_planner {
     json_t *inputs;
     json_t *uploads;
     json_t *changed;
+    json_t *words; /* provider_plan.words */
     double cost;
     int failed; /* no memory somewhere */
     struct err *err;
@@ -55,6 +56,8 @@ int chatart_plan_replace(struct chatart_planner *planner);
 int chatart_choose_model(struct chatart_planner *planner, const char *slot, const char *mode);
 /* Takes `value`; a NULL counts as no memory. */
 void chatart_put(struct chatart_planner *planner, const char *field, json_t *value);
+/* A value for the page on which the user confirms. */
+void chatart_word(struct chatart_planner *planner, const char *name, const char *text);
 /* Takes `used`. */
 void chatart_note(struct chatart_planner *planner, const char *field, json_t *used,
                   const char *why);

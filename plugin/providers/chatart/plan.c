@@ -29,6 +29,12 @@ void chatart_note(struct chatart_planner *planner, const char *field, json_t *us
     planner->failed |= json_array_append_new(planner->changed, row) != 0;
 }
 
+void chatart_word(struct chatart_planner *planner, const char *name, const char *text)
+{
+    if (json_object_set_new(planner->words, name, json_string(text)))
+        planner->failed = 1;
+}
+
 void chatart_drop(struct chatart_planner *planner, const char *field, const char *why)
 {
     json_t *value = json_object_get(planner->args, field);
@@ -75,16 +81,16 @@ int chatart_one_of(struct chatart_planner *planner, const char *field, const cha
                      asked, json_text(planner->model, "name"), allowed);
 }
 
-/* Names of the models of the kind that have the mode. */
-static void able_names(const struct chatart_planner *planner, const char *mode, char *ret_text,
-                       size_t size)
+/* Names of the models of the kind that have the mode, but for `without` (may be NULL). */
+static void able_names(const struct chatart_planner *planner, const char *mode,
+                       const json_t *without, char *ret_text, size_t size)
 {
     json_t *names = json_array();
     size_t index;
     json_t *entry;
 
     json_array_foreach(json_object_get(planner->catalog, "models"), index, entry)
-        if (strcmp(json_text(entry, "kind"), planner->kind) == 0 &&
+        if (entry != without && strcmp(json_text(entry, "kind"), planner->kind) == 0 &&
             (!mode || json_object_get(json_object_get(entry, "modes"), mode)))
             json_array_append_new(names, json_string(json_text(entry, "name")));
     join(names, ret_text, size);
@@ -115,7 +121,7 @@ int chatart_choose_model(struct chatart_planner *planner, const char *slot, cons
     char allowed[240];
 
     planner->model = chatart_model(planner->catalog, planner->kind, wanted);
-    able_names(planner, mode, allowed, sizeof(allowed));
+    able_names(planner, mode, NULL, allowed, sizeof(allowed));
     if (!planner->model)
         return err_field(planner->err, "model", "model \"%.60s\" is none of ChatArt's here: %s",
                          wanted, allowed);
@@ -127,6 +133,8 @@ int chatart_choose_model(struct chatart_planner *planner, const char *slot, cons
         chatart_note(planner, "model", json_string(name), "no model was asked for or configured");
     else if (*asked && strcmp(asked, name) != 0)
         chatart_note(planner, "model", json_string(name), "another name of the same model");
+    able_names(planner, mode, planner->model, allowed, sizeof(allowed));
+    chatart_word(planner, "others", *allowed ? allowed : "-");
     return 0;
 }
 
@@ -193,7 +201,8 @@ static void fill_times(const struct chatart_planner *planner, const json_t *time
 {
     const json_t *typical = json_object_get(planner->account->settings, "typical_seconds");
 
-    ret_times->shortest_ms = json_int(times, "shortest_ms", 0);
+    ret_times->shortest_ms =
+        json_int(planner->model, "shortest_ms", json_int(times, "shortest_ms", 0));
     ret_times->typical_ms =
         json_int(planner->model, "typical_ms", json_int(times, "typical_ms", 0));
     if (json_is_number(typical) && json_number_value(typical) >= 0 &&
@@ -210,6 +219,7 @@ static void fill_times(const struct chatart_planner *planner, const json_t *time
 
 static int finish(struct chatart_planner *planner, struct provider_plan *ret_plan)
 {
+    static const char *const shown[] = {"resolution", "quality", "ratio", "seconds"};
     const json_t *times =
         json_object_get(json_object_get(planner->catalog, "times"), planner->kind);
     json_t *extra = json_object_get(planner->args, "extra");
@@ -217,6 +227,10 @@ static int finish(struct chatart_planner *planner, struct provider_plan *ret_pla
 
     if (json_is_object(extra) && json_object_update(planner->body, extra))
         planner->failed = 1;
+    chatart_word(planner, "page", planner->kind);
+    for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
+        if (!json_object_get(planner->words, shown[i]))
+            chatart_word(planner, shown[i], "-");
     snprintf(plan.model, sizeof(plan.model), "%s", json_text(planner->model, "name"));
     snprintf(plan.prefix, sizeof(plan.prefix), "%s", planner->prefix);
     snprintf(plan.currency, sizeof(plan.currency), "%s", json_text(planner->catalog, "currency"));
@@ -237,6 +251,7 @@ static int finish(struct chatart_planner *planner, struct provider_plan *ret_pla
         return err_nomem(planner->err);
     }
     plan.changed = json_incref(planner->changed);
+    plan.words = json_incref(planner->words);
     plan.uploads = json_incref(planner->uploads);
     *ret_plan = plan;
     return 0;
@@ -278,7 +293,8 @@ int chatart_plan(const struct provider_account *account, const char *tool, const
     planner.inputs = json_array();
     planner.uploads = json_array();
     planner.changed = json_array();
-    planner.failed = !planner.body || !planner.inputs || !planner.uploads || !planner.changed;
+    planner.words = json_object();
+    planner.failed = !planner.words || !planner.body || !planner.inputs || !planner.uploads || !planner.changed;
     rc = common(&planner);
     if (rc == 0 && strcmp(tool, "generate_image") == 0)
         rc = chatart_plan_image(&planner, 0);
@@ -298,6 +314,7 @@ int chatart_plan(const struct provider_account *account, const char *tool, const
     json_decref(planner.inputs);
     json_decref(planner.uploads);
     json_decref(planner.changed);
+    json_decref(planner.words);
     json_decref(catalog);
     return rc;
 }

@@ -52,6 +52,7 @@ static int add_ratio(struct chatart_planner *planner, const json_t *picture)
         chatart_note(planner, "aspect_ratio", json_string(used),
                      picture ? "nearest to the picture's own shape" : "none was asked for");
     }
+    chatart_word(planner, "ratio", used);
     chatart_put(planner, "picture_scale", json_integer(json_int(scales, used, 0)));
     return 0;
 }
@@ -76,6 +77,7 @@ static int add_quality(struct chatart_planner *planner, const char **ret_used)
         return -1;
     if (strcmp(json_text(planner->args, "quality"), *ret_used) != 0)
         chatart_note(planner, "quality", json_string(*ret_used), "what this model calls it");
+    chatart_word(planner, "quality", *ret_used);
     chatart_put(planner, "quality", json_string(*ret_used));
     return 0;
 }
@@ -99,6 +101,7 @@ static int add_resolution(struct chatart_planner *planner)
     if (*quality)
         prices = json_object_get(prices, quality);
     planner->cost = (double)json_int(prices, used, -1);
+    chatart_word(planner, "resolution", used);
     chatart_put(planner, "image_definition", json_integer(json_int(numbers, used, 0)));
     return 0;
 }
@@ -138,6 +141,7 @@ int chatart_plan_image(struct chatart_planner *planner, int edit)
     planner->kind = planner->wire = "image";
     planner->list = "reference_image";
     planner->prefix = edit ? "edited" : "generated";
+    chatart_word(planner, "sort", first ? "edit" : "draw");
     if (chatart_choose_model(planner, first ? "edit" : "image", NULL) ||
         chatart_add_prompt(planner, "description", 1) || add_ratio(planner, first) ||
         add_resolution(planner) || add_pictures(planner, edit ? image : NULL, references))

@@ -79,6 +79,7 @@ static int add_ratio(struct chatart_planner *planner, const json_t *rules)
     }
     if (chatart_one_of(planner, "aspect_ratio", asked, list, &used))
         return -1;
+    chatart_word(planner, "ratio", used);
     chatart_put(planner, "ratio", json_string(used));
     return 0;
 }
@@ -93,6 +94,11 @@ static void set_cost(struct chatart_planner *planner, const char *resolution, in
 {
     int64_t each = json_int(json_object_get(planner->model, "prices"), resolution, -1);
     int64_t per = json_int(planner->model, "price_seconds", 1);
+    char text[24];
+
+    snprintf(text, sizeof(text), "%lld", (long long)seconds);
+    chatart_word(planner, "seconds", text);
+    chatart_word(planner, "resolution", resolution);
 
     planner->cost = each < 0 ? -1 : (double)each * (double)seconds / (double)per;
 }
@@ -130,6 +136,7 @@ static int plan_text(struct chatart_planner *planner)
     if (add_resolution(planner, rules, &resolution) || add_ratio(planner, rules))
         return -1;
     seconds = add_seconds(planner, rules);
+    chatart_word(planner, "sort", "text");
     chatart_put(planner, "video_id", json_string(json_text(wire_of(planner, "video_ids"), "text")));
     chatart_put(planner, "function_mode", json_string(json_text(wire_of(planner, "ways"), "single")));
     chatart_put(planner, "quality", json_string(resolution));
@@ -233,6 +240,7 @@ static int plan_pictures(struct chatart_planner *planner, const char *asked_mode
     seconds = add_seconds(planner, rules);
     if (many && json_is_true(json_object_get(planner->args, "sound")))
         chatart_note(planner, "sound", json_false(), "not with several references");
+    chatart_word(planner, "sort", mode);
     chatart_put(planner, "video_id", json_string(json_text(wire_of(planner, "video_ids"), mode)));
     chatart_put(planner, "function_mode", json_string(json_text(wire_of(planner, "ways"), way)));
     chatart_put(planner, "quality", json_string(resolution));
@@ -282,6 +290,7 @@ static int plan_extend(struct chatart_planner *planner)
         chatart_add_input(planner, "video", video, "video"))
         return -1;
     seconds = add_seconds(planner, rules);
+    chatart_word(planner, "sort", "extend");
     chatart_put(planner, "video_id",
                 json_string(json_text(wire_of(planner, "video_ids"), "extend")));
     chatart_put(planner, "function_mode", json_string(json_text(wire_of(planner, "ways"), "single")));
@@ -373,6 +382,7 @@ int chatart_plan_replace(struct chatart_planner *planner)
                          (long long)json_int(rule, "seconds_max", 600));
     chatart_put(planner, "video_id",
                 json_string(json_text(wire_of(planner, "video_ids"), "character")));
+    chatart_word(planner, "sort", mode);
     chatart_put(planner, "mode", json_string(wire_mode));
     chatart_put(planner, "duration", json_integer((json_int_t)floor(seconds)));
     chatart_put(planner, "quality", json_string(resolution));
