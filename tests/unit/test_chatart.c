@@ -6,6 +6,7 @@
 #include "base/crc64.h"
 #include "base/mem.h"
 #include "providers/chatart/chatart.h"
+#include "unit/json_schema.h"
 #include "unit/openai/golden.h"
 
 #define NOW_MS 1767600550000 /* 2026-01-05T08:09:10Z */
@@ -75,7 +76,7 @@ static void chat_turn(struct chat *chat, const struct http_reply *reply, int res
     assert_null(strstr(text, "sk-ca-"));
     json_decref(chat->flow);
     chat->flow = json_loads(text, 0, NULL);
-    free(text);
+    mem_free(text);
 }
 
 static void chat_hear(struct chat *chat, int status, const char *text)
@@ -925,6 +926,22 @@ static void catalogue_is_whole(void **state)
     json_decref(catalog);
 }
 
+static void catalogue_keeps_its_schema(void **state)
+{
+    json_t *schema = golden_load("manifests/schema/chatart.schema.json");
+    json_t *catalog = golden_load("manifests/providers/chatart.json");
+    const char *code;
+    json_t *rule;
+
+    (void)state;
+    schema_validate(schema, catalog, "");
+    json_object_foreach(json_object_get(catalog, "codes"), code, rule)
+        assert_string_equal(err_kind_name(err_kind_by_name(golden_text(rule, "kind", ""))),
+                            golden_text(rule, "kind", ""));
+    json_decref(schema);
+    json_decref(catalog);
+}
+
 static void models_are_listed(void **state)
 {
     struct provider_account account = {.base_url = "https://h"};
@@ -932,6 +949,58 @@ static void models_are_listed(void **state)
 
     (void)state;
     assert_int_equal(json_array_size(rows), 13);
+    json_decref(rows);
+}
+
+/* ---- memory ---- */
+
+/* Every allocation in turn fails, those of jansson too: a clear error, or the very same request. */
+static void plan_and_submit_survive_without_memory(void **state)
+{
+    json_t *rows = golden_load("tests/unit/chatart/requests.json");
+    long walked = 0;
+    size_t index;
+    json_t *row;
+
+    (void)state;
+    json_array_foreach(rows, index, row) {
+        if (json_object_get(row, "error") || json_object_get(row, "changed") == NULL)
+            continue;
+        for (long n = 1;; n++) {
+            struct chat chat;
+            struct err err = {0};
+            struct provider_turn turn = {.reply = NULL};
+            long before = mem_count();
+            int over, rc;
+
+            mem_fail_after(n, 1);
+            rc = chat_open(&chat, golden_text(row, "tool", ""), json_object_get(row, "args"), &err);
+            over = mem_count() < before + n;
+            if (rc == 0 && chat.flow && chat.secrets) {
+                turn.account = &chat.account;
+                turn.request = chat.plan.request;
+                turn.flow = chat.flow;
+                turn.secrets = chat.secrets;
+                turn.job_id = "job_test";
+                turn.now_ms = NOW_MS;
+                turn.arena = &chat.arena;
+                provider_chatart.next(&turn, &chat.step);
+                over = mem_count() < before + n;
+            }
+            mem_fail_after(0, 0);
+            if (rc && !over && err.kind != ERR_NOMEM)
+                fail_msg("%s, allocation %ld: %s", golden_text(row, "name", "?"), n, err.text);
+            if (rc == 0 && turn.arena && chat.step.kind != STEP_SEND) {
+                assert_int_equal(chat.step.kind, STEP_FAIL);
+                assert_true(chat.step.retry);
+            }
+            chat_close(&chat);
+            walked++;
+            if (over)
+                break;
+        }
+    }
+    assert_true(walked > 1000);
     json_decref(rows);
 }
 
@@ -964,8 +1033,12 @@ int main(void)
         cmocka_unit_test(account_questions),
         cmocka_unit_test(account_answers),
         cmocka_unit_test(catalogue_is_whole),
+        cmocka_unit_test(catalogue_keeps_its_schema),
         cmocka_unit_test(models_are_listed),
+        cmocka_unit_test(plan_and_submit_survive_without_memory),
     };
 
+    json_object_seed(1);
+    json_set_alloc_funcs(golden_alloc, mem_free);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
