@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 JS = ("index.mjs", "approval.mjs", "engine.mjs", "native.mjs", "route.mjs", "delivery.mjs", "held.mjs",
-      "answer.mjs")
+      "session.mjs", "answer.mjs")
 CPUS = {0x3e: "x64", 0xb7: "arm64"}
 
 

@@ -90,6 +90,26 @@ static void ratio_text(const struct ledger_file *file, char *ret_text, size_t si
         snprintf(ret_text, size, "%u×%u", file->width, file->height);
 }
 
+static int drops_repeats(const struct job *job)
+{
+    return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
+}
+
+int deliver_is_settled(const struct job *job, const struct ledger_delivery *delivery)
+{
+    switch (delivery->state) {
+    case DELIVERY_DONE:
+        return 1;
+    case DELIVERY_REFUSED:
+        return delivery->attempts < LIMIT_DELIVERY_TRIES;
+    case DELIVERY_UNKNOWN:
+        /* Such a host would have been asked again until the last try, had it not said LOST. */
+        return drops_repeats(job) && delivery->attempts < LIMIT_DELIVERY_TRIES;
+    default:
+        return 0;
+    }
+}
+
 char *deliver_words(const struct job *job)
 {
     const struct ledger_job *row = job->row;
@@ -99,6 +119,7 @@ char *deliver_words(const struct job *job)
     char size[32] = "";
     char ratio[32];
     json_t *values;
+    char *measured;
     char *text;
 
     if (file->width)
@@ -115,6 +136,14 @@ char *deliver_words(const struct job *job)
     batch_words(job->row, values);
     key = words_key(job);
     text = key ? words_text(job_language(job), key, values) : NULL;
+    measured = measure_words(row);
+    if (text && measured && *measured) {
+        char *both = mem_format("%s%s", text, measured);
+
+        mem_free(text);
+        text = both;
+    }
+    mem_free(measured);
     mem_free(key);
     json_decref(values);
     return text;
@@ -127,11 +156,6 @@ static int deliverable(const struct job *job)
 
     return (env->deliver->flags & AHP_DELIVER_READY) && job->row->host &&
            strcmp(job->row->host, env->host->name) == 0;
-}
-
-static int drops_repeats(const struct job *job)
-{
-    return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
 }
 
 static ahp_text as_text(const char *text)
@@ -330,6 +354,9 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
     if (job->busy == BUSY_RECEIPT)
         job->busy = BUSY_NOT;
     schedule_off(job);
+    if ((receipt->outcome == AHP_RECEIPT_REFUSED || receipt->outcome == AHP_RECEIPT_LOST) &&
+        delivery->attempts == LIMIT_DELIVERY_TRIES)
+        delivery->attempts--; /* settled by the host, not given up: see deliver_is_settled() */
     keep_words(job, &delivery->host_ref, &receipt->host_ref);
     keep_words(job, &delivery->error, &receipt->error);
     env_log(job->engine->env, AHP_LOG_INFO, LOG_DELIVERY_RECEIPT, "%s: receipt %d", delivery->key,
@@ -346,6 +373,9 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
         break;
     case AHP_RECEIPT_REFUSED:
         settle(job, delivery, DELIVERY_REFUSED);
+        break;
+    case AHP_RECEIPT_LOST:
+        settle(job, delivery, DELIVERY_UNKNOWN);
         break;
     default:
         /* After the last try it is still not known: "undeliverable" would be a claim. */

@@ -143,6 +143,14 @@ int engine_find(struct engine *engine, const struct ledger_query *query, ledger_
     return ledger_find(engine->ledger, query, done, ud);
 }
 
+int engine_afford(struct engine *engine, const struct ledger_budget *budget,
+                  const char *conversation, const struct provider_plan *plan,
+                  ledger_afford_fn *done, void *ud)
+{
+    return ledger_afford(engine->ledger, budget, conversation, plan->cost, plan->currency,
+                         env_wall_ms(engine->env), done, ud);
+}
+
 /* What is worth waiting for at the end: an answer that was paid for, and what is being stored. */
 static int worth_waiting(const struct engine *engine)
 {

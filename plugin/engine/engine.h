@@ -81,6 +81,10 @@ void engine_unwatch(struct engine_watch *watch); /* NULL is ignored */
 int engine_find(struct engine *engine, const struct ledger_query *query, ledger_find_fn *done,
                 void *ud);
 
+int engine_afford(struct engine *engine, const struct ledger_budget *budget,
+                  const char *conversation, const struct provider_plan *plan,
+                  ledger_afford_fn *done, void *ud);
+
 /* What a person may do about a job. err->kind INVALID: not in this state, and why. */
 typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struct err *err);
 int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
@@ -101,6 +105,9 @@ void engine_take(struct engine *engine, const char *id);
 
 /* ahp_inst.receipt. */
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
+
+/* " It is 512x512 instead of 1024x1024.", or "": how the files differ from what was asked for; mem_free. */
+char *measure_words(const struct ledger_job *row);
 
 /* Adds items, ended and failed to the values of a sentence about a whole batch; others get nothing. */
 void batch_words(const struct ledger_job *row, json_t *values);

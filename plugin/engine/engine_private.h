@@ -178,6 +178,8 @@ void job_times(const struct job *job, struct provider_times *ret_times);
 int deliver_add(struct job *job, int32_t kind, const char *text);
 struct ledger_delivery *deliver_open(struct job *job);
 void deliver_run(struct job *job);
+/* The host is done with its key: what is sent again needs a new one. */
+int deliver_is_settled(const struct job *job, const struct ledger_delivery *delivery);
 int deliver_receipt(struct job *job, const ahp_receipt *receipt); /* 1: a record follows */
 void deliver_overdue(struct job *job); /* no receipt for too long */
 char *deliver_words(const struct job *job); /* mem_free */
@@ -196,6 +198,9 @@ void act_done(struct engine *engine);
 
 /* order.c */
 void order_done(struct engine *engine);
+
+/* measure.c: notes in the plan how the files differ from what was asked for */
+void measure_check(struct job *job);
 
 /* batch.c */
 int batch_is_whole(const struct job *job);

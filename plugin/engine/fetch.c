@@ -122,6 +122,7 @@ void fetch_finish(struct job *job)
 
 static void all_here(struct job *job)
 {
+    measure_check(job);
     job_set_state(job, JOB_READY);
     fetch_finish(job);
 }

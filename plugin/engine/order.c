@@ -96,6 +96,12 @@ static char *plan_text(const struct engine_order *order)
                              (json_int_t)plan->times.deadline_ms);
     char *text;
 
+    if (json && (plan->expect.width || plan->expect.ratio > 0 || plan->expect.seconds > 0))
+        json_object_set_new(json, "expects",
+                            json_pack("{s:I, s:I, s:f, s:f}", "width",
+                                      (json_int_t)plan->expect.width, "height",
+                                      (json_int_t)plan->expect.height, "ratio", plan->expect.ratio,
+                                      "seconds", plan->expect.seconds));
     if (json && order->concurrency)
         json_object_set_new(json, "concurrency", json_integer(order->concurrency));
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;

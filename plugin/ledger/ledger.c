@@ -299,3 +299,27 @@ int ledger_batch(struct ledger *ledger, const char *batch, ledger_batch_fn *done
     }
     return op_queue(ledger, op);
 }
+
+int ledger_afford(struct ledger *ledger, const struct ledger_budget *budget,
+                  const char *conversation, double cost, const char *currency, int64_t now_ms,
+                  ledger_afford_fn *done, void *ud)
+{
+    struct ledger_job job = {
+        .conversation = (char *)(uintptr_t)conversation,
+        .currency = (char *)(uintptr_t)currency,
+        .cost_estimate = cost,
+    };
+    struct op *op = op_new(OP_AFFORD, ud);
+
+    if (!op)
+        return -1;
+    op->done.afford = done;
+    op->has_budget = 1;
+    op->budget = *budget;
+    op->now_ms = now_ms;
+    if (ledger_job_copy(&job, &op->job)) {
+        op_free(op);
+        return -1;
+    }
+    return op_queue(ledger, op);
+}

@@ -331,4 +331,13 @@ typedef void ledger_batch_fn(void *ud, enum ledger_result result, const struct l
                              const struct err *err);
 int ledger_batch(struct ledger *ledger, const char *batch, ledger_batch_fn *done, void *ud);
 
+/*
+ * Would a job of that cost (< 0: not known) pass the budget now? LEDGER_OK: no; LEDGER_FAILED with
+ * ERR_BUDGET as ledger_accept has it. It promises nothing: only ledger_accept holds the budget.
+ */
+typedef void ledger_afford_fn(void *ud, enum ledger_result result, const struct err *err);
+int ledger_afford(struct ledger *ledger, const struct ledger_budget *budget,
+                  const char *conversation, double cost, const char *currency, int64_t now_ms,
+                  ledger_afford_fn *done, void *ud);
+
 #endif

@@ -19,6 +19,7 @@ const char *op_name(enum op_kind kind)
         [OP_CLAIM] = "claim",   [OP_CANCEL] = "cancel", [OP_FIND] = "find",
         [OP_UPLOADS] = "uploads",
         [OP_BATCH] = "batch",
+        [OP_AFFORD] = "afford",
     };
 
     return names[kind];
@@ -231,6 +232,11 @@ static int check_budget(struct ledger *ledger, struct op *op)
     if (rc && op->err.kind == ERR_INVALID)
         op->err.kind = ERR_BUDGET;
     return rc;
+}
+
+static enum ledger_result run_afford(struct ledger *ledger, struct op *op)
+{
+    return check_budget(ledger, op) ? LEDGER_FAILED : LEDGER_OK;
 }
 
 static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
@@ -539,6 +545,7 @@ void op_run(struct ledger *ledger, struct op *op)
         [OP_CLAIM] = run_claim,   [OP_CANCEL] = run_cancel, [OP_FIND] = run_find,
         [OP_UPLOADS] = run_uploads,
         [OP_BATCH] = run_batch,
+        [OP_AFFORD] = run_afford,
     };
     struct err err;
 

@@ -18,7 +18,8 @@
 #define OWNERS_WATCHED_MAX 16
 #define OWNERS_SWEPT_MAX   16
 
-enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_UPLOADS, OP_BATCH, OP_KINDS };
+enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_UPLOADS, OP_BATCH,
+               OP_AFFORD, OP_KINDS };
 
 /* One operation: copied arguments, then its outcome. */
 struct op {
@@ -33,6 +34,7 @@ struct op {
         ledger_find_fn *find;
         ledger_uploads_fn *uploads;
         ledger_batch_fn *batch;
+        ledger_afford_fn *afford;
     } done;
     void *ud;
 

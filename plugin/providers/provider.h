@@ -38,6 +38,14 @@ struct provider_times {
     int64_t deadline_ms; /* give up so long after submitting; the job then is `expired` */
 };
 
+/* What the results should be like, as it was sent; 0: not said. Measured against the files. */
+struct provider_expect {
+    uint32_t width;
+    uint32_t height;
+    double ratio; /* where the size was not said */
+    double seconds;
+};
+
 /* What would be done: the answer to dry_run, and what a job starts with. */
 struct provider_plan {
     json_t *request;     /* normalised; all that next() needs to know of the arguments */
@@ -55,6 +63,7 @@ struct provider_plan {
      * values of the places}, texts; "sort" is the rest of a key "<name>.sort.<...>". Or NULL.
      */
     json_t *words;
+    struct provider_expect expect;
 };
 
 void provider_plan_done(struct provider_plan *plan);

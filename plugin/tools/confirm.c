@@ -28,6 +28,7 @@ struct confirming {
     json_t *args;     /* for again */
     confirm_again_fn *again;
     uint8_t subject[TOKEN_SUBJECT_BYTES];
+    int is_affordable; /* no limit stands in the way, as far as can be seen */
     int is_allowed;
 };
 
@@ -37,6 +38,8 @@ static int is_wanted(const struct call *call, const struct provider_plan *plan)
     struct config_spending policy;
     int is_comparable;
 
+    if (call->batch_index)
+        return 0; /* the whole was asked for */
     config_spending(call_config(call), &policy);
     is_comparable = plan->cost >= 0 && (!policy.currency[0] ||
                                         strcmp(policy.currency, plan->currency) == 0);
@@ -173,14 +176,37 @@ static json_t *values_of(const struct call *call, const struct config_provider *
     return values;
 }
 
+/* Words of a batch speak of items. */
+static int is_batch(const struct provider_plan *plan)
+{
+    return strcmp(plan->kind, "batch") == 0;
+}
+
+int confirm_note(const struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *json)
+{
+    uint8_t subject[TOKEN_SUBJECT_BYTES];
+    char token[TOKEN_TEXT_MAX];
+
+    if (!is_wanted(call, plan))
+        return 0;
+    json_object_set_new(json, "needs_confirmation", json_true());
+    /* Where the host asks, the yes is not for the model to say. */
+    if (!call_env(call)->approval && make_subject(call, provider, plan, subject) == 0 &&
+        make_token(call, subject, token, NULL) == 0)
+        json_object_set_new(json, "confirm", json_string(token));
+    return 1;
+}
+
 json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
                      const struct provider_plan *plan, const char *status)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i}", "status", status, "kind", plan->kind,
-                             "provider", provider->account.id, "model", plan->model, "files",
-                             (int)plan->files);
-    uint8_t subject[TOKEN_SUBJECT_BYTES];
-    char token[TOKEN_TEXT_MAX];
+    json_t *json = is_batch(plan)
+                       ? json_pack("{s:s, s:s, s:i}", "status", status, "kind", plan->kind, "items",
+                                   (int)plan->files)
+                       : json_pack("{s:s, s:s, s:s, s:s, s:i}", "status", status, "kind",
+                                   plan->kind, "provider", provider->account.id, "model",
+                                   plan->model, "files", (int)plan->files);
 
     if (!json)
         return NULL;
@@ -192,14 +218,8 @@ json_t *confirm_plan(const struct call *call, const struct config_provider *prov
                             json_integer((plan->times.typical_ms + 999) / 1000));
     if (json_array_size(plan->changed))
         json_object_set(json, "changed", plan->changed);
-    if (is_wanted(call, plan)) {
-        json_object_set_new(json, "needs_confirmation", json_true());
-        /* Where the host asks, the yes is not for the model to say. */
-        if (!call_env(call)->approval && make_subject(call, provider, plan, subject) == 0 &&
-            make_token(call, subject, token, NULL) == 0)
-            json_object_set_new(json, "confirm", json_string(token));
-    }
-    result_note(json, call, "plan", values_of(call, provider, plan));
+    result_note(json, call, confirm_note(call, provider, plan, json) ? "plan.confirm" : "plan",
+                values_of(call, provider, plan));
     return json;
 }
 
@@ -248,7 +268,8 @@ static void answer_token(struct call *call, const struct config_provider *provid
         json_object_del(json, "needs_confirmation");
         json_object_set_new(json, "confirm", json_string(token));
         json_object_set_new(json, "expires_seconds", json_integer(TOKEN_LIFE_MS / 1000));
-        result_note(json, call, "confirm.ask", values_of(call, provider, plan));
+        result_note(json, call, is_batch(plan) ? "confirm.ask.batch" : "confirm.ask",
+                    values_of(call, provider, plan));
         page = own_page(call, provider, plan);
         if (page)
             json_object_set_new(json, "message", json_string(page));
@@ -296,10 +317,14 @@ static int32_t ask_host(struct call *call, const struct config_provider *provide
     struct env *env = call_env(call);
     ahp_question question = {.size = sizeof(question), .call_id = call->id};
     json_t *values = values_of(call, provider, plan);
-    char *title = words_text(call->language, "confirm.title", values);
+    char *title = words_text(call->language,
+                             is_batch(plan) ? "confirm.title.batch" : "confirm.title", values);
     char *page = own_page(call, provider, plan);
-    char *text = page ? page : words_text(call->language, "confirm.text", values);
-    char *target = mem_format("%.120s / %.120s", provider->account.id, plan->model);
+    char *text = page ? page
+                      : words_text(call->language,
+                                   is_batch(plan) ? "confirm.text.batch" : "confirm.text", values);
+    char *target = is_batch(plan) ? mem_text(call->tool->name)
+                                  : mem_format("%.100s / %.120s", provider->account.id, plan->model);
     const char *amount = json_string_value(json_object_get(values, "amount"));
     int32_t rc = AHP_E_NOMEM;
 
@@ -336,41 +361,76 @@ void confirm_drop(struct call *call)
     mem_free(it);
 }
 
-/* AHP_OK when the host asks now. */
-static int32_t begin_asking(struct call *call, const struct config_provider *provider,
-                        const struct provider_plan *plan, json_t *args, const uint8_t *subject,
-                        confirm_again_fn *again)
+/* What the call is about: as it was, if it is the same. NULL: no memory. */
+static struct confirming *hold(struct call *call, json_t *args, const uint8_t *subject,
+                               confirm_again_fn *again)
 {
-    struct confirming *it = mem_alloc(sizeof(*it));
-    int32_t rc;
+    struct confirming *it = call->confirming;
 
-    if (!it)
-        return AHP_E_NOMEM;
-    it->args = json_incref(args);
+    if (!it || memcmp(it->subject, subject, sizeof(it->subject)) != 0) {
+        it = mem_alloc(sizeof(*it));
+        if (!it)
+            return NULL;
+        memcpy(it->subject, subject, sizeof(it->subject));
+    }
+    json_incref(args);
+    if (it != call->confirming)
+        confirm_drop(call); /* of what is not the same any more */
+    json_decref(it->args);
+    it->args = args;
     it->again = again;
-    memcpy(it->subject, subject, sizeof(it->subject));
-    confirm_drop(call); /* of what is not the same any more */
     call->confirming = it;
-    rc = ask_host(call, provider, plan, it);
-    if (rc != AHP_OK)
-        confirm_drop(call);
-    return rc;
+    return it;
+}
+
+/* ---- is there money left? ---- */
+
+static void checked(void *ud, enum ledger_result result, const struct err *err)
+{
+    struct call *call = ud;
+    struct confirming *it = call->confirming;
+
+    if (call_back(call))
+        return;
+    if (result != LEDGER_OK) {
+        call_fail(call, err);
+        return;
+    }
+    it->is_affordable = 1;
+    it->again(call, json_incref(it->args));
+}
+
+/* 1: nobody is to be asked now; the limits are looked at first, or the call was answered. */
+static int check_limits(struct call *call, const struct provider_plan *plan,
+                        const struct confirming *it)
+{
+    struct ledger_budget budget;
+    struct err err;
+
+    if (it->is_affordable || !confirm_budget(call, &budget))
+        return 0;
+    if (engine_afford(call_engine(call), &budget, call->conversation, plan, checked, call) == 0) {
+        call_begin(call);
+        return 1;
+    }
+    err_nomem(&err);
+    call_fail(call, &err);
+    return 1;
 }
 
 /* The host asks, or the caller has to. */
 static void ask(struct call *call, const struct config_provider *provider,
-                const struct provider_plan *plan, json_t *args, const uint8_t *subject,
-                confirm_again_fn *again)
+                const struct provider_plan *plan, struct confirming *it)
 {
     int32_t rc = AHP_E_UNSUPPORTED;
     struct err err;
 
     if (call_env(call)->approval)
-        rc = begin_asking(call, provider, plan, args, subject, again);
+        rc = ask_host(call, provider, plan, it);
     if (rc == AHP_OK)
         return;
     if (rc == AHP_E_UNSUPPORTED) {
-        answer_token(call, provider, plan, subject);
+        answer_token(call, provider, plan, it->subject);
         return;
     }
     if (rc == AHP_E_NOMEM)
@@ -384,7 +444,7 @@ int confirm_pass(struct call *call, const struct config_provider *provider,
                  const struct provider_plan *plan, json_t *args, confirm_again_fn *again,
                  const char **ret_once)
 {
-    const struct confirming *it = call->confirming;
+    struct confirming *it = call->confirming;
     uint8_t subject[TOKEN_SUBJECT_BYTES];
     struct err err;
     int rc;
@@ -407,6 +467,12 @@ int confirm_pass(struct call *call, const struct config_provider *provider,
     if (rc || !is_wanted(call, plan) ||
         (it && it->is_allowed && memcmp(it->subject, subject, sizeof(subject)) == 0))
         return 1;
-    ask(call, provider, plan, args, subject, again);
+    it = hold(call, args, subject, again);
+    if (!it) {
+        err_nomem(&err);
+        call_fail(call, &err);
+    } else if (!check_limits(call, plan, it)) {
+        ask(call, provider, plan, it);
+    }
     return 0;
 }

@@ -120,6 +120,36 @@ static const char *own_key(const struct call *call, const struct ledger_job *job
     return words_has(call->language, ret_own) ? ret_own : key;
 }
 
+/* One more sentence, where the files are not what was asked for. */
+static void add_measured(json_t *result, const struct ledger_job *job)
+{
+    char *measured = measure_words(job);
+    const char *message = json_string_value(json_object_get(result, "message"));
+    char *both = measured && *measured && message ? mem_format("%s%s", message, measured) : NULL;
+
+    if (both)
+        json_object_set_new(result, "message", json_string(both));
+    mem_free(both);
+    mem_free(measured);
+}
+
+/* What was changed: by the adapter before, and by the provider as the files show. */
+static void add_changed(json_t *result, const struct call *call, const struct ledger_job *job)
+{
+    json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
+    json_t *changed = json_object_get(plan, "changed");
+    size_t index;
+    json_t *one;
+
+    if (!json_array_size(changed))
+        changed = call->changed;
+    json_array_foreach(changed, index, one)
+        json_object_del(one, "measured");
+    if (json_array_size(changed))
+        json_object_set(result, "changed", changed);
+    json_decref(plan);
+}
+
 /* Which sentence fits the job's state, and what to do next if anything. */
 static void add_words(json_t *result, const struct call *call, const struct ledger_job *job)
 {
@@ -147,6 +177,8 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
         snprintf(key, sizeof(key), "state.%s", delivery_word(job));
     add_minutes(values, job);
     result_note(result, call, own_key(call, job, key, values, own, sizeof(own)), values);
+    if (job->state == JOB_DONE)
+        add_measured(result, job);
     if (job->state < JOB_READY && !(job->flags & LEDGER_JOB_DELIVERS))
         json_object_set_new(result, "next", json_string("poll with action wait"));
     else if (job->state == JOB_UNDELIVERABLE || strcmp(delivery_word(job), "maybe_delivered") == 0)
@@ -188,8 +220,7 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
                                       job->currency ? job->currency : "USD"));
     if (job->state < JOB_READY && job->progress >= 0)
         json_object_set_new(result, "progress", json_real((double)job->progress / 1000.0));
-    if (json_array_size(call->changed))
-        json_object_set(result, "changed", call->changed);
+    add_changed(result, call, job);
     if (job->error_kind != ERR_NONE && job->state != JOB_CANCELLED)
         json_object_set_new(result, "error",
                             json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(job->error_kind),

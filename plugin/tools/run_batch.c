@@ -113,9 +113,14 @@ static json_t *few(const json_t *rows)
     return some;
 }
 
+static int plan_whole(const struct batch *it, struct provider_plan *ret_plan);
+static int name_it(struct batch *it);
+
 static void answer_plan(struct batch *it)
 {
     struct call *call = it->call;
+    struct provider_plan plan;
+    int is_planned = name_it(it) == 0 && plan_whole(it, &plan) == 0;
     json_t *json = json_pack("{s:s, s:I}", "status", "plan", "items",
                              (json_int_t)json_array_size(it->items));
     json_t *values = json_pack("{s:I, s:I, s:f, s:s}", "items",
@@ -133,6 +138,10 @@ static void answer_plan(struct batch *it)
     json_object_set_new(values, "cost", json_string(cost ? cost : ""));
     if (json)
         result_note(json, call, "plan.batch", json_incref(values));
+    if (json && is_planned)
+        confirm_note(call, config_provider_by_id(call_config(call), "web"), &plan, json);
+    if (is_planned)
+        provider_plan_done(&plan);
     json_decref(values);
     mem_free(cost);
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
@@ -265,9 +274,13 @@ static void confirm(struct batch *it)
     struct err err;
 
     if (plan_whole(it, &plan)) {
+        provider_plan_done(&plan);
         err_nomem(&err);
         call_fail(call, &err);
-    } else if (confirm_pass(call, config_provider_by_id(call_config(call), "web"), &plan,
+        return;
+    }
+    plan.files = (unsigned)(json_array_size(it->items) - json_array_size(it->invalid));
+    if (confirm_pass(call, config_provider_by_id(call_config(call), "web"), &plan,
                             call->args, confirmed, &it->dedup_key)) {
         it->pass = PASS_ORDER;
         it->next = 0;

@@ -140,6 +140,9 @@ const struct ledger_budget *confirm_budget(const struct call *call,
 /* The plan as a result, for dry_run with the status "plan"; with what confirm_pass would want. */
 json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
                      const struct provider_plan *plan, const char *status);
+/* Adds the latter to an answer to dry_run. 1: a yes is wanted. */
+int confirm_note(const struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *json);
 
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);

@@ -431,6 +431,7 @@ int main(void)
         WITH_HOST(clock_backwards),
         WITH_HOST(ext_changes),
         WITH_HOST(offers_and_receipts),
+        WITH_HOST(lost_is_final),
         WITH_HOST(receipt_of_unknown_key),
         WITH_HOST(accepts_without_ready),
         WITH_HOST(work_twice),

@@ -107,6 +107,55 @@ class Token(Approval):
         self.assertEqual(self.spent(world), 1)
 
 
+class Batch(Approval):
+    def test_one_yes_for_all_items(self):
+        world = self.priced(confirm={"above": 0.3, "currency": "USD"})
+        batch = {"items": [json.dumps(dict(BOAT, prompt="boat %d" % i)) for i in range(3)]}
+        plan = world.call("run_batch", dict(batch, dry_run=True))
+        self.assertEqual((plan["status"], plan["needs_confirmation"]), ("plan", True))
+        asked = world.call("run_batch", batch)
+        self.assertEqual((asked["status"], asked["items"], asked["cost_estimate"]),
+                         ("needs_confirmation", 3, {"amount": 0.75, "currency": "USD"}))
+        self.assertIn("3 item(s) for about 0.75 USD", asked["message"])
+        self.assertEqual(world.ledger(), [])
+        other = {"items": batch["items"][:2]}
+        result = world.call("run_batch", dict(other, confirm=asked["confirm"]), want=1)
+        self.assertEqual(result["error"]["field"], "confirm")
+        self.assertEqual(self.spent(world), 0)
+        done = world.call("run_batch", dict(batch, confirm=asked["confirm"]))
+        self.assertEqual(done["status"], "done", done)
+        self.assertEqual(self.spent(world), 3)
+        world.call("run_batch", dict(batch, confirm=asked["confirm"]))
+        self.assertEqual(self.spent(world), 3)
+        # What is below the bound as a whole needs none.
+        self.assertEqual(world.call("run_batch", {"items": [json.dumps(BOAT)]})["status"], "done")
+
+    def test_limits_hold_for_items(self):
+        world = self.priced(limits={"day": 0.5, "currency": "USD"})
+        batch = {"items": [json.dumps(dict(BOAT, prompt="boat %d" % i)) for i in range(4)],
+                 "continue_on_error": True}
+        world.call("run_batch", batch, want=(0, 1))
+        self.assertEqual(self.spent(world), 2)
+        # The whole is no spending of its own.
+        self.assertEqual(world.call(IMAGE, dict(BOAT, prompt="boat 0"), want=1)["error"]["kind"], "budget")
+
+
+class Limits(Approval):
+    def test_a_day_and_a_conversation(self):
+        world = self.priced(limits={"day": 1, "conversation": 0.5, "currency": "USD"})
+        for n in (1, 2):
+            self.assertEqual(world.call(IMAGE, dict(BOAT, prompt=str(n)))["status"], "done")
+        result = world.call(IMAGE, dict(BOAT, prompt="3"), want=1)
+        self.assertEqual((result["error"]["kind"], result["error"]["field"]), ("budget", "conversation"))
+        self.assertIn("0.5 + 0.25 > 0.5 USD", result["message"])
+        for n in (3, 4):
+            world.call(IMAGE, dict(BOAT, prompt=str(n)), "--conversation", "other")
+        result = world.call(IMAGE, dict(BOAT, prompt="5"), "--conversation", "third", "--locale", "zh",
+                            want=1)
+        self.assertIn("24 小时", result["message"])
+        self.assertEqual(self.spent(world), 4)
+
+
 class Terminal:
     """agent-host with a person in front of it; standard output is a pipe."""
 

@@ -173,15 +173,20 @@ static void requests_are_golden(void **state)
     json_decref(rows);
 }
 
-static void catalogue_keeps_its_schema(void **state)
+static void catalogues_keep_their_schema(void **state)
 {
+    static const char *const names[] = {"manifests/providers/openai.json",
+                                        "manifests/providers/plume.json"};
     json_t *schema = golden_load("manifests/schema/provider.schema.json");
-    json_t *catalog = golden_load("manifests/providers/openai.json");
 
     (void)state;
-    schema_validate(schema, catalog, "");
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        json_t *catalog = golden_load(names[i]);
+
+        schema_validate(schema, catalog, names[i]);
+        json_decref(catalog);
+    }
     json_decref(schema);
-    json_decref(catalog);
 }
 
 static void models_are_listed(void **state)
@@ -263,7 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_golden),
-        cmocka_unit_test(catalogue_keeps_its_schema),
+        cmocka_unit_test(catalogues_keep_their_schema),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(adapter_is_found_by_name),
         cmocka_unit_test(plan_survives_without_memory),

@@ -4,6 +4,8 @@
  */
 #include "engine_rig.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -383,6 +385,8 @@ static void sending_again_needs_a_yes(void **state)
     assert_int_equal(rig->spends, 2);
 }
 
+static uint64_t ask(struct rig *rig, const char *args, uint32_t questions);
+
 /* ---- limits ---- */
 
 /* Ends as an error of that field; nothing was sent. */
@@ -449,9 +453,31 @@ static void what_no_limit_can_count_needs_a_yes(void **state)
         snprintf(args, sizeof(args), "{\"prompt\":\"x%d\",\"model\":\"cheap\"}", i);
         check_done(rig, args, "c");
     }
-    /* And nothing at all when the limit is reached. */
-    token_for(rig, "generate_image", "{\"prompt\":\"2\"}", token);
-    check_over(rig, with("{\"prompt\":\"2\"}", token), "c", "day", "1 >= 1 USD");
+    /* And nothing at all when the limit is reached: nobody is asked for what cannot be. */
+    check_over(rig, "{\"prompt\":\"2\"}", "c", "day", "1 >= 1 USD");
+}
+
+static void nobody_is_asked_past_a_limit(void **state)
+{
+    struct rig *rig = *state;
+    char token[64];
+    uint64_t id;
+
+    rig->a.fake->has_approval = 1;
+    begin(state, "confirm: 'always', limits: { day: 1, currency: 'USD' }");
+    check_over(rig, "{\"prompt\":\"1\",\"model\":\"dear\"}", "c", "day", "0 + 3 > 1 USD");
+    assert_int_equal(rig->a.fake->questions_count, 0);
+    id = ask(rig, BOAT, 1);
+    fake_host_answer(rig->a.fake, 0, AHP_APPROVAL_ALLOWED);
+    side_end_of(&rig->a, id);
+    rig_until_deliveries(&rig->a, 1);
+    /* What is spent between the question and the yes counts as well. */
+    side_destroy(&rig->a);
+    side_open(&rig->a, "s");
+    token_for(rig, "generate_image", "{\"prompt\":\"2\",\"model\":\"cheap\"}", token);
+    rig_exec(&rig->a, "UPDATE jobs SET cost = 0.9");
+    check_over(rig, with("{\"prompt\":\"2\",\"model\":\"cheap\"}", token), "c", "day",
+               "0.9 + 0.25 > 1 USD");
 }
 
 static void several_at_once_stay_below_the_limit(void **state)
@@ -620,6 +646,50 @@ static void a_host_that_cannot_ask_now(void **state)
     assert_int_equal(rig->spends, 1);
 }
 
+/* Wherever memory ends, nothing is sent without a yes. */
+static void memory_may_run_out_anywhere(void **state)
+{
+    struct rig *rig = *state;
+
+    for (int asks = 0; asks < 2; asks++) {
+        int ended_well = 0;
+
+        rig->a.fake->has_approval = asks;
+        begin(state, "confirm: 'always'");
+        for (long nth = 1; nth < 300 && ended_well < 3; nth++) {
+            ahp_call call = fake_host_call(rig->a.fake, "generate_image", BOAT, "to", "c");
+            uint32_t before = rig->a.fake->questions_count;
+            int32_t rc;
+
+            mem_fail_after(nth, 0);
+            rc = rig->a.inst->call(rig->a.inst->self, &call);
+            mem_fail_after(0, 0);
+            if (rc == AHP_E_NOMEM)
+                continue;
+            assert_int_equal(rc, AHP_OK);
+            rig_spin(rig, 5);
+            if (rig->a.fake->questions_count > before) {
+                mem_fail_after(nth % 20 + 1, 0);
+                fake_host_answer(rig->a.fake, before, AHP_APPROVAL_DENIED);
+                mem_fail_after(0, 0);
+                ended_well++;
+            } else if (strstr(side_end_of(&rig->a, call.id)->json, "needs_confirmation")) {
+                ended_well++;
+            } else {
+                ended_well = 0;
+            }
+            assert_non_null(side_end_of(&rig->a, call.id));
+        }
+        assert_true(ended_well > 0);
+        assert_int_equal(rig->spends, 0);
+        assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs"), "0");
+        if (!asks) {
+            side_destroy(&rig->a);
+            rig->a.fake = fake_host_new();
+        }
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -636,11 +706,13 @@ int main(void)
         TEST(sending_again_needs_a_yes),
         TEST(limits_hold),
         TEST(what_no_limit_can_count_needs_a_yes),
+        TEST(nobody_is_asked_past_a_limit),
         TEST(several_at_once_stay_below_the_limit),
         TEST(the_host_is_asked),
         TEST(a_question_ends_with_its_call),
         TEST(a_change_meanwhile_is_asked_again),
         TEST(a_host_that_cannot_ask_now),
+        TEST(memory_may_run_out_anywhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,7 +59,7 @@ static const char *const parts[] = {
     "TESTING\n"
     "  --outbox-script FILE  Answer offers from a list, one line an offer; when it ends, deliver.\n"
     "                        Lines: deliver | later MS | held MS | refused | unknown |\n"
-    "                        unknown-written | busy. 'held' is delivered after MS.\n"
+    "                        unknown-written | lost | busy. 'held' is delivered after MS.\n"
     "\n"
     "EXIT STATUS\n"
     "  0  done, or submitted and going on in the background\n"

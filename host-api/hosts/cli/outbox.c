@@ -243,6 +243,9 @@ static int32_t offer_scripted(struct outbox *b, const ahp_delivery *delivery,
     case OUTBOX_UNKNOWN:
         send_receipt(b, delivery->key, AHP_RECEIPT_UNKNOWN, 0, NULL, "the script says so");
         return AHP_OK;
+    case OUTBOX_LOST:
+        send_receipt(b, delivery->key, AHP_RECEIPT_LOST, 0, NULL, "the script says so");
+        return AHP_OK;
     case OUTBOX_BUSY:
         return AHP_E_LIMIT;
     default:

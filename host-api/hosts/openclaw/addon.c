@@ -268,7 +268,7 @@ static napi_value on_receipt(napi_env env, napi_callback_info info)
         !get_int(env, argv[0], "outcome", &outcome) ||
         !get_int(env, argv[0], "delayMs", &receipt.delay_ms))
         goto out;
-    if (key == NULL || outcome < AHP_RECEIPT_DELIVERED || outcome > AHP_RECEIPT_UNKNOWN) {
+    if (key == NULL || outcome < AHP_RECEIPT_DELIVERED || outcome > AHP_RECEIPT_LOST) {
         throw_code(env, AHP_E_INVALID, "a receipt needs a key and a known outcome");
         goto out;
     }

@@ -7,6 +7,7 @@
 #include "providers/chatart/chatart.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -217,6 +218,20 @@ static void fill_times(const struct chatart_planner *planner, const json_t *time
         ret_times->ceiling_ms = ret_times->floor_ms;
 }
 
+/* What the files must show: a ratio that was chosen, a length where it is not that of an input. */
+static void fill_expect(const struct chatart_planner *planner, struct provider_expect *ret_expect)
+{
+    static const char *const timed[] = {"text", "image", "reference"};
+    const char *sort = json_text(planner->words, "sort");
+    int width, height;
+
+    if (sscanf(json_text(planner->words, "ratio"), "%d:%d", &width, &height) == 2 && height > 0)
+        ret_expect->ratio = (double)width / height;
+    for (size_t i = 0; i < sizeof(timed) / sizeof(*timed); i++)
+        if (strcmp(planner->kind, "video") == 0 && strcmp(sort, timed[i]) == 0)
+            ret_expect->seconds = strtod(json_text(planner->words, "seconds"), NULL);
+}
+
 static int finish(struct chatart_planner *planner, struct provider_plan *ret_plan)
 {
     static const char *const shown[] = {"resolution", "quality", "ratio", "seconds"};
@@ -238,6 +253,7 @@ static int finish(struct chatart_planner *planner, struct provider_plan *ret_pla
     plan.files = 1;
     plan.cost = planner->cost;
     fill_times(planner, times, &plan.times);
+    fill_expect(planner, &plan.expect);
     plan.request = json_object();
     planner->failed |=
         json_object_set_new(plan.request, "wire", json_string(planner->wire)) |

@@ -89,20 +89,21 @@ static const json_t *details_of(const struct plume_answer *answer)
 static char *words_of(struct arena *arena, const struct http_reply *reply,
                       const struct plume_answer *answer)
 {
-    char *text = arena_text(arena, answer->json ? answer->message : reply->text ? reply->text : "");
-    int first = 1;
+    const char *message = answer->json ? answer->message : reply->text ? reply->text : "";
+    char *details = arena_text(arena, "");
+    char *text;
     const char *name;
     json_t *why;
 
-    json_object_foreach((json_t *)details_of(answer), name, why)
-    {
+    json_object_foreach((json_t *)details_of(answer), name, why) {
         const char *word = json_word(arena, why);
 
-        if (!text || !word || strcmp(word, answer->message) == 0)
-            continue;
-        text = arena_format(arena, first ? "%s (%s: %s)" : "%s; %s: %s", text, name, word);
-        first = 0;
+        if (details && word && strcmp(word, message) != 0)
+            details = arena_format(arena, "%s%s%s: %s", details, *details ? "; " : "", name, word);
     }
+    if (!details)
+        return NULL;
+    text = *details ? arena_format(arena, "%s (%s)", message, details) : arena_text(arena, message);
     return text ? provider_clean(arena, text, strlen(text)) : NULL;
 }
 

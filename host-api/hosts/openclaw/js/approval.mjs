@@ -47,15 +47,16 @@ function planOf(result) {
 
 function promptOf(tool, plan, onResolution) {
   const cost = plan.cost_estimate;
+  const target = [plan.provider, plan.model].filter(Boolean).join(" / ") || tool.name;
   const amount = cost ? `${cost.amount} ${cost.currency}` : undefined;
   return {
     title: cut(amount ? `${tool.title}: ${amount}` : tool.title, TITLE_MAX),
-    description: cut(plan.message ?? `${plan.model} (${plan.provider})`, DESCRIPTION_MAX),
+    description: cut(plan.message ?? target, DESCRIPTION_MAX),
     severity: "warning",
     allowedDecisions: ["allow-once", "deny"],
     timeoutMs: ASK_MS,
     ...(cost
-      ? { scope: { kind: "payment", amount: String(cost.amount), currency: cost.currency, target: `${plan.provider} / ${plan.model}` } }
+      ? { scope: { kind: "payment", amount: String(cost.amount), currency: cost.currency, target } }
       : {}),
     onResolution,
   };

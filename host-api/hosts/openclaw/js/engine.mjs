@@ -11,6 +11,7 @@ import process from "node:process";
 import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
 import { addHeld, noteSent, settleSent } from "./held.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
+import { noticeOf, tellSession } from "./session.mjs";
 import { targetOf } from "./route.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
@@ -109,7 +110,7 @@ class Engine {
     else this.tries.delete(key);
     if (receipt.outcome === HELD) addHeld(this.stateDir, delivery);
     if (receipt.outcome !== DELIVERED) this.log(2, `${key} is not delivered: ${receipt.error}`);
-    this.tell(receipt);
+    this.tell(receipt, noticeOf(delivery));
   }
 
   async send(delivery) {
@@ -125,9 +126,10 @@ class Engine {
   }
 
   /* Refused once the engine stops: it offers the same key again after a restart. */
-  tell(receipt) {
+  tell(receipt, notice) {
     try {
       this.host.receipt(receipt);
+      void inRoot(() => tellSession([...this.users.values()], receipt.key, notice, receipt.outcome));
       return true;
     } catch (error) {
       this.log(1, `a receipt came too late: ${error.message}`);
@@ -143,7 +145,7 @@ class Engine {
 
   /* What the host's queue has sent since, maybe before this engine ran. */
   settleHeld() {
-    settleSent(this.stateDir, (key, hostRef) => this.tell({ key, outcome: DELIVERED, hostRef }));
+    settleSent(this.stateDir, ({ key, sent, notice }) => this.tell({ key, outcome: DELIVERED, hostRef: sent.hostRef }, notice));
   }
 
   stop() {

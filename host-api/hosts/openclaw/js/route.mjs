@@ -49,14 +49,16 @@ export function routeFromReplyTo(text) {
   return route;
 }
 
-/* undefined for what is no reply address. */
-export function targetOf(text) {
+/* The same; an empty one for what is no reply address. */
+export function storedRouteOf(text) {
   try {
-    return routeFromReplyTo(text).to;
+    return routeFromReplyTo(text);
   } catch {
-    return undefined;
+    return {};
   }
 }
+
+export const targetOf = (text) => storedRouteOf(text).to;
 
 export function conversationOf(ctx) {
   const route = routeOf(ctx);
