@@ -51,7 +51,6 @@ class Run:
         self.mode = mode
         self.variant = variant
         self.files = variant.get("files", 1)
-        self.tool = TOOLS[kind]
         self.args = json.dumps(dict(variant.get("args", {}), prompt="crash"))
         self.label = ""
         self.tool = self.TOOLS[kind]
