@@ -339,8 +339,8 @@ static int compose(struct job *job, struct summing *it)
     json_decref(request);
     it->text = summary ? json_dumps(summary, JSON_INDENT(1)) : NULL;
     json_decref(summary);
-    snprintf(it->path, sizeof(it->path), "%s/%s-%s.json",
-             config_images_dir(job->engine->config), job->row->batch, job->row->id + 4);
+    snprintf(it->path, sizeof(it->path), "%s/%s-%s.json", job->dir, job->row->batch,
+             job->row->id + 4);
     return it->text ? 0 : -1;
 }
 

@@ -9,6 +9,7 @@
 
 #define SCAN_SOON_MS 20
 #define SCAN_JOBS LIMIT_LEDGER_SCAN
+#define STOP_MARGIN_MS 100 /* letting go takes a moment, and the deadline is the host's */
 #define STOP_LOOK_MS 50
 
 static void scan_tick(void *ud);
@@ -210,7 +211,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     struct job *next;
 
     engine->stopping = 1;
-    engine->stop_by_ms = deadline_ms;
+    engine->stop_by_ms = deadline_ms - STOP_MARGIN_MS;
     engine->stopped = done;
     engine->stopped_ud = ud;
     engine->env->loop->timer_off(engine->scan_timer);

@@ -45,6 +45,7 @@ struct engine_order {
     const char *reply_to;    /* the result is delivered there; NULL: it is asked for */
     size_t reply_to_len;
     const char *dedup_key;   /* the host's; NULL: made from conversation, tool and arguments */
+    const char *output_dir;  /* its files go there; NULL: as configured */
     const char *dedup_text;  /* canonical arguments, for our own key */
     int again;               /* 1: a new job even if the same one is under way */
     int hold;                /* 1: store it, let another process do it */

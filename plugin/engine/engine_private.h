@@ -56,6 +56,7 @@ struct job {
     UT_hash_handle hh; /* by row->id */
     struct engine *engine;
     struct ledger_job *row;
+    char *dir; /* where its files go */
     enum job_busy busy;
     job_then_fn *then; /* after the record under way */
     int release;       /* the record under way gives the lease back */
@@ -153,7 +154,6 @@ void catch_read(struct job *job); /* the answer's text was read: its buffers go,
 void catch_drop(struct job *job);
 void catch_leave(struct job *job); /* files of a whole answer stay for who goes on with the job */
 void catch_sweep(const struct job *job); /* what an earlier process left half-written */
-const char *catch_dir(const struct job *job);
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 
 /* fetch.c */

@@ -339,7 +339,7 @@ static void write_base64(struct job *job, const char *text)
     else if (!base64_decode_update(&ctx, &len, data, strlen(text), text) ||
              !base64_decode_final(&ctx))
         err_set(&err, ERR_ANSWER, "the provider's base64 is damaged");
-    else if (media_part_open(catch_dir(job), stem, LIMIT_IMAGE_BYTES, &part, &err) == 0 &&
+    else if (media_part_open(job->dir, stem, LIMIT_IMAGE_BYTES, &part, &err) == 0 &&
              media_part_write(part, data, len, &err) == 0)
         err.kind = ERR_NONE;
     mem_free(data);
@@ -359,7 +359,7 @@ static void adopt(struct job *job, struct media_part **part)
 
     if (!stem)
         err_nomem(&err);
-    else if (media_part_adopt(catch_dir(job), stem, part, &err) == 0)
+    else if (media_part_adopt(job->dir, stem, part, &err) == 0)
         err.kind = ERR_NONE;
     mem_free(stem);
     if (*part)

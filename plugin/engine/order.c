@@ -87,8 +87,9 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
 static char *plan_text(const struct engine_order *order)
 {
     const struct provider_plan *plan = order->plan;
-    json_t *json = json_pack("{s:O?, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
-                             plan->changed, "prefix", plan->prefix, "files", (int)plan->files,
+    json_t *json = json_pack("{s:O?, s:s, s:s*, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
+                             plan->changed, "prefix", plan->prefix, "output_dir",
+                             order->output_dir, "files", (int)plan->files,
                              "times", "shortest_ms", (json_int_t)plan->times.shortest_ms,
                              "typical_ms", (json_int_t)plan->times.typical_ms, "floor_ms",
                              (json_int_t)plan->times.floor_ms, "ceiling_ms",

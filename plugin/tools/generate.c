@@ -257,6 +257,7 @@ static void place_order(struct call *call, const struct config_provider *provide
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .dedup_key = once ? once : call->dedup_key,
+        .output_dir = call->output_dir,
         .dedup_text = canonical,
         .again = !once && json_is_true(json_object_get(call->args, "again")),
         .budget = confirm_budget(call, &budget),

@@ -131,6 +131,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
     order.conversation = old->conversation;
+    order.output_dir = json_string_value(json_object_get(stored, "output_dir"));
     order.caller = call->caller;
     order.locale = old->locale;
     order.reply_to = call->reply_to ? call->reply_to : old->reply_to;
@@ -157,18 +158,30 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     return rc;
 }
 
+/* To wait for no time is to look once: answered from what was just read, by how the job is. */
+static void wait_for(struct call *call, const struct ledger_job *job)
+{
+    const json_t *seconds = json_object_get(call->args, "wait_seconds");
+
+    if (seconds && json_integer_value(seconds) == 0) {
+        call_answer_take(call, job->state == JOB_DELIVERING ? AHP_RESULT_OK : result_status(job),
+                         result_of_job(call, job), job);
+        return;
+    }
+    if (!engine_state_ended(job->state))
+        engine_take(call_engine(call), job->id);
+    call_wait(call, 1000 * (seconds ? json_integer_value(seconds) : WAIT_DEFAULT_S));
+}
+
 static void act_on(struct call *call, const struct ledger_job *job)
 {
     const char *action = action_of(call);
-    const json_t *seconds = json_object_get(call->args, "wait_seconds");
     struct err err;
     int rc;
 
     snprintf(call->job, sizeof(call->job), "%s", job->id);
     if (strcmp(action, "wait") == 0) {
-        if (!engine_state_ended(job->state))
-            engine_take(call_engine(call), job->id);
-        call_wait(call, 1000 * (seconds ? json_integer_value(seconds) : WAIT_DEFAULT_S));
+        wait_for(call, job);
         return;
     }
     if (strcmp(action, "status") == 0) {

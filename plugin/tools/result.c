@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 int32_t result_status(const struct ledger_job *job)
 {
@@ -185,6 +186,17 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
         json_object_set_new(result, "next", json_string("poll with action redeliver"));
 }
 
+static json_t *date_of(int64_t wall_ms)
+{
+    time_t at = (time_t)(wall_ms / 1000);
+    char text[32] = "";
+    struct tm tm;
+
+    if (gmtime_r(&at, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
+}
+
 static const char *status_word(const struct call *call, const struct ledger_job *job)
 {
     if (job->state < JOB_READY && call->created)
@@ -228,6 +240,10 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
                                       job->advice ? job->advice : ""));
     else if (job->error_text && job->state < JOB_READY)
         json_object_set_new(result, "waits_for", json_string(job->error_text));
+    if (call->tool == &tool_poll) { /* whoever asks has lost sight of when it began */
+        json_object_set_new(result, "created_at", date_of(job->created_ms));
+        json_object_set_new(result, "updated_at", date_of(job->updated_ms));
+    }
     add_words(result, call, job);
     return result;
 }

@@ -215,6 +215,7 @@ static void order_whole(struct batch *it)
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .dedup_key = it->dedup_key,
+        .output_dir = call->output_dir,
         .dedup_text = it->name,
         /* With something new in it a whole of its own that tells of it; a token names one whole. */
         .again = it->made > 0 && !it->dedup_key,
@@ -444,8 +445,8 @@ static void go_on(struct batch *it)
 
 static json_t *read_manifest(struct call *call, const char *path, struct err *err)
 {
-    size_t count;
-    const char *const *roots = config_roots(call_config(call), &count);
+    const char *roots[CONFIG_ROOTS_MAX];
+    size_t count = config_roots(call_config(call), call->workspace, call->output_dir, roots);
     char *text = mem_alloc(LIMIT_ARGS_BYTES + 1);
     char real[LIMIT_PATH];
     json_t *items = NULL;

@@ -53,6 +53,8 @@ struct call {
     char *reply_to;      /* NULL: nothing can be delivered */
     size_t reply_to_len;
     char *dedup_key;
+    char *workspace;     /* the caller's own, absolute; NULL: ours */
+    char *output_dir;    /* the same */
     enum words_language language;
 
     int ended;

@@ -32,6 +32,7 @@ struct toolbox {
     struct engine *engine;
     json_t *manifests[TOOLS];
     char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
+    char *outputs[TOOLS];
     ahp_tool tools[TOOLS];
     const ahp_tool *list[TOOLS];
     struct token_key token_key;
@@ -69,6 +70,7 @@ static uint32_t flag_bits(const json_t *flags)
         {"read_only", AHP_TOOL_READ_ONLY},         {"idempotent", AHP_TOOL_IDEMPOTENT},
         {"long_running", AHP_TOOL_LONG_RUNNING},   {"delivers_later", AHP_TOOL_DELIVERS_LATER},
         {"open_world", AHP_TOOL_OPEN_WORLD},       {"destructive", AHP_TOOL_DESTRUCTIVE},
+        {"jobs", AHP_TOOL_JOBS},
     };
     const json_t *flag;
     uint32_t bits = 0;
@@ -96,13 +98,15 @@ static int load_tool(struct toolbox *box, size_t index, struct err *err)
         return err_set(err, ERR_INTERNAL, "manifests/%s is missing or broken", name);
     box->manifests[index] = manifest;
     box->schemas[index] = json_dumps(json_object_get(manifest, "input_schema"), JSON_COMPACT);
-    if (!box->schemas[index])
+    box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
+    if (!box->schemas[index] || !box->outputs[index])
         return err_nomem(err);
     tool->size = sizeof(*tool);
     tool->name = all_tools[index]->name;
     tool->title = json_string_value(json_object_get(manifest, "title"));
     tool->summary = json_string_value(json_object_get(manifest, "summary"));
     tool->input_schema = box->schemas[index];
+    tool->output_schema = box->outputs[index];
     tool->flags = flag_bits(json_object_get(manifest, "flags"));
     tool->timeout_ms_default = tool->flags & AHP_TOOL_LONG_RUNNING ? 20 * 60 * 1000 : 30 * 1000;
     box->list[index] = tool;
@@ -157,6 +161,8 @@ static void call_free(struct call *call)
     mem_free(call->caller);
     mem_free(call->reply_to);
     mem_free(call->dedup_key);
+    mem_free(call->workspace);
+    mem_free(call->output_dir);
     mem_free(call);
 }
 
@@ -279,6 +285,13 @@ static char *keep(const ahp_text *text, int *failed)
     return copy;
 }
 
+/* None, or an absolute path. */
+static int is_folder(const ahp_text *text)
+{
+    return !text->len || (text->ptr && text->len <= AHP_FOLDER_BYTES_MAX && text->ptr[0] == '/' &&
+                          !memchr(text->ptr, '\0', text->len));
+}
+
 static struct call *call_new(struct toolbox *box, const struct tool *tool, const ahp_call *from)
 {
     struct call *call = mem_alloc(sizeof(*call));
@@ -307,6 +320,10 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
         failed = 1;
     if (AHP_IN(from, caller))
         call->caller = keep(&from->caller, &failed);
+    if (AHP_IN(from, workspace))
+        call->workspace = keep(&from->workspace, &failed);
+    if (AHP_IN(from, output_dir))
+        call->output_dir = keep(&from->output_dir, &failed);
     DL_APPEND(box->calls, call);
     box->calls_count++;
     call->args = from->args.ptr && from->args.len
@@ -362,7 +379,9 @@ struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
     inner->told_permille = -2;
     inner->args = args_take;
     inner->conversation = mem_text(call->conversation);
-    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller)));
+    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller))) ||
+             (call->workspace && !(inner->workspace = mem_text(call->workspace))) ||
+             (call->output_dir && !(inner->output_dir = mem_text(call->output_dir)));
     DL_APPEND(call->box->calls, inner);
     call->box->calls_count++;
     if (failed || !inner->tool) {
@@ -399,6 +418,9 @@ int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
         return AHP_E_NOT_FOUND;
     if (box->stopping)
         return AHP_E_STATE;
+    if ((AHP_IN(from, workspace) && !is_folder(&from->workspace)) ||
+        (AHP_IN(from, output_dir) && !is_folder(&from->output_dir)))
+        return AHP_E_INVALID;
     if (box->calls_count >= LIMIT_CALLS || from->args.len > LIMIT_ARGS_BYTES ||
         (AHP_IN(from, reply_to) && from->reply_to.len > AHP_REPLY_TO_BYTES_MAX) ||
         (AHP_IN(from, dedup_key) && from->dedup_key.len > AHP_KEY_BYTES_MAX))
@@ -456,6 +478,7 @@ void toolbox_close(struct toolbox *box)
         call_free(box->calls);
     for (size_t i = 0; i < TOOLS; i++) {
         free(box->schemas[i]);
+        free(box->outputs[i]);
         json_decref(box->manifests[i]);
     }
     mem_free(box);

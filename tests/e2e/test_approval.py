@@ -231,6 +231,15 @@ class Asked(Approval):
         self.assertEqual(self.spent(world), 0)
         self.assertEqual(world.ledger(), [])
 
+    def test_typed_before_it_was_asked(self):
+        world = self.priced(confirm="always")
+        terminal = self.terminal(world, "call", IMAGE, json.dumps(BOAT))
+        terminal.type("y\n")
+        terminal.until(r"Go on\? \[y/N\] ")
+        terminal.type("n\n")
+        self.assertEqual(terminal.end(1)["error"]["kind"], "denied")
+        self.assertEqual(self.spent(world), 0)
+
     def test_no_answer(self):
         world = self.priced(confirm="always")
         terminal = self.call(world, "--timeout", "2")

@@ -407,6 +407,8 @@ test("where a call came from", LIMIT, async () => {
   assert.notEqual(route.conversationOf(CHAT), route.conversationOf(topic));
   const long = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "x".repeat(900) } };
   assert.ok(route.conversationOf(long).length <= 256);
+  assert.deepEqual(route.foldersOf({ workspaceDir: "/home/me/agent" }), { workspace: "/home/me/agent", outputDir: "/home/me/agent/media/clawmedia" });
+  for (const workspaceDir of [undefined, "relative", `/${"x".repeat(5000)}`]) assert.deepEqual(route.foldersOf({ workspaceDir }), {});
 });
 
 test("the host's prompt stands before calls that need a yes, and only there", LIMIT, async () => {

@@ -230,10 +230,13 @@ static void test_limits_of_a_call(void **state)
         {&call.locale, AHP_LOCALE_BYTES_MAX},
         {&call.reply_to, AHP_REPLY_TO_BYTES_MAX},
         {&call.dedup_key, AHP_KEY_BYTES_MAX},
+        {&call.workspace, AHP_FOLDER_BYTES_MAX},
+        {&call.output_dir, AHP_FOLDER_BYTES_MAX},
     };
     size_t i;
 
     memset(text, 'x', sizeof(text));
+    text[0] = '/';
     p->on_call = keep_open;
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         fields[i].field->ptr = text;

@@ -248,20 +248,19 @@ class Bed:
             tar.add(os.path.join(folder, "package"), "package")
         return argparse.Namespace(tarball=path, plugin=files["plugin"])
 
-    def set(self, where, value):
-        """One setting in the configuration file, as an editor leaves it."""
+    def set(self, **settings):
+        """Merges into the configuration file, as an editor leaves it, and waits until the gateway has
+        taken it up."""
+        applied = r"\[reload\] config hot reload applied"
+        times = len(re.findall(applied, self.gateway.text))
         path = os.path.join(self.state, "openclaw.json")
         with open(path, encoding="utf-8") as f:
             root = json.load(f)
-        at = root
-        *names, last = where.split(".")
-        for name in names:
-            at = at.setdefault(name, {})
-        at[last] = value
         with open(path + ".new", "w", encoding="utf-8") as f:
-            json.dump(root, f, indent=1)
+            json.dump(merge(root, settings), f, indent=1)
         os.chmod(path + ".new", 0o600)
         os.replace(path + ".new", path)
+        self.gateway.wait(applied, TURN_S, times + 1)
 
     def run(self, *args, timeout=COMMAND_S, want=0):
         """A command of the host; what it printed."""

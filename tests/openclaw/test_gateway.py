@@ -251,7 +251,8 @@ class Gateway(unittest.TestCase):
         self.assertEqual(len(old), 1, old)
 
         self.chat.note("other settings")
-        self.bed.set("plugins.entries.%s.config.providers.sim.poll_ceiling_ms" % bed.PLUGIN, 300)
+        self.bed.set(plugins={"entries": {bed.PLUGIN: {"config": {
+            "providers": {"sim": {"poll_ceiling_ms": 300}}}}}})
         gateway.wait(taken_up, bed.TURN_S, times + 1)
         self.chat.note("openclaw plugins reload")
         self.bed.run("plugins", "reload", bed.PLUGIN)
@@ -366,6 +367,31 @@ class Gateway(unittest.TestCase):
             m.get("role") == "tool" and "MEDIA:" + file["path"] in json.dumps(m)
             for m in body["messages"]), bed.TURN_S)
         self.assertEqual([m for m in self.chat.messages[began:] if m.who == "bot"], [])
+
+    # --- several agents ---
+
+    def test_17_agents_keep_to_their_folders(self):
+        """Another agent for one of the chats: its own workspace, its own results, its own chat."""
+        studio = self.bed.path("studio")
+        os.makedirs(studio)
+        with open(os.path.join(studio, "sketch.png"), "wb") as f:
+            f.write(harness.png(48, 32))
+        self.bed.set(
+            agents={"entries": {"main": {"default": True}, "studio": {"workspace": studio}}},
+            bindings=[{"agentId": "studio", "match": {
+                "channel": "telegram", "peer": {"kind": "direct", "id": str(BOB)}}}])
+        for chat, folder in ((ALICE, self.bed.workspace), (BOB, studio)):
+            since, job = self.order(IMAGE, {"prompt": "for %d's agent" % chat}, chat)
+            self.arrives(chat, since, job, "image")
+            (file,) = self.bed.rows("SELECT path FROM files WHERE job = ?", job)
+            self.assertTrue(file["path"].startswith(os.path.join(folder, "media", "")), file["path"])
+        # By its name in the workspace the one has it; and the other has not, by any name.
+        since, job = self.order(IMAGE, {"prompt": "finished", "reference_images": ["sketch.png"]}, BOB)
+        self.arrives(BOB, since, job, "image")
+        for name in ("sketch.png", os.path.join(studio, "sketch.png")):
+            at = self.chat.say(ALICE, "CALL %s %s" % (IMAGE, json.dumps(
+                {"prompt": "taken", "reference_images": [name]})))
+            self.chat.wait(ALICE, at, bed.TURN_S, text="reference_images")
 
     # --- all in all ---
 

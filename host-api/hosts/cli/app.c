@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "app.h"
+#include "common.h"
 #include "paths.h"
 #include "text.h"
 
@@ -182,7 +183,7 @@ void app_say_resume(struct app *app, const char *job)
 static int open_instance(struct app *app)
 {
     const struct options *o = app->options;
-    char *path = path_plugin(o);
+    char *path = path_plugin(o->plugin);
     char *config = path_config(o);
     const ahp_entry *entry;
     ahp_err err = {.size = sizeof(err)};

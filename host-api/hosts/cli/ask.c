@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "app.h"
@@ -121,6 +122,7 @@ int32_t ask_begin(struct ask *ask, uint64_t question_id, const ahp_question *que
     }
     if (!ask->has_tty || uv_read_start((uv_stream_t *)&ask->tty, on_room, on_line) != 0)
         return AHP_E_UNSUPPORTED;
+    (void)tcflush(STDIN_FILENO, TCIFLUSH); /* what was typed before is no answer to this */
     ask->question = question_id;
     say_question(ask, question);
     term_prompt(app->term, "Go on? [y/N] ");

@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <utlist.h>
 
+#include "common.h"
 #include "outbox.h"
 #include "outbox_script.h"
 #include "parcel.h"

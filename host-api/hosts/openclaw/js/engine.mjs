@@ -17,7 +17,6 @@ import { targetOf } from "./route.mjs";
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
 const STOP_MS = 4000; // the host waits 5 s
-const INPUT_DIRS_MAX = 13; // config.schema.json
 const LEVELS = ["debug", "info", "warn", "error", "error", "error"];
 
 function engines() {
@@ -28,24 +27,18 @@ export function stateDirOf(api) {
   return api.runtime.state.resolveStateDir(process.env);
 }
 
-/* Folders that agents have their files in; one engine serves all of them. */
-function inputDirs(api, cfg) {
-  const agents = cfg?.agents;
-  const listed = [agents?.defaults?.workspace, ...(agents?.list ?? []).map((agent) => agent?.workspace)];
-  const all = [...(api.pluginConfig?.input_dirs ?? []), ...listed.filter(Boolean).map((dir) => api.resolvePath?.(dir) ?? dir)];
-  return [...new Set(all.filter((dir) => path.isAbsolute(dir)))].slice(0, INPUT_DIRS_MAX);
-}
-
-/* What the plugin's create gets. Providers and their keys are not among it: it reads the host's files. */
+/*
+ * What the plugin's create gets. Providers and their keys are not among it: it reads the host's files.
+ * Calls bring their agent's folders; one that does not gets nobody's.
+ */
 function configOf(api, options) {
   const stateDir = stateDirOf(api);
-  const dirs = inputDirs(api, api.runtime.config?.current?.() ?? api.config);
+  const own = path.join(stateDir, "media", "clawmedia");
   return {
     state_dir: path.join(stateDir, "clawmedia"),
-    output_dir: path.join(stateDir, "media", "clawmedia"),
-    workspace: options.workspaceDir ?? path.join(stateDir, "workspace"),
+    output_dir: own,
+    workspace: own,
     resume: options.canDeliver,
-    ...(dirs.length > 0 ? { settings: { input_dirs: dirs } } : {}),
   };
 }
 

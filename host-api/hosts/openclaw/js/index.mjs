@@ -9,7 +9,7 @@ import fs from "node:fs";
 import { answerOf } from "./answer.mjs";
 import { makeApproval } from "./approval.mjs";
 import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
-import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
+import { callerOf, flagsOf, foldersOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
 const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
@@ -24,8 +24,8 @@ function executionTimeoutMs(params) {
 function makeLease(api) {
   let lease;
   return {
-    async engine(ctx, options) {
-      lease ??= acquireEngine(api, { workspaceDir: ctx?.workspaceDir, ...options });
+    async engine(options) {
+      lease ??= acquireEngine(api, options);
       try {
         return (await lease).engine;
       } catch (error) {
@@ -41,6 +41,19 @@ function makeLease(api) {
   };
 }
 
+function requestOf(ctx, tool, params) {
+  return {
+    tool,
+    args: JSON.stringify(params ?? {}),
+    replyTo: replyToOf(ctx),
+    conversation: conversationOf(ctx),
+    caller: callerOf(ctx),
+    ...foldersOf(ctx),
+    flags: flagsOf(ctx),
+    deadlineMs: 0,
+  };
+}
+
 function makeTool(api, lease, described, ctx) {
   return {
     name: described.name,
@@ -52,16 +65,11 @@ function makeTool(api, lease, described, ctx) {
     getExecutionTimeoutMs: executionTimeoutMs,
     async execute(toolCallId, params, signal, onUpdate) {
       const flags = flagsOf(ctx);
-      const engine = await lease.engine(ctx, { canDeliver: !(flags & FLAG_ONE_SHOT) });
+      const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
       const result = await engine.call(
         {
-          tool: described.name,
-          args: JSON.stringify(params ?? {}),
-          replyTo: replyToOf(ctx),
-          conversation: conversationOf(ctx),
-          caller: callerOf(ctx),
-          flags,
+          ...requestOf(ctx, described.name, params),
           deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
         },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
@@ -84,20 +92,9 @@ function tellProgress(onUpdate, id, permille, text) {
 
 /* What the engine would do, for the host's prompt. */
 function planFor(lease, ctx, tool, params) {
-  return lease.engine(ctx, { canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) }).then((engine) =>
-    engine.call(
-      {
-        tool: tool.name,
-        args: JSON.stringify(params),
-        replyTo: replyToOf(ctx),
-        conversation: conversationOf(ctx),
-        caller: callerOf(ctx),
-        flags: flagsOf(ctx),
-        deadlineMs: 0,
-      },
-      {},
-    ),
-  );
+  return lease
+    .engine({ canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) })
+    .then((engine) => engine.call(requestOf(ctx, tool.name, params), {}));
 }
 
 function askBefore(api, lease, approval, event, hookCtx) {
@@ -128,9 +125,9 @@ export default {
     });
     api.registerService({
       id: "clawmedia",
-      async start(ctx) {
+      async start() {
         try {
-          await ofService.engine(ctx, { canDeliver: true });
+          await ofService.engine({ canDeliver: true });
         } catch (error) {
           api.logger?.error?.(`clawmedia cannot work: ${error.message}`);
         }
