@@ -26,6 +26,9 @@
 #define CREDENTIAL_USUAL_MS (15 * 60000)
 #define EMPTY_MAX 5 /* answers "done" that name no result, before it is believed */
 #define SIGN_IN_AGAIN_MS 60000
+#define ID_BYTES_MAX 256            /* of a task; they are some ten letters */
+#define WORD_BYTES_MAX 64           /* of a state that nobody knows */
+#define RESULTS_BYTES_MAX 49152u    /* of a flow: what is past it cannot be saved */
 
 struct machine {
     struct provider_turn *turn;
@@ -318,7 +321,7 @@ static void accepted(struct machine *machine, const json_t *json)
     struct provider_turn *turn = machine->turn;
     char *job = json_word(turn->arena, json_object_get(chatart_payload(json), "question_id"));
 
-    if (!job || !*job) {
+    if (!job || !*job || strlen(job) > ID_BYTES_MAX) {
         lost(machine);
         return;
     }
@@ -381,6 +384,7 @@ static void collect(struct machine *machine, const json_t *message)
 {
     struct provider_step *step = machine->step;
     size_t count = json_is_array(message) ? json_array_size(message) : 1;
+    size_t bytes = 0;
 
     for (size_t i = 0; i < count && step->results_count < LIMIT_FILES; i++) {
         const json_t *row = json_is_array(message) ? json_array_get(message, i) : message;
@@ -388,6 +392,9 @@ static void collect(struct machine *machine, const json_t *message)
         struct provider_result *result = &step->results[step->results_count];
 
         if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+            continue;
+        bytes += strlen(url);
+        if (strlen(url) >= LIMIT_URL || bytes > RESULTS_BYTES_MAX)
             continue;
         result->blob = -1;
         result->url = arena_text(machine->turn->arena, url);
@@ -460,8 +467,10 @@ static void working(struct machine *machine, const json_t *state)
     struct provider_turn *turn = machine->turn;
     char *word = json_word(turn->arena, state);
 
-    if (!word)
+    if (!word || !*word)
         word = arena_text(turn->arena, "(none)");
+    else if (strlen(word) > WORD_BYTES_MAX)
+        word = arena_text(turn->arena, "(long)");
     machine->step->kind = STEP_WAIT;
     if (word && strcmp(word, "0") != 0 && strcmp(word, "init") != 0 &&
         strcmp(word, json_text(turn->flow, "word")) != 0) {

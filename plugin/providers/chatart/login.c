@@ -20,6 +20,7 @@
 #define PAUSE_MS_USUAL 2000
 #define PAUSE_MS_MAX 60000
 #define PAUSE_MS_TROUBLE 5000
+#define DEVICE_BYTES_MAX 256
 
 struct login {
     struct provider_turn *turn;
@@ -109,6 +110,8 @@ static void ask(struct login *login, const char *url, const char *at, enum provi
 
 static int is_address(const char *text)
 {
+    if (strlen(text) >= LIMIT_URL)
+        return 0;
     return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
 }
 
@@ -136,7 +139,7 @@ static void init_answered(struct login *login)
             fail_nomem(login);
         return;
     }
-    if (!*device || !is_address(link) || !is_address(token)) {
+    if (!*device || strlen(device) > DEVICE_BYTES_MAX || !is_address(link) || !is_address(token)) {
         fail(login, ERR_ANSWER, "ChatArt's answer to the login has no link in it");
     } else if (set(login, "device", json_string(device)) ||
                set(login, "token_url", json_string(token)) ||
@@ -212,6 +215,13 @@ static void approved(struct login *login, const json_t *data)
     }
 }
 
+static void done(struct login *login)
+{
+    login->step->kind = STEP_DONE;
+    if (set(login, "at", json_string("done")))
+        fail_nomem(login);
+}
+
 static void token_told(struct login *login)
 {
     const struct http_reply *reply = login->turn->reply;
@@ -245,7 +255,7 @@ static void token_answered(struct login *login)
     else if (reply->status == 200)
         token_told(login);
     else if (gone && login->turn->account->signed_in)
-        login->step->kind = STEP_DONE; /* stored before a restart, and not to be had twice */
+        done(login); /* stored before a restart, and not to be had twice */
     else if (gone)
         fail(login, ERR_EXPIRED, "the login was not finished in time");
     else if (reply->status == 403)
