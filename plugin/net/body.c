@@ -92,9 +92,12 @@ static size_t on_read(char *into, size_t size, size_t count, void *ud)
         return CURL_READFUNC_ABORT;
     }
     /* A body that is sent once more is the same again; only what is new is added. */
-    if (call->request->crc64_header && file->at == call->crc64_at) {
-        call->crc64 = crc64_add(call->crc64, into, (size_t)got);
-        call->crc64_at += (uint64_t)got;
+    if (call->request->crc64_header && file->at <= call->crc64_at &&
+        call->crc64_at < file->at + (uint64_t)got) {
+        size_t known = (size_t)(call->crc64_at - file->at);
+
+        call->crc64 = crc64_add(call->crc64, into + known, (size_t)got - known);
+        call->crc64_at = file->at + (uint64_t)got;
     }
     file->at += (uint64_t)got;
     return (size_t)got;

@@ -89,7 +89,8 @@ static void check_step(const struct talk *talk, const struct http_reply *reply, 
     const struct provider_step *step = &talk->step;
     char *flow = json_dumps(talk->flow, 0);
 
-    FUZZ_CHECK(flow && strlen(flow) < LIMIT_FLOW_BYTES && !strstr(flow, "TOPSECRET"));
+    FUZZ_CHECK(flow && strlen(flow) < LIMIT_FLOW_BYTES);
+    FUZZ_CHECK(!strstr(flow, "TOPSECRET") || strstr(reply->text, "TOPSECRET"));
     free(flow);
     FUZZ_CHECK(step->kind != STEP_SEND || place < AT_SUBMIT);
     FUZZ_CHECK((step->credential != NULL) == (step->kind == STEP_DONE && place == AT_TOKEN) ||
@@ -128,6 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     turn_once(&talk, &reply);
     check_step(&talk, &reply, place);
     mem_free(text);
+    reply.text = NULL;
     count = talk.step.results_count;
     if (talk.step.kind == STEP_DONE) {
         turn_once(&talk, NULL);
