@@ -48,6 +48,7 @@ struct call {
     uint32_t flags;
     int64_t deadline_ms; /* monotonic; 0: none */
     json_t *args;        /* valid by the tool's schema */
+    json_t *folders;     /* that it may read beside the configured ones, or NULL */
     char *conversation;  /* "": none */
     char *caller;
     char *reply_to;      /* NULL: nothing can be delivered */

@@ -35,8 +35,7 @@ class Gateway(unittest.TestCase):
     def setUpClass(cls):
         cls.bed = bed.Bed()
         cls.addClassCleanup(cls.bed.close)
-        cls.installed = cls.bed.run("plugins", "install", cls.bed.tarball(), "--force",
-                                    "--accept-capabilities")
+        cls.installed = cls.bed.install()
         cls.upgraded = None
         cls.unsure = []     # (place, job) of what may have arrived, as far as the host knows
 

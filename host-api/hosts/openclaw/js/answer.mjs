@@ -9,6 +9,7 @@ export const RESULT_OK = 0;
 export const RESULT_ERROR = 1;
 export const RESULT_CANCELLED = 2;
 export const RESULT_SHUTDOWN = 3;
+export const RESULT_PENDING_JOB = 4;
 
 function parsed(json) {
   try {

@@ -27,13 +27,17 @@ export function stateDirOf(api) {
   return api.runtime.state.resolveStateDir(process.env);
 }
 
+export function outputDirOf(api) {
+  return path.join(stateDirOf(api), "media", "clawmedia");
+}
+
 /*
  * What the plugin's create gets. Providers and their keys are not among it: it reads the host's files.
  * Calls bring their agent's folders; one that does not gets nobody's.
  */
 function configOf(api, options) {
   const stateDir = stateDirOf(api);
-  const own = path.join(stateDir, "media", "clawmedia");
+  const own = outputDirOf(api);
   return {
     state_dir: path.join(stateDir, "clawmedia"),
     output_dir: own,
@@ -51,7 +55,7 @@ class Engine {
     this.stateDir = stateDirOf(api);
     this.canDeliver = options.canDeliver;
     this.stopped = undefined;
-    fs.mkdirSync(path.join(this.stateDir, "media", "clawmedia"), { recursive: true, mode: 0o700 });
+    fs.mkdirSync(outputDirOf(api), { recursive: true, mode: 0o700 });
     this.host = inRoot(() =>
       loadAddon(files.addon).open({
         plugin: files.plugin,
@@ -162,7 +166,7 @@ async function acquire(api, options) {
     try {
       engine = new Engine(api, files, options);
     } catch (error) {
-      throw new Error(explain(error), { cause: error });
+      throw new Error(explain(error, files), { cause: error });
     }
     all.set(files.plugin, engine);
     if (options.canDeliver) engine.settleHeld();
