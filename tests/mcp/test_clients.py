@@ -43,6 +43,9 @@ class Clients(Case):
         seen = self.judge(world, client, "everyTool", [
             ["account", {"action": "check"}], ["list_models", {}],
             ["generate_image", {"prompt": "一只纸船", "preview": True}], VIDEO,
+            ["edit_image", {"image": "last", "prompt": "at night"}],
+            ["run_batch", {"items": ["one", "two"]}],
+            ["fetch_media", {"source": "x"}], ["character_replace", {}],  # refused, in their schema
             ["poll", {"action": "list"}]])
         self.assertEqual(seen["era"], "modern" if client == "client" else "legacy")
         self.assertEqual(seen["server"]["name"], "clawmedia")
@@ -51,8 +54,10 @@ class Clients(Case):
         for tool in seen["tools"]:
             self.assertTrue(tool["title"] and tool["outputSchema"] and tool["inputSchema"], tool)
             self.assertEqual(tool["annotations"]["readOnlyHint"], tool["name"] == "list_models")
+        self.assertEqual(sorted(name + ".json" for name in seen["calls"]), TOOLS)
         for name, result in seen["calls"].items():
-            self.assertFalse(result["isError"], (name, result))
+            self.assertEqual(result["isError"], name in ("fetch_media", "character_replace"),
+                             (name, result))
         picture = seen["calls"]["generate_image"]
         self.assertEqual(picture["types"], ["text", "resource_link", "image"])
         self.assertRegex(picture["text"], "[\u4e00-\u9fff]")
@@ -62,7 +67,9 @@ class Clients(Case):
         self.assertEqual((urllib.parse.urlparse(video["uri"]).path, video["size"]),
                          (path, len(harness.check_media(path, "video"))))
         self.assertTrue(seen["told"])
-        self.assertEqual({r["uri"] for r in seen["resources"]}, {video["uri"], picture["links"][0]["uri"]})
+        self.assertEqual(len(seen["resources"]), 6)  # two of the batch, and its summary
+        self.assertLess({video["uri"], picture["links"][0]["uri"]},
+                        {r["uri"] for r in seen["resources"]})
         self.assertEqual(seen["read"][0]["bytes"], seen["resources"][0]["size"])
         self.assertEqual(seen["templates"], [])
         self.assertEqual(seen["refused"], {"tool": -32602,
