@@ -56,7 +56,11 @@ typedef struct ahp_call {
      * never parsed. None: nothing can be delivered for this call.
      */
     ahp_text reply_to;
-    ahp_text conversation; /* stable key of the chat; "the last picture" means the last in here */
+    /*
+     * Stable key of the chat; "the last picture" means the last in here. Hosts of several channels
+     * begin it with the channel's name and a slash ("telegram/...").
+     */
+    ahp_text conversation;
     ahp_text caller;       /* who asks, for logs and limits; may be none */
     ahp_text locale;       /* BCP 47, such as "zh-CN"; none: the plugin looks at the request */
 
