@@ -35,6 +35,7 @@ class Server:
                                         stderr=subprocess.PIPE)
         self.pid = self.process.pid
         self.messages = []
+        self.order = []     # all of them, for ever
         self.out = b""
         self.err = ""
         self.paused = False
@@ -62,6 +63,7 @@ class Server:
                 self.out = rest
                 # Whatever is on standard output must be a message.
                 self.messages += [json.loads(line) for line in lines]
+                self.order += self.messages[len(self.messages) - len(lines):]
                 if not piece:
                     self.ended = True
                 self.more.notify_all()

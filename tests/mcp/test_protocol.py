@@ -150,6 +150,9 @@ class Calls(Case):
         self.assertEqual(steps, sorted(set(steps)))
         server.messages.clear()
         self.finish(server)
+        (answered,) = [i for i, m in enumerate(server.order)
+                       if m.get("result", {}).get("structuredContent") == result["structuredContent"]]
+        self.assertFalse([m for m in server.order[answered:] if "method" in m])
 
     def test_no_preview_unless_asked_for_and_small(self):
         server = self.open()
