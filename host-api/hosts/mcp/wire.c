@@ -10,7 +10,9 @@
 
 #include "wire.h"
 
-#define READ_BYTES 65536u
+/* Read at once, and all answered before it is looked at how much is waiting: small, since a short
+ * request can have a long answer. */
+#define READ_BYTES 8192u
 
 union stream {
     uv_handle_t handle;
