@@ -27,6 +27,10 @@ int engine_open(struct env *env, struct config *config, struct ledger *ledger, s
     engine->ledger = ledger;
     engine->net = net;
     engine->unfinished = -1;
+    if (imaging_new(env, &engine->imaging)) {
+        mem_free(engine);
+        return err_nomem(err);
+    }
     *ret_engine = engine;
     return 0;
 }
@@ -216,12 +220,18 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     engine->stopped_ud = ud;
     engine->env->loop->timer_off(engine->scan_timer);
     ask_stop(engine);
+    imaging_stop(engine->imaging);
     HASH_ITER(hh, engine->jobs, job, next) {
         if (job->spending || job->busy == BUSY_RECORD || job->busy == BUSY_FILE)
             continue;
         job_free(job);
     }
     engine->env->loop->timer_at(engine->stop_timer, env_now_ms(engine->env));
+}
+
+struct imaging *engine_imaging(struct engine *engine)
+{
+    return engine->imaging;
 }
 
 void engine_halt(struct engine *engine)
@@ -242,6 +252,7 @@ void engine_close(struct engine *engine)
         return;
     loop = engine->env->loop;
     engine_halt(engine);
+    imaging_free(engine->imaging);
     watch_done(engine);
     act_done(engine);
     order_done(engine);

@@ -14,6 +14,7 @@
 #include "providers/provider.h"
 
 struct engine;
+struct imaging;
 
 int engine_open(struct env *env, struct config *config, struct ledger *ledger, struct net *net,
                 struct engine **ret_engine, struct err *err);
@@ -50,6 +51,8 @@ struct engine_order {
     int again;               /* 1: a new job even if the same one is under way */
     int hold;                /* 1: store it, let another process do it */
     const char *resubmit_of;
+    /* {"picture","mask"}: files whose pixels the result keeps outside of the mask; or NULL */
+    const json_t *restore;
     const char *batch;       /* or NULL: what it is an item of, or with batch_index 0 the whole */
     uint32_t batch_index;    /* of an item, from 1 */
     unsigned concurrency;    /* of the batch: items under way at once; 0: a few */
@@ -77,6 +80,9 @@ typedef void engine_watch_fn(void *ud, const struct engine_sight *sight, const s
 int engine_watch(struct engine *engine, const char *id, engine_watch_fn *seen, void *ud,
                  struct engine_watch **ret_watch);
 void engine_unwatch(struct engine_watch *watch); /* NULL is ignored */
+
+/* Work on pictures; lives as long as the engine. */
+struct imaging *engine_imaging(struct engine *engine);
 
 /* Reading, as the ledger's. */
 int engine_find(struct engine *engine, const struct ledger_query *query, ledger_find_fn *done,

@@ -11,6 +11,7 @@
 
 #include "base/hash.h"
 #include "engine/engine.h"
+#include "media/imaging.h"
 #include "media/media.h"
 #include "media/spill.h"
 
@@ -21,6 +22,7 @@ struct acting;
 struct ordering;
 struct asking;
 struct batch_room;
+struct restoring;
 struct summing;
 
 /* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
@@ -74,6 +76,7 @@ struct job {
     uint32_t fetching; /* the number of the file being fetched */
     unsigned failed;   /* bits of the numbers that could not be had */
     size_t files_recorded;
+    struct restoring *restoring; /* the file being fetched, while it gets pixels back */
     struct err fetch_err; /* the first file that could not be had */
     struct receipt_copy *receipts; /* came while a record was under way */
     struct batch_room *room; /* of its batch, while it is under way */
@@ -89,6 +92,7 @@ struct engine {
     struct config *config;
     struct ledger *ledger;
     struct net *net;
+    struct imaging *imaging;
     struct job *jobs; /* hash: all that this process holds */
     struct job **heap;
     size_t heap_count;
@@ -158,10 +162,16 @@ char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 
 /* fetch.c */
 void fetch_start(struct job *job);
+/* The file being fetched is complete; facts and path end with the call. */
+void fetch_have(struct job *job, const struct media_facts *facts, const char *path);
 void fetch_finish(struct job *job); /* files are here: tell the user, or be done */
 
 /* record.c: a file for other programs of the service; 1: `then` follows, 0: there is none to write */
 int record_start(struct job *job, job_then_fn *then);
+
+/* restore.c: 1 when the picture first gets the original's pixels back, and fetch_have follows. */
+int restore_begin(struct job *job, const struct media_facts *facts, const char *path);
+void restore_drop(struct job *job);
 
 /* schedule.c */
 void schedule_at(struct job *job, int64_t due_ms);

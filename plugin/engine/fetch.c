@@ -202,6 +202,12 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
         file_failed(job, err);
         return;
     }
+    if (!restore_begin(job, facts, path))
+        fetch_have(job, facts, path);
+}
+
+void fetch_have(struct job *job, const struct media_facts *facts, const char *path)
+{
     if (add_file(job, facts, path)) {
         struct err nomem;
 

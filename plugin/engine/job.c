@@ -91,6 +91,7 @@ static char *folder_of(const struct engine *engine, const struct ledger_job *row
 static void job_drop(struct job *job)
 {
     ledger_job_free(job->row);
+    restore_drop(job);
     mem_free(job->dir);
     mem_free(job);
 }

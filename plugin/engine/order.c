@@ -103,6 +103,8 @@ static char *plan_text(const struct engine_order *order)
                                       (json_int_t)plan->expect.width, "height",
                                       (json_int_t)plan->expect.height, "ratio", plan->expect.ratio,
                                       "seconds", plan->expect.seconds));
+    if (json && order->restore)
+        json_object_set_new(json, "restore", json_deep_copy(order->restore));
     if (json && order->concurrency)
         json_object_set_new(json, "concurrency", json_integer(order->concurrency));
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;

@@ -30,6 +30,7 @@ int work_open_picture(struct imaging_work *work, struct err *err)
         return -1;
     work->result.source_width = work->picture.file_width;
     work->result.source_height = work->picture.file_height;
+    work->result.is_turned = work->picture.turn > 1;
     return 0;
 }
 

@@ -146,6 +146,7 @@ struct imaging_result {
     int64_t masked_pixels;  /* of a mask that was made or used: those above 0 */
     int source_width;       /* of `picture`; of `result` for a composite; as displayed */
     int source_height;
+    int is_turned; /* `picture` lies askew in its file: EXIF orientation */
     int was_scaled; /* a mask file or a result had another size and was scaled */
     int unreadable; /* of a contact sheet */
 };

@@ -74,6 +74,9 @@ int media_input_open(const char *path, const char *const *roots, size_t roots_co
 int media_text_find(const char *path, const char *const *roots, size_t roots_count,
                     char ret_path[LIMIT_PATH], struct err *err);
 
+/* mkdir -p. ERR_IO, ERR_LIMIT. */
+int media_folder_make(const char *dir, struct err *err);
+
 /* A file being written. */
 struct media_part;
 

@@ -97,6 +97,15 @@ static int make_folders(const char *dir, unsigned *ret_made, struct err *err)
     return 0;
 }
 
+int media_folder_make(const char *dir, struct err *err)
+{
+    unsigned made = 0;
+
+    if (strlen(dir) >= LIMIT_PATH)
+        return err_set(err, ERR_LIMIT, "the path of a folder is longer than %d bytes", LIMIT_PATH - 1);
+    return make_folders(dir, &made, err);
+}
+
 static int stem_is_wrong(const char *stem)
 {
     return !*stem || *stem == '.' || strlen(stem) > MEDIA_STEM_MAX || strchr(stem, '/') != NULL;

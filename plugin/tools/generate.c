@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const char *const image_files[] = {"reference_images", NULL};
-static const char *const edit_files[] = {"image", "reference_images", NULL};
+static const char *const edit_files[] = {"image", "mask", "reference_images", NULL};
 static const char *const video_files[] = {"first_frame", "last_frame", "reference_images", "video",
                                           "audio", NULL};
 static const char *const replace_files[] = {"character_image", "motion_video", NULL};
@@ -204,6 +204,8 @@ static void answer_plan(struct call *call, const struct config_provider *provide
 {
     json_t *json = confirm_plan(call, provider, plan, "plan");
 
+    if (json)
+        edit_show(call, json);
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
 }
 
@@ -261,6 +263,7 @@ static void place_order(struct call *call, const struct config_provider *provide
         .dedup_text = canonical,
         .again = !once && json_is_true(json_object_get(call->args, "again")),
         .budget = confirm_budget(call, &budget),
+        .restore = edit_restore(call),
     };
     struct err err;
     int rc = canonical ? 0 : err_nomem(&err);
@@ -323,9 +326,15 @@ static void run_image(struct call *call)
     inputs_resolve(call, image_files, inputs_ready);
 }
 
+static void edit_inputs_ready(struct call *call, json_t *args, const struct err *err)
+{
+    if (!args || !edit_prepare(call, args, inputs_ready))
+        inputs_ready(call, args, err);
+}
+
 static void run_edit(struct call *call)
 {
-    inputs_resolve(call, edit_files, inputs_ready);
+    inputs_resolve(call, edit_files, edit_inputs_ready);
 }
 
 static void run_video(struct call *call)

@@ -137,6 +137,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     order.reply_to = call->reply_to ? call->reply_to : old->reply_to;
     order.reply_to_len = call->reply_to ? call->reply_to_len : old->reply_to_len;
     order.resubmit_of = old->id;
+    order.restore = json_object_get(stored, "restore");
     order.hold = (call->flags & AHP_CALL_ONE_SHOT) != 0;
     if (!order.provider)
         rc = err_set(err, ERR_CONFIG, "provider \"%s\" is not configured any more", old->provider);

@@ -21,6 +21,7 @@ struct resolving;
 struct checking;
 struct batch;
 struct confirming;
+struct editing;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -71,6 +72,7 @@ struct call {
     int login_next;     /* after the logout that is under way */
     struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
     uint32_t batch_index;
+    struct editing *editing; /* edit.c's, while pictures are prepared and what came of it */
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
@@ -114,6 +116,17 @@ char *call_canonical(const struct call *call);
 typedef void inputs_done_fn(struct call *call, json_t *args, const struct err *err);
 void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn *done);
 void inputs_drop(struct call *call); /* its call ends first */
+
+/*
+ * edit.c: makes what inpaint, outpaint and object send: canvas, mask in the form that providers take,
+ * for dry_run a picture that shows the mask. 1: `done` follows (with the same reference to args, or
+ * after its end with NULL); 0: the operation needs none of it. edit_restore: for engine_order, or
+ * NULL. edit_show: adds the paths of mask and preview to a plan's answer.
+ */
+int edit_prepare(struct call *call, json_t *args, inputs_done_fn *done);
+const json_t *edit_restore(const struct call *call);
+void edit_show(const struct call *call, json_t *json);
+void edit_drop(struct call *call); /* its call ends */
 
 void checking_drop(struct call *call); /* account_check.c: its call ends */
 

@@ -150,6 +150,7 @@ static void call_free(struct call *call)
     call->box->calls_count--;
     engine_unwatch(call->watch);
     inputs_drop(call);
+    edit_drop(call);
     checking_drop(call);
     batch_close(call);
     confirm_drop(call);

@@ -540,7 +540,9 @@ static int cancel(struct provider_turn *turn, struct http_request *ret_request)
 static int can(const struct provider_account *account, const char *what)
 {
     static const char *const all[] = {"generate_image",      "generate_image/reference",
-                                      "edit_image/edit",     "generate_video/text",
+                                      "edit_image/edit",     "edit_image/inpaint",
+                                      "edit_image/outpaint", "edit_image/object",
+                                      "generate_video/text",
                                       "generate_video/image", "generate_video/reference"};
 
     (void)account;
