@@ -128,7 +128,10 @@ static void answer_link(struct call *call, const struct ledger_job *job, const c
                                              "action finish_login");
 
     if (json && provider)
-        note(json, call, provider, call->login_needed ? "login.needed" : "login.link",
+        note(json, call, provider,
+             call->login_needed ? "login.needed"
+             : call->login_next ? "login.switch"
+                                : "login.link",
              values_of(provider, link));
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, job);
 }
@@ -311,8 +314,11 @@ static void login_found(void *ud, enum ledger_result result, const struct ledger
         call_fail(call, err);
         return;
     }
-    if (!job || !call_may_see(call, job)) {
-        provider = whose(call, &why);
+    provider = whose(call, &why);
+    /* A login that was given back since is none. */
+    if (!job || !call_may_see(call, job) ||
+        (is_over(job) && result_status(job) == AHP_RESULT_OK && provider &&
+         !provider->account.signed_in)) {
         if (!provider)
             call_fail(call, &why);
         else

@@ -14,10 +14,26 @@ static void add_models(json_t *all, const struct config_provider *provider, cons
     json_array_foreach(models, index, model) {
         const char *its = json_string_value(json_object_get(model, "kind"));
 
-        if (!kind || (its && strcmp(kind, its) == 0))
+        /* Models that replace a character make videos. */
+        if (!kind || (its && (strcmp(kind, its) == 0 || (strcmp(kind, "video") == 0 &&
+                                                         strcmp(its, "character") == 0))))
             json_array_append(all, model);
     }
     json_decref(models);
+}
+
+static size_t add_provider(json_t *providers, const struct config_provider *provider,
+                           const char *kind)
+{
+    json_t *list = json_array();
+    size_t count;
+
+    add_models(list, provider, kind);
+    count = json_array_size(list);
+    json_array_append_new(providers, json_pack("{s:s, s:s, s:o}", "provider", provider->account.id,
+                                               "base_url", provider->account.base_url, "models",
+                                               list));
+    return count;
 }
 
 static void run(struct call *call)
@@ -38,19 +54,11 @@ static void run(struct call *call)
         call_fail(call, broken.kind != ERR_NONE ? &broken : &err);
         return;
     }
-    for (size_t i = 0; (provider = config_provider_at(call_config(call), i)); i++) {
-        json_t *list = json_array();
-
-        if (wanted && strcmp(wanted, provider->account.id) != 0) {
-            json_decref(list);
-            continue;
-        }
-        add_models(list, provider, kind);
-        models += json_array_size(list);
-        json_array_append_new(providers, json_pack("{s:s, s:s, s:o}", "provider",
-                                                   provider->account.id, "base_url",
-                                                   provider->account.base_url, "models", list));
-    }
+    for (size_t i = 0; !wanted && (provider = config_provider_at(call_config(call), i)); i++)
+        models += add_provider(providers, provider, kind);
+    /* By its name also one that nobody has logged in to. */
+    if (wanted && (provider = config_provider_by_id(call_config(call), wanted)))
+        models += add_provider(providers, provider, kind);
     json = json_pack("{s:s, s:O}", "status", "ok", "providers", providers);
     if (json && broken.kind != ERR_NONE)
         json_object_set_new(json, "warning", json_string(broken.text));

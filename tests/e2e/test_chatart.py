@@ -190,6 +190,7 @@ class ChatArt(harness.Case):
         for turn, key in enumerate(("sk-ca-one", "sk-ca-two")):
             opened = self.call(world, "account", {"action": "switch" if turn else "login"})
             self.assertEqual(opened["status"], "login", opened)
+            self.assertEqual("first sign out on the ChatArt website" in opened["message"], bool(turn))
             self.approve(world, key=key, name=key[-3:])
             self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
             self.assertEqual(self.credential(world)["api_key"], key)
@@ -199,6 +200,7 @@ class ChatArt(harness.Case):
         self.assertFalse(os.path.exists(world.path("home", ".ChatArt", "credentials.json")))
         self.assertEqual(len(world.sim.log(path="/user/get-unbind-device")), 2)
         self.assertIn("not signed in", self.call(world, "account", {"action": "logout"})["message"])
+        self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "none")
 
     def test_logout_of_variables_says_where(self):
         world = self.chat()
@@ -210,6 +212,15 @@ class ChatArt(harness.Case):
         world = self.chat(env=False)
         world.env = {"CHATART_API_KEY": world.key, "CHATART_UID": "e2e-identity"}
         self.assertEqual(self.call(world, "account", {"action": "credits"})["credits"], 100000)
+
+    def test_models_are_listed_before_a_login(self):
+        world = self.world(sim=False)
+        world.env = {}
+        world.configure({"other": {"baseUrl": "http://127.0.0.1:1/v1", "apiKey": world.key}})
+        listed = self.call(world, "list_models", {"provider": "chatart", "kind": "video"})
+        names = [m["name"] for m in listed["providers"][0]["models"]]
+        self.assertEqual((len(names), names[-1]), (9, "Wan 2.2"))
+        self.assertEqual([p["provider"] for p in self.call(world, "list_models", {})["providers"]], ["other"])
 
     # ---- account ----
 

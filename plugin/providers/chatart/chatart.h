@@ -41,7 +41,8 @@ struct chatart_planner {
     json_t *uploads;
     json_t *changed;
     json_t *words; /* provider_plan.words */
-    double cost;
+    double cost;    /* of one */
+    unsigned count; /* more than one in an estimate only */
     int failed; /* no memory somewhere */
     struct err *err;
 };

@@ -250,8 +250,8 @@ static int finish(struct chatart_planner *planner, struct provider_plan *ret_pla
     snprintf(plan.prefix, sizeof(plan.prefix), "%s", planner->prefix);
     snprintf(plan.currency, sizeof(plan.currency), "%s", json_text(planner->catalog, "currency"));
     plan.kind = strcmp(planner->wire, "image") == 0 ? "image" : "video";
-    plan.files = 1;
-    plan.cost = planner->cost;
+    plan.files = planner->count;
+    plan.cost = planner->cost < 0 ? -1 : planner->cost * planner->count;
     fill_times(planner, times, &plan.times);
     fill_expect(planner, &plan.expect);
     plan.request = json_object();
@@ -282,9 +282,14 @@ static int common(struct chatart_planner *planner)
     if (*json_text(planner->args, "size"))
         return err_field(planner->err, "size",
                          "ChatArt takes no size in pixels: use aspect_ratio and resolution");
-    if (count != 1)
+    /* The estimate may be for several, as people ask it; each of them is a call of its own. */
+    if (count > 1 && json_is_true(json_object_get(planner->args, "dry_run"))) {
+        planner->count = (unsigned)count;
+        chatart_note(planner, "count", json_integer(1), "one call makes one; this is for all");
+    } else if (count != 1) {
         return err_field(planner->err, "count",
                          "ChatArt makes one at a time: call it again for each further one");
+    }
     for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
         chatart_drop(planner, none[i], "ChatArt has no such setting");
     return 0;
@@ -293,7 +298,8 @@ static int common(struct chatart_planner *planner)
 int chatart_plan(const struct provider_account *account, const char *tool, const json_t *args,
                  struct provider_plan *ret_plan, struct err *err)
 {
-    struct chatart_planner planner = {.account = account, .args = args, .cost = -1, .err = err};
+    struct chatart_planner planner = {.account = account, .args = args, .cost = -1, .count = 1,
+                                      .err = err};
     json_t *catalog = chatart_catalog(err);
     int rc;
 
