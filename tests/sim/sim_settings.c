@@ -55,6 +55,18 @@ static const struct setting table[] = {
     NUMBER(price_video, 0, 1000000, "10"),
     NUMBER(strict, 0, 1, "1"),
     TEXT(media_base, NULL, ""),
+    TEXT(libtv_mode,
+         "|final|tool|assistant|punctuated|image|mixed|steps|echo|odd|foreign|foreign_only|error|"
+         "is_error|task_failed|said|retry|never|",
+         "final"),
+    TEXT(libtv_session, "|new|default|history|", "new"),
+    TEXT(libtv_uploads, "|both|file|plain|none|", "both"),
+    TEXT(libtv_tasks, "|session|task|", "session"),
+    TEXT(libtv_expires, NULL, "2099-12-31T00:00:00Z"),
+    NUMBER(libtv_count, 1, 16, "1"),
+    NUMBER(libtv_gap_ms, 0, 86400000, "100"),
+    NUMBER(libtv_seq, 0, 1, "1"),
+    NUMBER(price_libtv, 0, 1000000, "1"),
 };
 #define SETTINGS (sizeof table / sizeof table[0])
 
