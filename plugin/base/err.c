@@ -69,6 +69,12 @@ int err_field(struct err *err, const char *field, const char *format, ...)
     return -1;
 }
 
+void err_advise(struct err *err, const char *advice)
+{
+    if (err)
+        err->advice = advice;
+}
+
 int err_nomem(struct err *err)
 {
     return err_set(err, ERR_NOMEM, "out of memory");

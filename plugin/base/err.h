@@ -34,6 +34,7 @@ enum err_kind {
 
 struct err {
     enum err_kind kind;
+    const char *advice; /* static, or NULL: "advice.<this>" fits better than the kind's own words */
     char field[64]; /* of INVALID */
     char text[LIMIT_ERR_TEXT];
 };
@@ -44,6 +45,7 @@ int err_set(struct err *err, enum err_kind kind, const char *format, ...)
 int err_field(struct err *err, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int err_nomem(struct err *err);
+void err_advise(struct err *err, const char *advice); /* of an err that was set */
 
 const char *err_kind_name(enum err_kind kind);   /* "rate_limited" */
 enum err_kind err_kind_by_name(const char *name); /* ERR_INTERNAL for an unknown one */

@@ -62,6 +62,10 @@ struct http_request {
      */
     int parts_joined;
 
+    /* Where it may go, after redirects too; a leading dot allows all below it. None: anywhere. */
+    const char *const *hosts;
+    size_t hosts_count;
+
     int64_t timeout_ms;     /* for the whole exchange; 0: only a stall ends it */
     uint64_t file_bytes_max; /* of HTTP_ANSWER_FILE */
 };

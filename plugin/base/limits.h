@@ -42,6 +42,7 @@
 #define LIMIT_JOBS 20000       /* unfinished in one process */
 #define LIMIT_CALLS 4096       /* open at once */
 #define LIMIT_FLOW_BYTES 65536 /* an adapter's saved state */
+#define LIMIT_UPLOADS 16       /* local files of one job */
 #define LIMIT_RETRIES 8        /* of one request that may be repeated */
 #define LIMIT_SUBMITS 4        /* retries of a submit that certainly was not carried out */
 #define LIMIT_DELIVERY_TRIES 8

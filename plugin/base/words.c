@@ -111,6 +111,14 @@ char *words_text(enum words_language language, const char *key, const json_t *va
     return filled;
 }
 
+char *words_advice(enum words_language language, const struct err *err)
+{
+    char key[80];
+
+    snprintf(key, sizeof(key), "advice.%s", err->advice ? err->advice : err_kind_name(err->kind));
+    return words_text(language, key, NULL);
+}
+
 int words_has(enum words_language language, const char *key)
 {
     json_t *own = messages(language);

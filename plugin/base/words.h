@@ -5,6 +5,8 @@
 #ifndef BASE_WORDS_H
 #define BASE_WORDS_H
 
+#include "base/err.h"
+
 #include <jansson.h>
 
 enum words_language {
@@ -24,6 +26,9 @@ const char *words_tag(enum words_language language); /* "en", "zh" */
  * NULL). NULL without memory; for an unknown key the key itself. The caller frees with mem_free.
  */
 char *words_text(enum words_language language, const char *key, const json_t *values);
+
+/* What to do about an error, in that language; NULL without memory. The caller frees with mem_free. */
+char *words_advice(enum words_language language, const struct err *err);
 
 /* 1 when that key exists in that very language: for the test that compares the files. */
 int words_has(enum words_language language, const char *key);

@@ -21,20 +21,6 @@
 
 /* ---- the end of a load ---- */
 
-static void wipe(json_t *value)
-{
-    json_t *member;
-    const char *key;
-    size_t index;
-
-    if (json_is_string(value))
-        explicit_bzero((char *)json_string_value(value), json_string_length(value));
-    json_object_foreach(value, key, member)
-        wipe(member);
-    json_array_foreach(value, index, member)
-        wipe(member);
-}
-
 /* The texts that may be secrets; the others may still be in use by those who were given them. */
 static void wipe_secrets(json_t *root)
 {
@@ -44,16 +30,16 @@ static void wipe_secrets(json_t *root)
     json_t *member;
     const char *key;
 
-    wipe(json_object_get(json_object_get(root, "env"), "vars"));
+    mem_wipe_json(json_object_get(json_object_get(root, "env"), "vars"));
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         json_object_foreach(providers, key, member)
-            wipe(json_object_get(member, fields[i]));
+            mem_wipe_json(json_object_get(member, fields[i]));
         json_object_foreach(skills, key, member)
-            wipe(json_object_get(member, fields[i]));
+            mem_wipe_json(json_object_get(member, fields[i]));
     }
     json_object_foreach(providers, key, member) {
-        wipe(json_object_get(json_object_get(member, "request"), "auth"));
-        wipe(json_object_get(json_object_get(member, "request"), "headers"));
+        mem_wipe_json(json_object_get(json_object_get(member, "request"), "auth"));
+        mem_wipe_json(json_object_get(json_object_get(member, "request"), "headers"));
     }
 }
 
@@ -64,7 +50,7 @@ void config_load_free(struct config_load *load)
     config_providers_done(load);
     arena_done(&load->arena);
     for (size_t i = 0; i < load->vars.layers_count; i++)
-        wipe(load->vars.layers[i].values);
+        mem_wipe_json(load->vars.layers[i].values);
     openclaw_env_done(&load->vars);
     wipe_secrets(load->root);
     wipe_secrets(load->authored);

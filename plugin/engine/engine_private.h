@@ -73,6 +73,7 @@ struct job {
     size_t files_recorded;
     struct err fetch_err; /* the first file that could not be had */
     struct receipt_copy *receipts; /* came while a record was under way */
+    json_t *secrets; /* the adapter's, of this process only */
     struct http_reply *kept;       /* a paid answer that could not be read yet */
     struct arena kept_arena;
 };

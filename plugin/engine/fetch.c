@@ -267,6 +267,19 @@ static void downloaded(void *ud, const struct http_reply *reply)
     engine_idle_check(job->engine);
 }
 
+/* Where results of this provider may come from; copies, as the configuration may be read anew. */
+static void allow_hosts(struct job *job, const struct config_provider *provider,
+                        struct http_request *request)
+{
+    size_t count = provider ? provider->account.result_hosts_count : 0;
+    const char **hosts = arena_alloc(&job->turn->arena, (count + 1) * sizeof(*hosts));
+
+    for (size_t i = 0; hosts && i < count; i++)
+        hosts[i] = arena_text(&job->turn->arena, provider->account.result_hosts[i]);
+    request->hosts = hosts;
+    request->hosts_count = count;
+}
+
 static void download(struct job *job, const struct provider_result *result)
 {
     struct http_request request = {.effect = HTTP_READS, .answer = HTTP_ANSWER_FILE,
@@ -275,6 +288,7 @@ static void download(struct job *job, const struct provider_result *result)
     const struct config_provider *provider = job_provider(job, &err);
 
     request.file_bytes_max = kind_of(job) == MEDIA_VIDEO ? LIMIT_VIDEO_BYTES : LIMIT_IMAGE_BYTES;
+    allow_hosts(job, provider, &request);
     /* Copies: job_send may read the configuration anew. */
     for (size_t i = 0; result->auth && provider && i < provider->account.headers_count; i++) {
         const struct http_header *header = &provider->account.headers[i];

@@ -122,6 +122,8 @@ void job_free(struct job *job)
     turn_free(job);
     turn_keep_drop(job);
     receipts_drop(job);
+    mem_wipe_json(job->secrets);
+    json_decref(job->secrets);
     ledger_job_free(job->row);
     mem_free(job);
 }
@@ -167,6 +169,8 @@ static void recorded(void *ud, enum ledger_result result, uint32_t flags, const 
         return;
     }
     job->then = NULL;
+    job_text(&job->row->upload_key, NULL);
+    job_text(&job->row->upload_url, NULL);
     job->row->flags |= flags & LEDGER_JOB_CANCEL;
     watch_changed(engine, job);
     if (job->release) {
@@ -236,14 +240,6 @@ const struct config_provider *job_provider(struct job *job, struct err *err)
     return provider;
 }
 
-static char *advice_for(const struct job *job, enum err_kind kind)
-{
-    char key[64];
-
-    snprintf(key, sizeof(key), "advice.%s", err_kind_name(kind));
-    return words_text(job_language(job), key, NULL);
-}
-
 static char *notice_words(const struct job *job)
 {
     char key[64];
@@ -283,7 +279,7 @@ int job_tell(struct job *job)
 void job_end(struct job *job, enum job_state state, const struct err *err)
 {
     struct ledger_job *row = job->row;
-    char *advice = advice_for(job, err->kind);
+    char *advice = words_advice(job_language(job), err);
     char scrubbed[LIMIT_ERR_TEXT];
 
     snprintf(scrubbed, sizeof(scrubbed), "%s", err->text);

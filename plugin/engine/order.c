@@ -1,6 +1,7 @@
 /*
  * order.c - from a tool's order to a stored job. The first step is asked for before the job is
- * stored, so that the intent and "about to be sent" are one commit.
+ * stored, so that the intent and "about to be sent" are one commit. Before that the ledger is asked
+ * which of the order's local files the provider has already.
  */
 #include "engine/engine_private.h"
 
@@ -21,9 +22,21 @@ struct ordering {
     struct ordering *next;
     struct job *job;
     int hold;
+    int dedup_host;
+    char *key; /* what makes it the same as another; NULL: nothing */
+    json_t *uploads; /* keys of its local files, or NULL */
     engine_ordered_fn *done;
     void *ud;
 };
+
+static void ordering_free(struct ordering *ordering)
+{
+    if (!ordering)
+        return;
+    json_decref(ordering->uploads);
+    mem_free(ordering->key);
+    mem_free(ordering);
+}
 
 void order_done(struct engine *engine)
 {
@@ -31,7 +44,7 @@ void order_done(struct engine *engine)
 
     while ((ordering = engine->orderings)) {
         DL_DELETE(engine->orderings, ordering);
-        mem_free(ordering);
+        ordering_free(ordering);
     }
 }
 
@@ -117,7 +130,7 @@ static void accepted(void *ud, enum ledger_result result, const struct ledger_jo
         if (stored && created)
             engine_scan_soon(engine);
         job_free(job);
-        mem_free(ordering);
+        ordering_free(ordering);
         engine_idle_check(engine);
         return;
     }
@@ -126,7 +139,89 @@ static void accepted(void *ud, enum ledger_result result, const struct ledger_jo
     use_history(job, history);
     turn_go(job);
     ordering->done(ordering->ud, job->row, 1, NULL);
-    mem_free(ordering);
+    ordering_free(ordering);
+}
+
+/* Takes the first step and stores the job. -1: nothing was stored. */
+static int begin(struct ordering *ordering, struct err *err)
+{
+    struct job *job = ordering->job;
+    struct engine *engine = job->engine;
+    struct ledger_accept accept = {.dedup_host = ordering->dedup_host};
+
+    if (!ordering->hold && turn_first(job, err))
+        return -1;
+    accept.job = job->row;
+    accept.take = !ordering->hold;
+    accept.dedup_key = ordering->key;
+    accept.now_ms = job->row->created_ms;
+    job->busy = BUSY_RECORD;
+    return ledger_accept(engine->ledger, &accept, accepted, ordering) ? err_nomem(err) : 0;
+}
+
+/* Tells that it came to nothing. */
+static void refuse(struct ordering *ordering, const struct err *err)
+{
+    struct job *job = ordering->job;
+    struct engine *engine = job->engine;
+
+    DL_DELETE(engine->orderings, ordering);
+    job_free(job);
+    ordering->done(ordering->ud, NULL, 0, err);
+    ordering_free(ordering);
+    engine_idle_check(engine);
+}
+
+static void uploads_known(void *ud, enum ledger_result result, const char *const *urls,
+                          const struct err *why)
+{
+    struct ordering *ordering = ud;
+    struct job *job = ordering->job;
+    json_t *known = json_object();
+    json_t *flow = json_pack("{s:o}", "uploads", known);
+    char *text = NULL;
+    struct err err;
+    size_t index;
+    json_t *key;
+
+    job->busy = BUSY_NOT;
+    if (result != LEDGER_OK) {
+        json_decref(flow);
+        refuse(ordering, why);
+        return;
+    }
+    json_array_foreach(ordering->uploads, index, key)
+        if (urls[index])
+            json_object_set_new(known, json_string_value(key), json_string(urls[index]));
+    text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
+    json_decref(flow);
+    if (job->engine->stopping || job->dropped)
+        err_set(&err, ERR_CANCELLED, "the host is shutting down");
+    else if (!text || job_text(&job->row->flow, text))
+        err_nomem(&err);
+    else if (begin(ordering, &err) == 0)
+        err.kind = ERR_NONE;
+    free(text);
+    if (err.kind != ERR_NONE)
+        refuse(ordering, &err);
+}
+
+/* 0: uploads_known follows. */
+static int ask_uploads(struct ordering *ordering, struct err *err)
+{
+    const struct ledger_job *row = ordering->job->row;
+    const char *keys[LIMIT_UPLOADS];
+    size_t count = json_array_size(ordering->uploads);
+
+    if (count > LIMIT_UPLOADS)
+        return err_set(err, ERR_LIMIT, "more than %d local files in one job", LIMIT_UPLOADS);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = json_string_value(json_array_get(ordering->uploads, i));
+    ordering->job->busy = BUSY_RECORD;
+    if (ledger_uploads(ordering->job->engine->ledger, row->provider, row->account, keys, count,
+                       row->created_ms, uploads_known, ordering))
+        return err_nomem(err);
+    return 0;
 }
 
 static struct job *job_from_order(struct engine *engine, const struct engine_order *order,
@@ -179,7 +274,6 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
     char *request = json_dumps(order->plan->request, JSON_COMPACT);
     char *plan = plan_text(order->plan);
     char *key = dedup_key(engine, order);
-    struct ledger_accept accept = {.dedup_host = order->dedup_key != NULL};
     struct job *job = NULL;
     int rc = -1;
 
@@ -198,21 +292,18 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
     job = job_from_order(engine, order, request, plan, key, err);
     if (!job)
         goto out;
-    if (!order->hold && turn_first(job, err))
-        goto out;
     ordering->job = job;
     ordering->hold = order->hold;
+    ordering->dedup_host = order->dedup_key != NULL;
+    if (!order->again || order->dedup_key) {
+        ordering->key = key;
+        key = NULL;
+    }
+    ordering->uploads = json_incref(order->plan->uploads);
     ordering->done = done;
     ordering->ud = ud;
-    accept.job = job->row;
-    accept.take = !order->hold;
-    accept.dedup_key = order->again && !order->dedup_key ? NULL : job->row->dedup_key;
-    accept.now_ms = job->row->created_ms;
-    job->busy = BUSY_RECORD;
-    if (ledger_accept(engine->ledger, &accept, accepted, ordering)) {
-        err_nomem(err);
+    if (json_array_size(ordering->uploads) ? ask_uploads(ordering, err) : begin(ordering, err))
         goto out;
-    }
     DL_APPEND(engine->orderings, ordering);
     ordering = NULL;
     job = NULL;
@@ -220,7 +311,7 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
 out:
     if (job)
         job_free(job);
-    mem_free(ordering);
+    ordering_free(ordering);
     mem_free(key);
     free(plan);
     free(request);

@@ -72,6 +72,19 @@ static void own_headers(struct turn *turn)
     }
 }
 
+/* What the step tells of an upload goes with the next record. */
+static int take_upload(struct job *job, int64_t now_ms)
+{
+    const struct provider_step *step = &job->turn->step;
+    struct ledger_job *row = job->row;
+
+    if (!step->uploaded_key || !step->uploaded_url || step->uploaded_keep_ms <= 0)
+        return 0;
+    row->upload_until_ms = now_ms + step->uploaded_keep_ms;
+    return job_text(&row->upload_key, step->uploaded_key) ||
+           job_text(&row->upload_url, step->uploaded_url);
+}
+
 /* Asks the adapter; leaves the step in job->turn and the new flow in the row. */
 static int turn_take(struct job *job, const struct http_reply *reply, struct err *err)
 {
@@ -88,12 +101,15 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     job->turn = mem_alloc(sizeof(*job->turn));
     request = parse(row->request);
     turn.flow = parse(row->flow);
-    if (!job->turn || !request || !turn.flow) {
+    if (!job->secrets)
+        job->secrets = json_object();
+    if (!job->turn || !request || !turn.flow || !job->secrets) {
         err_nomem(err);
         goto out;
     }
     turn.account = &provider->account;
     turn.request = request;
+    turn.secrets = job->secrets;
     turn.job_id = row->id;
     turn.now_ms = env_wall_ms(job->engine->env);
     turn.resumed = !reply && (row->flags & JOB_SENT);
@@ -110,7 +126,8 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
         goto out;
     }
     if (job_text(&row->flow, flow) || (job->turn->step.provider_job &&
-                                       job_text(&row->provider_job, job->turn->step.provider_job))) {
+                                       job_text(&row->provider_job, job->turn->step.provider_job)) ||
+        take_upload(job, turn.now_ms)) {
         err_nomem(err);
         goto out;
     }

@@ -61,7 +61,7 @@ static void cut(struct ledger *ledger)
         DL_DELETE(ledger->queue, op);
         DL_APPEND(batch->ops, op);
         batch->count++;
-        batch->writes |= op->kind != OP_FIND;
+        batch->writes |= op->kind != OP_FIND && op->kind != OP_UPLOADS;
         batch->takes |= op->kind == OP_SCAN || op->kind == OP_CLAIM;
     }
 }
@@ -202,6 +202,9 @@ static void answer(struct op *op)
         return;
     case OP_FIND:
         op->done.find(op->ud, op->result, jobs, op->jobs_count, err);
+        return;
+    case OP_UPLOADS:
+        op->done.uploads(op->ud, op->result, (const char *const *)op->urls, err);
         return;
     case OP_KINDS:
         return;

@@ -88,6 +88,12 @@ int ledger_job_copy(const struct ledger_job *job, struct ledger_job **ret_job)
     copy->files_count = files_count;
     copy->deliveries = deliveries;
     copy->deliveries_count = deliveries_count;
+    if (!fails && job->upload_key && job->upload_url) {
+        copy->upload_key = mem_text(job->upload_key);
+        copy->upload_url = mem_text(job->upload_url);
+        copy->upload_until_ms = job->upload_until_ms;
+        fails = !copy->upload_key || !copy->upload_url;
+    }
     if (fails) {
         ledger_job_free(copy);
         return -1;
@@ -106,6 +112,8 @@ void ledger_job_free(struct ledger_job *job)
         row_free(&table_deliveries, &job->deliveries[i]);
     mem_free(job->files);
     mem_free(job->deliveries);
+    mem_free(job->upload_key);
+    mem_free(job->upload_url);
     row_free(&table_jobs, job);
     mem_free(job);
 }

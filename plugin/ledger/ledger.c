@@ -254,3 +254,28 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
     }
     return op_queue(ledger, op);
 }
+
+int ledger_uploads(struct ledger *ledger, const char *provider, const char *account,
+                   const char *const *keys, size_t keys_count, int64_t now_ms,
+                   ledger_uploads_fn *done, void *ud)
+{
+    struct op *op = keys_count <= LIMIT_UPLOADS ? op_new(OP_UPLOADS, ud) : NULL;
+
+    if (!op)
+        return -1;
+    op->done.uploads = done;
+    op->now_ms = now_ms;
+    op->host = mem_format("%s/%s", provider, account ? account : "");
+    if (!op->host)
+        goto fail;
+    for (size_t i = 0; i < keys_count; i++) {
+        op->keys[i] = mem_text(keys[i]);
+        op->keys_count = i + 1;
+        if (!op->keys[i])
+            goto fail;
+    }
+    return op_queue(ledger, op);
+fail:
+    op_free(op);
+    return -1;
+}

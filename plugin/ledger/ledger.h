@@ -139,6 +139,11 @@ struct ledger_job {
     size_t files_count;
     struct ledger_delivery *deliveries;
     size_t deliveries_count;
+
+    /* An upload to be remembered with the next record (see ledger_uploads); never read back. */
+    char *upload_key;
+    char *upload_url;
+    int64_t upload_until_ms;
 };
 
 /* Every text and list of a copy is a block of its own from mem.h: a holder may replace one. */
@@ -275,5 +280,16 @@ typedef void ledger_find_fn(void *ud, enum ledger_result result,
                             const struct err *err);
 int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_find_fn *done,
                 void *ud);
+
+/*
+ * Addresses of files that this account has already: `urls` has one for each of the keys (at most
+ * LIMIT_UPLOADS), NULL where none is known or its time is over. An account is provider and account of
+ * a job. ledger_record stores what upload_key and its neighbours say.
+ */
+typedef void ledger_uploads_fn(void *ud, enum ledger_result result, const char *const *urls,
+                               const struct err *err);
+int ledger_uploads(struct ledger *ledger, const char *provider, const char *account,
+                   const char *const *keys, size_t keys_count, int64_t now_ms,
+                   ledger_uploads_fn *done, void *ud);
 
 #endif

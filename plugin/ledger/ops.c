@@ -16,6 +16,7 @@ const char *op_name(enum op_kind kind)
     static const char *const names[OP_KINDS] = {
         [OP_ACCEPT] = "accept", [OP_RECORD] = "record", [OP_SCAN] = "scan",
         [OP_CLAIM] = "claim",   [OP_CANCEL] = "cancel", [OP_FIND] = "find",
+        [OP_UPLOADS] = "uploads",
     };
 
     return names[kind];
@@ -33,6 +34,10 @@ void op_reset(struct op *op)
     op->unfinished = 0;
     op->flags = 0;
     op->created = 0;
+    for (size_t i = 0; i < op->keys_count; i++) {
+        mem_free(op->urls[i]);
+        op->urls[i] = NULL;
+    }
 }
 
 void op_free(struct op *op)
@@ -47,6 +52,8 @@ void op_free(struct op *op)
     mem_free(op->host);
     mem_free(op->conversation);
     mem_free(op->job_kind);
+    for (size_t i = 0; i < op->keys_count; i++)
+        mem_free(op->keys[i]);
     mem_free(op);
 }
 
@@ -83,6 +90,32 @@ static int answer_job_by(struct ledger *ledger, struct op *op, enum stmt which, 
     return answer_job(ledger, op, stmt);
 }
 
+/* The upload that goes with a record; the times of others may be over by now. */
+static int store_upload(struct ledger *ledger, struct op *op)
+{
+    const struct ledger_job *job = op->job;
+    char *account;
+    int rc = -1;
+
+    if (!job->upload_key || !job->upload_url)
+        return 0;
+    account = mem_format("%s/%s", job->provider, job->account ? job->account : "");
+    if (!account)
+        return err_nomem(&op->err);
+    sqlite3_bind_int64(store_stmt(ledger, STMT_UPLOADS_DROP), 1, job->updated_ms);
+    if (store_run(ledger, STMT_UPLOADS_DROP, &op->err) == 0) {
+        sqlite3_stmt *stmt = store_stmt(ledger, STMT_UPLOAD_PUT);
+
+        bind_text(stmt, 1, account);
+        bind_text(stmt, 2, job->upload_key);
+        bind_text(stmt, 3, job->upload_url);
+        sqlite3_bind_int64(stmt, 4, job->upload_until_ms);
+        rc = store_run(ledger, STMT_UPLOAD_PUT, &op->err);
+    }
+    mem_free(account);
+    return rc;
+}
+
 /* Files and deliveries that go with a job's row. */
 static int store_parts(struct ledger *ledger, struct op *op)
 {
@@ -108,7 +141,7 @@ static int store_parts(struct ledger *ledger, struct op *op)
             return err_set(&op->err, ERR_INTERNAL, "delivery key %.80s belongs to another job",
                            job->deliveries[i].key);
     }
-    return 0;
+    return store_upload(ledger, op);
 }
 
 static int compare_ms(const void *a, const void *b)
@@ -392,6 +425,28 @@ static enum ledger_result run_find(struct ledger *ledger, struct op *op)
     return rc < 0 ? LEDGER_FAILED : LEDGER_OK;
 }
 
+static enum ledger_result run_uploads(struct ledger *ledger, struct op *op)
+{
+    for (size_t i = 0; i < op->keys_count; i++) {
+        sqlite3_stmt *stmt = store_stmt(ledger, STMT_UPLOAD_GET);
+        int rc;
+
+        bind_text(stmt, 1, op->host);
+        bind_text(stmt, 2, op->keys[i]);
+        sqlite3_bind_int64(stmt, 3, op->now_ms);
+        rc = store_step(ledger, stmt, &op->err);
+        if (rc > 0)
+            op->urls[i] = mem_text((const char *)sqlite3_column_text(stmt, 0));
+        if (rc > 0 && !op->urls[i])
+            rc = err_nomem(&op->err);
+        sqlite3_reset(stmt);
+        sqlite3_clear_bindings(stmt);
+        if (rc < 0)
+            return LEDGER_FAILED;
+    }
+    return LEDGER_OK;
+}
+
 typedef enum ledger_result run_fn(struct ledger *ledger, struct op *op);
 
 void op_run(struct ledger *ledger, struct op *op)
@@ -399,6 +454,7 @@ void op_run(struct ledger *ledger, struct op *op)
     static run_fn *const runs[OP_KINDS] = {
         [OP_ACCEPT] = run_accept, [OP_RECORD] = run_record, [OP_SCAN] = run_scan,
         [OP_CLAIM] = run_claim,   [OP_CANCEL] = run_cancel, [OP_FIND] = run_find,
+        [OP_UPLOADS] = run_uploads,
     };
     struct err err;
 

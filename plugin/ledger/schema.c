@@ -114,6 +114,16 @@ static const char *const migrations[] = {
     "  WHERE submitted_ms > 0 AND ended_ms > submitted_ms\n"
     "  AND state NOT IN ('failed','cancelled','expired','unknown');\n"
     "PRAGMA application_id = " NUMBER_TEXT(APPLICATION_ID) ";\n",
+
+    "CREATE TABLE uploads (\n"
+    "  -- Local files that a provider has already, so that they are not sent again.\n"
+    "  account TEXT NOT NULL,         -- provider and fingerprint\n"
+    "  key TEXT NOT NULL,             -- which bytes: device, inode, size and times\n"
+    "  url TEXT NOT NULL,\n"
+    "  until_ms INTEGER NOT NULL,     -- how long it is believed to be there, since 1970\n"
+    "  PRIMARY KEY (account, key)\n"
+    ") STRICT, WITHOUT ROWID;\n"
+    "CREATE INDEX uploads_until ON uploads(until_ms);\n",
 };
 /* clang-format on */
 

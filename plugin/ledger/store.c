@@ -41,6 +41,11 @@ static const char *const texts[STMT_COUNT] = {
                      " AND submitted_ms > 0 AND ended_ms > submitted_ms"
                      " AND state NOT IN ('failed','cancelled','expired','unknown')"
                      " ORDER BY ended_ms DESC LIMIT 20",
+    [STMT_UPLOAD_GET] = "SELECT url FROM uploads WHERE account = ?1 AND key = ?2 AND until_ms > ?3",
+    [STMT_UPLOAD_PUT] = "INSERT INTO uploads(account, key, url, until_ms) VALUES(?1, ?2, ?3, ?4)"
+                        " ON CONFLICT(account, key) DO UPDATE SET url = excluded.url,"
+                        " until_ms = excluded.until_ms",
+    [STMT_UPLOADS_DROP] = "DELETE FROM uploads WHERE until_ms <= ?1",
     /*
      * The owners of open jobs come from one step down the index for each, not from a look at every
      * job: with 10,000 jobs of our own and none to take this stays a handful of lookups.

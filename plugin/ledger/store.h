@@ -18,7 +18,7 @@
 #define OWNERS_WATCHED_MAX 16
 #define OWNERS_SWEPT_MAX   16
 
-enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_KINDS };
+enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_UPLOADS, OP_KINDS };
 
 /* One operation: copied arguments, then its outcome. */
 struct op {
@@ -31,6 +31,7 @@ struct op {
         ledger_scan_fn *scan;
         ledger_claim_fn *claim; /* CLAIM and CANCEL */
         ledger_find_fn *find;
+        ledger_uploads_fn *uploads;
     } done;
     void *ud;
 
@@ -58,6 +59,11 @@ struct op {
     int64_t unfinished;
     uint32_t flags;
     int created;
+
+    /* UPLOADS: of `host`, which is the account's name here; keys and what was found, one for one */
+    char *keys[LIMIT_UPLOADS];
+    char *urls[LIMIT_UPLOADS];
+    size_t keys_count;
 };
 
 /* The ops of one transaction. A block of its own: a host may end the item after the ledger. */
@@ -106,6 +112,9 @@ enum stmt {
     STMT_DELIVERIES_OF,
     STMT_DELIVERY_PUT,
     STMT_HISTORY,
+    STMT_UPLOAD_GET,
+    STMT_UPLOAD_PUT,
+    STMT_UPLOADS_DROP,
     STMT_SCAN,
     STMT_UNFINISHED,
     STMT_COUNT

@@ -194,6 +194,11 @@ static int look_at(int fd, const char *path, struct media_input *input, struct e
     if (st.st_size > (off_t)LIMIT_INPUT_BYTES)
         return err_set(err, ERR_INVALID, "this file is larger than %u MiB, the most that is sent: "
                        "%s", LIMIT_INPUT_BYTES >> 20, path);
+    snprintf(input->key, sizeof(input->key), "%llx-%llx-%llx-%llx.%lx-%llx.%lx",
+             (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+             (unsigned long long)st.st_size, (unsigned long long)st.st_mtim.tv_sec,
+             (unsigned long)st.st_mtim.tv_nsec, (unsigned long long)st.st_ctim.tv_sec,
+             (unsigned long)st.st_ctim.tv_nsec);
     if (media_probe(fd, &input->facts, &why))
         return err_set(err, why.kind == ERR_ANSWER ? ERR_INVALID : why.kind, "%s: %s",
                        why.text, path);

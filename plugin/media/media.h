@@ -51,6 +51,11 @@ int media_probe(int fd, struct media_facts *ret_facts, struct err *err);
 /* A local file that a user names as input. */
 struct media_input {
     char path[LIMIT_PATH]; /* real path, symbolic links resolved */
+    /*
+     * Names these very bytes: device, inode, size, time of change. A file that is written to, or
+     * replaced, gets another one; reading it all to find out would hold up the loop.
+     */
+    char key[112];
     struct media_facts facts;
 };
 

@@ -145,6 +145,10 @@ static void call_begin(struct net_call *call)
     hop->proxy = proxy_for(call);
     hop->may_private = request_may_private(call, target);
     check_start(hop);
+    if (!request_may_go(call, target)) {
+        net_call_fail(call, HTTP_REFUSED, "this host is none that the provider's results come from");
+        return;
+    }
     if (hop->proxy) {
         /* The proxy looks the name up, so only what the name itself says can be judged here. */
         if (!hop->may_private && (target->is_numeric ? address_is_private(&target->address)

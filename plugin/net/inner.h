@@ -250,6 +250,7 @@ int request_copy(struct net_call *call, const struct http_request *request,
                  const struct net_peer *peer, struct err *err);
 void request_done(struct net_call *call);
 int request_is_own(const struct net_call *call, const char *origin);
+int request_may_go(const struct net_call *call, const struct target *target);
 int request_may_private(const struct net_call *call, const struct target *target);
 int request_check_secrets(const struct net_call *call, struct err *err);
 int request_headers(struct hop *hop); /* fills hop->headers */

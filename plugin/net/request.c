@@ -89,6 +89,16 @@ static void copy_texts(struct net_call *call, const struct http_request *from)
     }
 }
 
+static int copy_hosts(struct net_call *call, const struct http_request *from)
+{
+    const char **hosts = arena_alloc(&call->arena, (from->hosts_count + 1) * sizeof(*hosts));
+
+    for (size_t i = 0; hosts && i < from->hosts_count; i++)
+        hosts[i] = arena_text(&call->arena, from->hosts[i]);
+    call->request->hosts = hosts;
+    return hosts ? 0 : -1;
+}
+
 static int copy_secrets(struct net_call *call, const struct net_peer *peer, struct err *err)
 {
     if (peer->secrets_count == 0)
@@ -148,7 +158,7 @@ int request_copy(struct net_call *call, const struct http_request *request,
         return err_nomem(err);
     *call->request = *request;
     copy_texts(call, request);
-    if (call->arena.failed)
+    if (copy_hosts(call, request) || call->arena.failed)
         return err_nomem(err);
     if (peer && copy_peer(call, peer, err))
         return -1;
@@ -181,6 +191,21 @@ int request_may_private(const struct net_call *call, const struct target *target
         if (strcasecmp(call->allowed_hosts[i], target->host) == 0)
             return 1;
     return 0;
+}
+
+int request_may_go(const struct net_call *call, const struct target *target)
+{
+    size_t len = strlen(target->host);
+
+    for (size_t i = 0; i < call->request->hosts_count; i++) {
+        const char *host = call->request->hosts[i];
+        size_t part = strlen(host);
+
+        if (strcasecmp(host, target->host) == 0 ||
+            (*host == '.' && len > part && strcasecmp(host, target->host + len - part) == 0))
+            return 1;
+    }
+    return call->request->hosts_count == 0;
 }
 
 /* ---- header lines ---- */

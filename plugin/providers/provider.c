@@ -21,6 +21,8 @@ void provider_plan_done(struct provider_plan *plan)
         return;
     json_decref(plan->request);
     json_decref(plan->changed);
+    json_decref(plan->uploads);
     plan->request = NULL;
     plan->changed = NULL;
+    plan->uploads = NULL;
 }

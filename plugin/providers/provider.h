@@ -23,6 +23,10 @@ struct provider_account {
     size_t headers_count;
     const json_t *settings; /* the user's own settings for this provider, or NULL */
     const json_t *models;   /* models.providers.<id>.models, or NULL */
+    int signed_in;          /* 0: a login is needed before anything else can be asked */
+    /* Hosts that results may come from, ".example.com" with all below it; none: from anywhere. */
+    const char *const *result_hosts;
+    size_t result_hosts_count;
 };
 
 /* When to ask how a job is doing. All in ms. */
@@ -38,6 +42,7 @@ struct provider_times {
 struct provider_plan {
     json_t *request;     /* normalised; all that next() needs to know of the arguments */
     json_t *changed;     /* [{"field","asked","used","why"}], maybe empty */
+    json_t *uploads;     /* "key" of every local file that has to be uploaded, or NULL */
     const char *kind;    /* "image" or "video"; static */
     char model[128];
     char prefix[32];     /* of file names: "generated", "edited", "generated-video" */
@@ -83,6 +88,10 @@ struct provider_step {
     size_t results_count;
     const char *provider_job;     /* once known */
     const char *unknown_word;     /* a state word that we do not know, to be logged once */
+    /* An upload that succeeded: its file need not be sent again for so long; key NULL: none. */
+    const char *uploaded_key;
+    const char *uploaded_url;
+    int64_t uploaded_keep_ms;
     double cost;                  /* what it really took, < 0: not told */
     const char *currency;
     struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */
@@ -93,7 +102,8 @@ struct provider_step {
 struct provider_turn {
     const struct provider_account *account;
     const json_t *request;          /* provider_plan.request */
-    json_t *flow;                   /* {} at first; changed by next, saved by the engine */
+    json_t *flow;                   /* {"uploads"} at first; changed by next, saved by the engine */
+    json_t *secrets;                /* {} at first; in memory only, and wiped: nothing of it in flow */
     const struct http_reply *reply; /* to the last SEND; NULL: first turn, after WAIT, or resumed */
     const char *job_id;
     int64_t now_ms;                 /* wall clock */
@@ -117,6 +127,7 @@ enum provider_verdict {
 struct provider_check {
     enum provider_verdict verdict;
     int64_t models;   /* that the account may use, -1: not told */
+    json_t *facts;    /* what else it told, for people: {name: value}, new; or NULL */
     struct err error; /* unless ACCEPTED */
 };
 
@@ -124,9 +135,17 @@ struct provider {
     const char *name; /* "openai": the adapter, not the account */
 
     /*
+     * 1 when it makes such things at all: a tool's name, or tool and mode or operation, such as
+     * "edit_image/inpaint" or "generate_video/extend".
+     */
+    int (*can)(const struct provider_account *account, const char *what);
+
+    /*
      * Checks the arguments (as the tools hand them over: schema-valid, local files resolved to
-     * {"path","mime","width","height","bytes"}, others {"url"}) against what the provider can do.
-     * ERR_INVALID with the field and what is allowed.
+     * {"path","mime","width","height","seconds","bytes","key"}, others {"url"}) against what the
+     * provider can do. ERR_INVALID with the field and what is allowed. `key` names the very bytes of
+     * a file for plan.uploads: those that this account has already and still keeps are in
+     * flow.uploads, {key: url}, when the first step is asked for.
      */
     int (*plan)(const struct provider_account *account, const char *tool, const json_t *args,
                 struct provider_plan *ret_plan, struct err *err);

@@ -70,9 +70,10 @@ static int put_file(struct resolving *it, const char *path, struct err *err)
             memcpy(err->field, field_name(it), strlen(field_name(it)) + 1);
         return -1;
     }
-    value = json_pack("{s:s, s:s, s:i, s:i, s:I}", "path", input.path, "mime", input.facts.mime,
-                      "width", (int)input.facts.width, "height", (int)input.facts.height, "bytes",
-                      (json_int_t)input.facts.bytes);
+    value = json_pack("{s:s, s:s, s:i, s:i, s:f, s:I, s:s}", "path", input.path, "mime",
+                      input.facts.mime, "width", (int)input.facts.width, "height",
+                      (int)input.facts.height, "seconds", (double)input.facts.duration_ms / 1000.0,
+                      "bytes", (json_int_t)input.facts.bytes, "key", input.key);
     if (!value || put(it, value))
         return err_nomem(err);
     return 0;

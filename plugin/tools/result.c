@@ -161,15 +161,11 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
 
 json_t *result_of_error(const struct call *call, const struct err *err)
 {
-    char key[64];
-    char *advice;
-    json_t *result;
+    char *advice = words_advice(call->language, err);
+    json_t *result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
+                               err_kind_name(err->kind), "text", err->text, "advice",
+                               advice ? advice : "", "message", err->text);
 
-    snprintf(key, sizeof(key), "advice.%s", err_kind_name(err->kind));
-    advice = words_text(call->language, key, NULL);
-    result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
-                       err_kind_name(err->kind), "text", err->text, "advice", advice ? advice : "",
-                       "message", err->text);
     if (result && err->field[0])
         json_object_set_new(json_object_get(result, "error"), "field", json_string(err->field));
     mem_free(advice);

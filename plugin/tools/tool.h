@@ -91,7 +91,7 @@ char *call_canonical(const struct call *call);
 
 /*
  * inputs.c: replaces the pictures and files that args name under `fields` (texts, or lists of texts)
- * by what adapters take: {"path","mime","width","height","bytes"} or {"url"}. Paths must lie in the
+ * by what adapters take: {"path","mime","width","height","seconds","bytes","key"} or {"url"}. Paths must lie in the
  * configured roots; handles and "last" are looked up among the caller's own results. `args` of done
  * is a new reference, NULL on failure. May be inline.
  */
