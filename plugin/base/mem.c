@@ -1,7 +1,6 @@
 /* mem.c - see mem.h. */
 #include "base/mem.h"
 
-#include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,20 +99,6 @@ struct arena_chunk {
     size_t size;
     max_align_t data[];
 };
-
-void mem_wipe_json(struct json_t *value)
-{
-    json_t *member;
-    const char *key;
-    size_t index;
-
-    if (json_is_string(value))
-        explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
-    json_object_foreach(value, key, member)
-        mem_wipe_json(member);
-    json_array_foreach(value, index, member)
-        mem_wipe_json(member);
-}
 
 void *arena_alloc(struct arena *arena, size_t size)
 {

@@ -19,10 +19,6 @@ void mem_free(void *block);
 /* Overwrites before it frees: for secrets. */
 void mem_free_secret(char *text);
 
-/* Overwrites every text in it; the names and the structure stay. NULL is ignored. */
-struct json_t;
-void mem_wipe_json(struct json_t *value);
-
 /*
  * An arena: blocks that end together. What an adapter builds for one step lives in one. A failed
  * allocation leaves the arena `failed`, so that a builder may check once, at its end.

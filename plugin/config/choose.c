@@ -115,6 +115,15 @@ static const struct config_provider *host_default(const struct config *config,
     return NULL;
 }
 
+/* One that needs a login first is nobody's default unless there is nothing else. */
+static const struct config_provider *first_usable(const struct config *config)
+{
+    for (size_t i = 0; i < config->load->entries_count; i++)
+        if (config->load->entries[i]->provider.account.signed_in)
+            return &config->load->entries[i]->provider;
+    return &config->load->entries[0]->provider;
+}
+
 /* which NULL: for no kind in particular. */
 static const struct config_provider *choose(const struct config *config,
                                             const enum config_model *which, const char *wanted,
@@ -159,7 +168,7 @@ static const struct config_provider *choose(const struct config *config,
         found = fallback;
         how = "host";
     } else {
-        found = &config->load->entries[0]->provider;
+        found = first_usable(config);
     }
     *ret_how = how;
     return found;

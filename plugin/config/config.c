@@ -203,30 +203,30 @@ const char *config_variable(const struct config *config, const char *name, const
 
 /* ---- skills ---- */
 
-static const json_t *skill_entry(const struct config *config, const char *skill)
+static const json_t *skill_entry(const struct config_load *load, const char *skill)
 {
-    const json_t *skills = json_object_get(config->load->root, "skills");
+    const json_t *skills = json_object_get(load->root, "skills");
 
     return json_object_get(json_object_get(skills, "entries"), skill);
 }
 
 int config_skill_enabled(const struct config *config, const char *skill)
 {
-    return !json_is_false(json_object_get(skill_entry(config, skill), "enabled"));
+    return !json_is_false(json_object_get(skill_entry(config->load, skill), "enabled"));
 }
 
 /* The host puts a skill's env into the process for a run, where nothing is set yet. */
-const char *config_skill_variable(const struct config *config, const char *skill, const char *name,
-                                  const char **ret_source)
+const char *config_load_variable(const struct config_load *load, const char *skill,
+                                 const char *name, const char **ret_source)
 {
-    const char *value = openclaw_env_get(&config->load->vars, name, ret_source);
+    const json_t *entry = skill_entry(load, skill);
+    const char *value = openclaw_env_get(&load->vars, name, ret_source);
 
     if (value)
         return *value ? value : NULL;
-    if (!config_skill_enabled(config, skill))
+    if (json_is_false(json_object_get(entry, "enabled")))
         return NULL;
-    value = json_string_value(
-        json_object_get(json_object_get(skill_entry(config, skill), "env"), name));
+    value = json_string_value(json_object_get(json_object_get(entry, "env"), name));
     if (!value || !*value)
         return NULL;
     if (ret_source)
@@ -234,12 +234,18 @@ const char *config_skill_variable(const struct config *config, const char *skill
     return value;
 }
 
+const char *config_skill_variable(const struct config *config, const char *skill, const char *name,
+                                  const char **ret_source)
+{
+    return config_load_variable(config->load, skill, name, ret_source);
+}
+
 int config_skill_key(struct config *config, const char *skill, char **ret_key, char *ret_source,
                      size_t source_size, struct err *err)
 {
     const json_t *entries =
         json_object_get(json_object_get(config->load->authored, "skills"), "entries");
-    const json_t *value = json_object_get(skill_entry(config, skill), "apiKey");
+    const json_t *value = json_object_get(skill_entry(config->load, skill), "apiKey");
     char place[160];
 
     if (!config_skill_enabled(config, skill)) {

@@ -122,6 +122,9 @@ int config_skill_key(struct config *config, const char *skill, char **ret_key, c
 const struct config_provider *config_provider_at(const struct config *config, size_t index);
 const struct config_provider *config_provider_by_id(const struct config *config, const char *id);
 
+/* 1 for a service that needs no entry in models.providers, configured or not. */
+int config_provider_is_builtin(const char *id);
+
 /* The entries that cannot be used, by index, in alphabetical order; NULL past the end. */
 const struct config_problem *config_problem_at(const struct config *config, size_t index);
 

@@ -11,7 +11,10 @@
 
 #define CONFIG_ROOTS_MAX 16
 #define CONFIG_PROVIDERS_MAX 64
+#define CONFIG_BUILTIN_MAX 16
+#define CONFIG_ENTRIES_MAX (CONFIG_PROVIDERS_MAX + CONFIG_BUILTIN_MAX)
 #define CONFIG_HEADERS_MAX 8
+#define CONFIG_RESULT_HOSTS_MAX 16
 #define CONFIG_DOTENVS 3 /* working directory, state folder, gateway.env */
 #define CONFIG_INCLUDE_ROOTS_MAX 32
 
@@ -21,6 +24,7 @@ struct config_entry {
     struct http_header headers[CONFIG_HEADERS_MAX + 1];
     struct net_secret secrets[CONFIG_HEADERS_MAX + 1];
     const char *origins[1];
+    const char *result_hosts[CONFIG_RESULT_HOSTS_MAX + 1];
     char key_tail[5];
     char origin[256];
     struct arena arena;
@@ -48,9 +52,9 @@ struct config_load {
     json_t *root;
     struct openclaw_env vars;
     char *dotenvs[CONFIG_DOTENVS]; /* their paths, which are the sources' names in vars */
-    struct config_entry *entries[CONFIG_PROVIDERS_MAX]; /* by id */
+    struct config_entry *entries[CONFIG_ENTRIES_MAX]; /* by id */
     size_t entries_count;
-    struct config_problem problems[CONFIG_PROVIDERS_MAX]; /* by id */
+    struct config_problem problems[CONFIG_ENTRIES_MAX]; /* by id */
     size_t problems_count;
     struct arena arena; /* of the problems */
     json_t *defaults;   /* of set_default; NULL when its file is broken */
@@ -104,6 +108,35 @@ const json_t *config_load_settings(const struct config_load *load); /* the file'
 /* providers.c: entries and problems of load; -1 only without memory or past a limit. */
 int config_providers_load(struct config *config, struct config_load *load, struct err *err);
 void config_providers_done(struct config_load *load);
+
+/* What became of an entry; less than 0 ends the whole load. */
+enum {
+    CONFIG_ENTRY_USABLE,
+    CONFIG_ENTRY_INCOMPLETE,
+    CONFIG_ENTRY_BROKEN,
+};
+
+int config_entry_address(struct config_entry *entry, const char *text, struct err *err);
+/* After the address: what tells accounts apart, and what people may see of the key. */
+void config_entry_key(struct config_entry *entry, const char *key, const char *source);
+const json_t *config_entry_settings(const struct config *config, const struct config_load *load,
+                                    const char *id);
+void config_entry_free(struct config_entry *entry);
+int config_problem_add(struct config_load *load, const char *id, const char *base,
+                       const char *key_source, int is_incomplete, const struct err *why,
+                       struct err *err);
+
+/* builtin.c: the accounts that catalogues name; -1 only without memory. */
+int config_builtin_load(struct config *config, struct config_load *load, struct err *err);
+/* The path of the file that the service's own tools keep its secrets in; -1: none. */
+int config_builtin_file(const struct config *config, const struct config_load *load,
+                        const json_t *spec, char *ret_path, size_t size);
+/* What a catalogue says of an account of that id; new, or NULL. */
+json_t *config_builtin_spec(const char *id);
+
+/* config.c: config_skill_variable of a load that is not in use yet. */
+const char *config_load_variable(const struct config_load *load, const char *skill,
+                                 const char *name, const char **ret_source);
 
 /* provider_key.c: which secret stands for an entry's key, and in which header it goes. */
 struct config_key {

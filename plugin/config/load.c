@@ -5,6 +5,7 @@
  */
 #include "config/config_private.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "config/openclaw_dotenv.h"
 #include "config/openclaw_names.h"
@@ -30,16 +31,16 @@ static void wipe_secrets(json_t *root)
     json_t *member;
     const char *key;
 
-    mem_wipe_json(json_object_get(json_object_get(root, "env"), "vars"));
+    json_wipe(json_object_get(json_object_get(root, "env"), "vars"));
     for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
         json_object_foreach(providers, key, member)
-            mem_wipe_json(json_object_get(member, fields[i]));
+            json_wipe(json_object_get(member, fields[i]));
         json_object_foreach(skills, key, member)
-            mem_wipe_json(json_object_get(member, fields[i]));
+            json_wipe(json_object_get(member, fields[i]));
     }
     json_object_foreach(providers, key, member) {
-        mem_wipe_json(json_object_get(json_object_get(member, "request"), "auth"));
-        mem_wipe_json(json_object_get(json_object_get(member, "request"), "headers"));
+        json_wipe(json_object_get(json_object_get(member, "request"), "auth"));
+        json_wipe(json_object_get(json_object_get(member, "request"), "headers"));
     }
 }
 
@@ -50,7 +51,7 @@ void config_load_free(struct config_load *load)
     config_providers_done(load);
     arena_done(&load->arena);
     for (size_t i = 0; i < load->vars.layers_count; i++)
-        mem_wipe_json(load->vars.layers[i].values);
+        json_wipe(load->vars.layers[i].values);
     openclaw_env_done(&load->vars);
     wipe_secrets(load->root);
     wipe_secrets(load->authored);

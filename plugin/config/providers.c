@@ -1,6 +1,7 @@
 /*
  * providers.c - what the entries of models.providers mean: base address, key, headers. One that cannot
- * be used goes to the list of problems with its reason, and the others go on.
+ * be used goes to the list of problems with its reason, and the others go on. The services that need
+ * no entry there are in builtin.c.
  */
 #include "config/config_private.h"
 
@@ -12,14 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* What became of an entry; less than 0 ends the whole load. */
-enum verdict {
-    USABLE,
-    INCOMPLETE,
-    BROKEN,
-};
-
-static void entry_free(struct config_entry *entry)
+void config_entry_free(struct config_entry *entry)
 {
     if (!entry)
         return;
@@ -33,7 +27,7 @@ static void entry_free(struct config_entry *entry)
 void config_providers_done(struct config_load *load)
 {
     for (size_t i = 0; i < load->entries_count; i++)
-        entry_free(load->entries[i]);
+        config_entry_free(load->entries[i]);
     load->entries_count = 0;
 }
 
@@ -102,22 +96,22 @@ static int add_headers(struct config *config, const struct config_load *load,
             continue;
         if (entry->provider.account.headers_count > CONFIG_HEADERS_MAX) {
             err_set(err, ERR_CONFIG, "%s has more than %d", place, CONFIG_HEADERS_MAX);
-            return BROKEN;
+            return CONFIG_ENTRY_BROKEN;
         }
         if (!is_token(name)) {
             err_set(err, ERR_CONFIG, "%s is no name that an HTTP header may have", where);
-            return BROKEN;
+            return CONFIG_ENTRY_BROKEN;
         }
         rc = config_secret_find(config, load, value, json_object_get(authored, name), where,
                                 &secret, source, sizeof(source), err);
         if (rc == CONFIG_SECRET_NONE)
             continue; /* an empty header says nothing */
         if (rc)
-            return rc < 0 ? -1 : BROKEN;
+            return rc < 0 ? -1 : CONFIG_ENTRY_BROKEN;
         add_header(entry, name, "{{%s}}", secret);
         mem_free_secret(secret);
     }
-    return USABLE;
+    return CONFIG_ENTRY_USABLE;
 }
 
 /* What the entry asks of the transport that we cannot do: better said than passed over. */
@@ -130,21 +124,20 @@ static int check_request(const json_t *request, struct err *err)
         err_set(err, ERR_CONFIG,
                 "request.proxy names a proxy for this provider alone, which is not supported: set "
                 "HTTPS_PROXY and NO_PROXY, or proxy.proxyUrl");
-        return BROKEN;
+        return CONFIG_ENTRY_BROKEN;
     }
     if (json_object_size(json_object_get(request, "tls")) ||
         json_object_size(json_object_get(proxy, "tls"))) {
         err_set(err, ERR_CONFIG,
                 "request.tls asks for certificates of its own, which is not supported: set "
                 "SSL_CERT_FILE");
-        return BROKEN;
+        return CONFIG_ENTRY_BROKEN;
     }
-    return USABLE;
+    return CONFIG_ENTRY_USABLE;
 }
 
-static int fill_address(struct config_entry *entry, const json_t *json, struct err *err)
+int config_entry_address(struct config_entry *entry, const char *text, struct err *err)
 {
-    const char *text = json_string_value(json_object_get(json, "baseUrl"));
     size_t len;
     char *base;
     int rc;
@@ -153,7 +146,7 @@ static int fill_address(struct config_entry *entry, const json_t *json, struct e
         text += strspn(text, " \t\r\n");
     if (!text || !*text) {
         err_set(err, ERR_CONFIG, "it has no baseUrl");
-        return INCOMPLETE;
+        return CONFIG_ENTRY_INCOMPLETE;
     }
     for (len = strlen(text); len && strchr(" \t\r\n/", text[len - 1]); len--)
         ;
@@ -167,13 +160,25 @@ static int fill_address(struct config_entry *entry, const json_t *json, struct e
         err_set(err, ERR_CONFIG, strstr(base, "${")
                                      ? "its baseUrl refers to a variable that is not set"
                                      : "its baseUrl is not an http or https address");
-        return BROKEN;
+        return CONFIG_ENTRY_BROKEN;
     }
     entry->provider.account.base_url = base;
     entry->origins[0] = entry->origin;
     entry->provider.peer.origins = entry->origins;
     entry->provider.peer.origins_count = 1;
-    return USABLE;
+    return CONFIG_ENTRY_USABLE;
+}
+
+void config_entry_key(struct config_entry *entry, const char *key, const char *source)
+{
+    size_t len = strlen(key);
+
+    fingerprint(entry->provider.fingerprint, sizeof(entry->provider.fingerprint),
+                entry->provider.account.base_url, key);
+    if (len >= 12)
+        memcpy(entry->key_tail, key + len - 4, 5);
+    entry->provider.key_tail = entry->key_tail;
+    entry->provider.key_source = arena_text(&entry->arena, source);
 }
 
 static int fill_key(struct config *config, const struct config_load *load,
@@ -181,25 +186,18 @@ static int fill_key(struct config *config, const struct config_load *load,
                     struct err *err)
 {
     int rc = config_key_find(config, load, id, key, err);
-    size_t len;
 
     if (rc == CONFIG_SECRET_NONE)
         err_set(err, ERR_CONFIG, "it has no apiKey");
     if (rc)
-        return rc < 0 ? -1 : rc == CONFIG_SECRET_NONE ? INCOMPLETE : BROKEN;
+        return rc < 0 ? -1 : rc == CONFIG_SECRET_NONE ? CONFIG_ENTRY_INCOMPLETE : CONFIG_ENTRY_BROKEN;
     if (!is_token(key->header)) {
         err_set(err, ERR_CONFIG, "request.auth.headerName is no name of a header");
-        return BROKEN;
+        return CONFIG_ENTRY_BROKEN;
     }
-    len = strlen(key->value);
     add_header(entry, key->header, key->format, key->value);
-    fingerprint(entry->provider.fingerprint, sizeof(entry->provider.fingerprint),
-                entry->provider.account.base_url, key->value);
-    if (len >= 12)
-        memcpy(entry->key_tail, key->value + len - 4, 5);
-    entry->provider.key_tail = entry->key_tail;
-    entry->provider.key_source = arena_text(&entry->arena, key->source);
-    return USABLE;
+    config_entry_key(entry, key->value, key->source);
+    return CONFIG_ENTRY_USABLE;
 }
 
 static int fill_headers(struct config *config, const struct config_load *load,
@@ -215,7 +213,7 @@ static int fill_headers(struct config *config, const struct config_load *load,
     snprintf(place, sizeof(place), "models.providers.%.128s.headers", id);
     rc = add_headers(config, load, entry, json_object_get(json, "headers"),
                      json_object_get(authored, "headers"), place, err);
-    if (rc != USABLE)
+    if (rc != CONFIG_ENTRY_USABLE)
         return rc;
     snprintf(place, sizeof(place), "models.providers.%.128s.request.headers", id);
     return add_headers(config, load, entry, json_object_get(request, "headers"),
@@ -223,50 +221,57 @@ static int fill_headers(struct config *config, const struct config_load *load,
                        err);
 }
 
+const json_t *config_entry_settings(const struct config *config, const struct config_load *load,
+                                    const char *id)
+{
+    const json_t *given = json_object_get(json_object_get(config->given, "settings"), "providers");
+
+    return json_object_get(given ? given
+                                 : json_object_get(config_load_settings(load), "providers"),
+                           id);
+}
+
 static int fill_entry(struct config *config, const struct config_load *load,
                       struct config_entry *entry, const char *id, const json_t *json,
                       struct config_key *key, struct err *err)
 {
     struct provider_account *account = &entry->provider.account;
-    const json_t *settings = json_object_get(json_object_get(config->given, "settings"),
-                                             "providers");
     int rc, address;
 
     if (!json_is_object(json)) {
         err_set(err, ERR_CONFIG, "it is not an object");
-        return BROKEN;
+        return CONFIG_ENTRY_BROKEN;
     }
-    if (!settings)
-        settings = json_object_get(config_load_settings(load), "providers");
     account->id = arena_text(&entry->arena, id);
     account->headers = entry->headers;
     account->models = json_object_get(json, "models");
-    account->settings = json_object_get(settings, id);
+    account->settings = config_entry_settings(config, load, id);
     entry->provider.adapter = &provider_openai;
     entry->provider.peer.secrets = entry->secrets;
-    address = fill_address(entry, json, err);
-    if (address != USABLE)
+    account->signed_in = 1;
+    address = config_entry_address(entry, json_string_value(json_object_get(json, "baseUrl")), err);
+    if (address != CONFIG_ENTRY_USABLE)
         return address;
     rc = check_request(json_object_get(json, "request"), err);
-    if (rc == USABLE)
+    if (rc == CONFIG_ENTRY_USABLE)
         rc = fill_key(config, load, entry, id, key, err);
-    if (rc == USABLE)
+    if (rc == CONFIG_ENTRY_USABLE)
         rc = fill_headers(config, load, entry, id, json, err);
     return entry->arena.failed ? err_nomem(err) : rc;
 }
 
-static int add_problem(struct config_load *load, const char *id, const json_t *json,
-                       const struct config_key *key, int is_incomplete, const struct err *why,
+int config_problem_add(struct config_load *load, const char *id, const char *base,
+                       const char *key_source, int is_incomplete, const struct err *why,
                        struct err *err)
 {
-    struct config_problem *problem = &load->problems[load->problems_count++];
-    const char *base = json_string_value(json_object_get(json, "baseUrl"));
+    struct config_problem *problem = &load->problems[load->problems_count];
 
+    if (load->problems_count == CONFIG_ENTRIES_MAX)
+        return err_set(err, ERR_CONFIG, "more than %d providers", CONFIG_ENTRIES_MAX);
+    load->problems_count++;
     problem->id = arena_text(&load->arena, id);
     problem->base_url = arena_text(&load->arena, base);
-    problem->key_source = *key->source && json_object_get(json, "apiKey")
-                              ? arena_text(&load->arena, key->source)
-                              : NULL;
+    problem->key_source = arena_text(&load->arena, key_source);
     problem->reason = arena_text(&load->arena, why->text);
     problem->is_incomplete = is_incomplete;
     return load->arena.failed ? err_nomem(err) : 0;
@@ -289,8 +294,11 @@ static int load_entry(struct config *config, struct config_load *load, const cha
         *err = why;
         goto out;
     }
-    if (rc != USABLE) {
-        rc = add_problem(load, id, json, key, rc == INCOMPLETE, &why, err);
+    if (rc != CONFIG_ENTRY_USABLE) {
+        rc = config_problem_add(load, id, json_string_value(json_object_get(json, "baseUrl")),
+                                *key->source && json_object_get(json, "apiKey") ? key->source
+                                                                                : NULL,
+                                rc == CONFIG_ENTRY_INCOMPLETE, &why, err);
         goto out;
     }
     load->entries[load->entries_count++] = entry;
@@ -299,7 +307,7 @@ out:
     if (key)
         mem_free_secret(key->value);
     mem_free(key);
-    entry_free(entry);
+    config_entry_free(entry);
     return rc;
 }
 
@@ -335,6 +343,8 @@ int config_providers_load(struct config *config, struct config_load *load, struc
     json_object_foreach((json_t *)all, id, json)
         if (load_entry(config, load, id, json, err))
             return -1;
+    if (config_builtin_load(config, load, err))
+        return -1;
     if (load->entries_count)
         qsort(load->entries, load->entries_count, sizeof(*load->entries), by_id);
     if (load->problems_count)

@@ -8,6 +8,7 @@
 #include "engine/engine_private.h"
 
 #include "base/crash.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/words.h"
 
@@ -122,7 +123,7 @@ void job_free(struct job *job)
     turn_free(job);
     turn_keep_drop(job);
     receipts_drop(job);
-    mem_wipe_json(job->secrets);
+    json_wipe(job->secrets);
     json_decref(job->secrets);
     ledger_job_free(job->row);
     mem_free(job);

@@ -7,6 +7,11 @@ static const struct provider *const providers[] = {
     &provider_openai,
 };
 
+const struct provider *provider_at(size_t index)
+{
+    return index < sizeof(providers) / sizeof(*providers) ? providers[index] : NULL;
+}
+
 const struct provider *provider_by_name(const char *name)
 {
     for (size_t i = 0; name && i < sizeof(providers) / sizeof(*providers); i++)

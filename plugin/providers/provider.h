@@ -173,7 +173,8 @@ struct provider {
 
 extern const struct provider provider_openai;
 
-/* The adapter of an account; today all accounts are OpenAI-compatible. */
+/* By index, NULL past the end; by its name, NULL when there is none. */
+const struct provider *provider_at(size_t index);
 const struct provider *provider_by_name(const char *name);
 
 #endif

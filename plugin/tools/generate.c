@@ -1,6 +1,6 @@
 /*
- * generate.c - generate_image and generate_video: arguments to an order. What differs between the two
- * is which arguments name files, and which model is the default.
+ * generate.c - the tools that make something: arguments to an order. What differs between them is which
+ * arguments name files, which default model is meant, and what is asked of a provider.
  */
 #include "tools/tool.h"
 
@@ -11,20 +11,64 @@
 #include <string.h>
 
 static const char *const image_files[] = {"reference_images", NULL};
-static const char *const video_files[] = {"first_frame", "last_frame", "reference_images", NULL};
+static const char *const edit_files[] = {"image", "reference_images", NULL};
+static const char *const video_files[] = {"first_frame", "last_frame", "reference_images", "video",
+                                          "audio", NULL};
+static const char *const replace_files[] = {"character_image", "motion_video", NULL};
 
-static int is_video(const struct call *call)
+static int has(const struct call *call, const char *name)
 {
-    return call->tool == &tool_generate_video;
+    const json_t *value = json_object_get(call->args, name);
+
+    return json_is_array(value) ? json_array_size(value) > 0 : value != NULL;
+}
+
+static const char *word_of(const struct call *call, const char *name, const char *otherwise)
+{
+    const char *word = json_string_value(json_object_get(call->args, name));
+
+    return word ? word : otherwise;
+}
+
+/* What "auto" comes to, by what is given. */
+static const char *video_mode(const struct call *call)
+{
+    const char *mode = word_of(call, "mode", "auto");
+
+    if (strcmp(mode, "auto") != 0)
+        return mode;
+    if (has(call, "audio"))
+        return "lip_sync";
+    if (has(call, "video"))
+        return has(call, "first_frame") ? "animate" : "extend";
+    if (has(call, "first_frame") || has(call, "last_frame"))
+        return "image";
+    return has(call, "reference_images") ? "reference" : "text";
+}
+
+/* What a provider must be able to do for this call, in the words of provider.can. */
+static void needed(const struct call *call, char *ret_what, size_t size)
+{
+    const char *detail = NULL;
+
+    if (call->tool == &tool_generate_image)
+        detail = has(call, "reference_images") ? "reference" : NULL;
+    else if (call->tool == &tool_generate_video)
+        detail = video_mode(call);
+    else if (call->tool == &tool_edit_image)
+        detail = word_of(call, "operation", "edit");
+    else
+        detail = word_of(call, "mode", "full_scene");
+    snprintf(ret_what, size, "%s%s%s", call->tool->name, detail ? "/" : "", detail ? detail : "");
 }
 
 /* Which of the configured models a call is about. */
 static enum config_model kind_of(const struct call *call)
 {
-    if (is_video(call))
+    if (call->tool == &tool_generate_video || call->tool == &tool_character_replace)
         return CONFIG_MODEL_VIDEO;
-    return json_array_size(json_object_get(call->args, "reference_images")) ? CONFIG_MODEL_EDIT
-                                                                            : CONFIG_MODEL_IMAGE;
+    return call->tool == &tool_edit_image || has(call, "reference_images") ? CONFIG_MODEL_EDIT
+                                                                           : CONFIG_MODEL_IMAGE;
 }
 
 /* What the user should know about how the provider was found. */
@@ -33,8 +77,10 @@ static void note_choice(struct call *call, const struct config_provider *provide
 {
     char *text;
 
-    if (strcmp(how, "first") == 0 && config_provider_at(call_config(call), 1)) {
-        text = words_text(call->language, "first_provider", NULL);
+    if ((strcmp(how, "first") == 0 && config_provider_at(call_config(call), 1)) ||
+        strcmp(how, "able") == 0) {
+        text = words_text(call->language,
+                          strcmp(how, "first") == 0 ? "first_provider" : "able_provider", NULL);
         json_array_append_new(call->notes,
                               json_pack("{s:s, s:n, s:s, s:s}", "field", "provider", "asked",
                                         "used", provider->account.id, "why", text ? text : how));
@@ -57,37 +103,71 @@ static int nothing_is_configured(const struct config *config)
     return !config_provider_at(config, 0);
 }
 
+/* How to set a service up, in the user's language; err stays as it is without memory. */
+static void tell_setup(const struct call *call, const char *key, struct err *err)
+{
+    json_t *values = json_pack("{s:s}", "file", config_file(call_config(call)));
+    char *text = words_text(call->language, key, values);
+
+    json_decref(values);
+    if (text)
+        err_set(err, ERR_CONFIG, "%s", text);
+    mem_free(text);
+}
+
+/* The first that makes such things at all, those that are signed in before the others. */
+static const struct config_provider *first_able(const struct call *call, const char *what)
+{
+    const struct config_provider *provider;
+
+    for (int signed_in = 1; signed_in >= 0; signed_in--)
+        for (size_t i = 0; (provider = config_provider_at(call_config(call), i)); i++)
+            if (provider->account.signed_in == signed_in &&
+                provider->adapter->can(&provider->account, what))
+                return provider;
+    return NULL;
+}
+
+static void tell_why_not(struct call *call, const char *wanted, const struct err *broken,
+                         struct err *err)
+{
+    char key[80];
+
+    snprintf(key, sizeof(key), "setup.%.60s", wanted ? wanted : "");
+    if (broken)
+        *err = *broken;
+    else if (wanted && config_provider_is_builtin(wanted))
+        tell_setup(call, key, err);
+    else if (err->kind == ERR_CONFIG && nothing_is_configured(call_config(call)))
+        tell_setup(call, "setup", err);
+}
+
 static const struct config_provider *choose(struct call *call, struct err *err)
 {
     struct config *config = call_config(call);
+    const char *wanted = json_string_value(json_object_get(call->args, "provider"));
     const struct config_provider *provider;
+    const struct config_provider *able = NULL;
     const char *how;
     struct err broken;
     int is_broken = config_refresh(config, &broken) != 0;
-    char *text;
-    json_t *values;
+    char what[64];
 
-    provider = config_provider_choose_for(
-        config, kind_of(call), json_string_value(json_object_get(call->args, "provider")), &how,
-        err);
-    if (provider) {
-        note_choice(call, provider, how, is_broken ? &broken : NULL);
-        return provider;
-    }
-    if (is_broken) {
-        *err = broken;
+    needed(call, what, sizeof(what));
+    provider = config_provider_choose_for(config, kind_of(call), wanted, &how, err);
+    if (!provider) {
+        tell_why_not(call, wanted, is_broken ? &broken : NULL, err);
         return NULL;
     }
-    if (err->kind == ERR_CONFIG && nothing_is_configured(config)) {
-        /* Nothing is configured: say how to, in the user's language. */
-        values = json_pack("{s:s}", "file", config_file(config));
-        text = words_text(call->language, "setup", values);
-        json_decref(values);
-        if (text)
-            err_set(err, ERR_CONFIG, "%s", text);
-        mem_free(text);
+    /* Who was named in the call answers for itself; a mere default gives way. */
+    if (strcmp(how, "argument") != 0 && !provider->adapter->can(&provider->account, what))
+        able = first_able(call, what);
+    if (able) {
+        provider = able;
+        how = "able";
     }
-    return NULL;
+    note_choice(call, provider, how, is_broken ? &broken : NULL);
+    return provider;
 }
 
 /* `extra` travels as text, so that every model's tool calling can express it. */
@@ -245,10 +325,27 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
     json_decref(args);
 }
 
-static void run(struct call *call)
+static void run_image(struct call *call)
 {
-    inputs_resolve(call, is_video(call) ? video_files : image_files, inputs_ready);
+    inputs_resolve(call, image_files, inputs_ready);
 }
 
-const struct tool tool_generate_image = {"generate_image", run};
-const struct tool tool_generate_video = {"generate_video", run};
+static void run_edit(struct call *call)
+{
+    inputs_resolve(call, edit_files, inputs_ready);
+}
+
+static void run_video(struct call *call)
+{
+    inputs_resolve(call, video_files, inputs_ready);
+}
+
+static void run_replace(struct call *call)
+{
+    inputs_resolve(call, replace_files, inputs_ready);
+}
+
+const struct tool tool_generate_image = {"generate_image", run_image};
+const struct tool tool_edit_image = {"edit_image", run_edit};
+const struct tool tool_generate_video = {"generate_video", run_video};
+const struct tool tool_character_replace = {"character_replace", run_replace};

@@ -49,6 +49,11 @@ static const char *field_name(const struct resolving *it)
     return it->fields[it->field];
 }
 
+static int is_video_field(const struct resolving *it)
+{
+    return strcmp(field_name(it), "video") == 0 || strcmp(field_name(it), "motion_video") == 0;
+}
+
 /* Puts the resolved value in the place of its text. */
 static int put(struct resolving *it, json_t *value)
 {
@@ -70,6 +75,10 @@ static int put_file(struct resolving *it, const char *path, struct err *err)
             memcpy(err->field, field_name(it), strlen(field_name(it)) + 1);
         return -1;
     }
+    if (input.facts.kind != (is_video_field(it) ? MEDIA_VIDEO : MEDIA_IMAGE) &&
+        strcmp(field_name(it), "audio") != 0)
+        return err_field(err, field_name(it), "%s must be a %s; this is %s: %s", field_name(it),
+                         is_video_field(it) ? "video" : "picture", input.facts.mime, path);
     value = json_pack("{s:s, s:s, s:i, s:i, s:f, s:I, s:s}", "path", input.path, "mime",
                       input.facts.mime, "width", (int)input.facts.width, "height",
                       (int)input.facts.height, "seconds", (double)input.facts.duration_ms / 1000.0,
@@ -104,7 +113,8 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
     }
     if (!file) {
         if (strcasecmp(wanted, "last") == 0)
-            err_field(&why, field_name(it), "there is no picture in this conversation yet");
+            err_field(&why, field_name(it), "there is no %s in this conversation yet",
+                      is_video_field(it) ? "video" : "picture");
         else
             err_field(&why, field_name(it), "there is no file \"%.40s\" in this conversation",
                       wanted);
@@ -143,7 +153,7 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
         return put_file(it, text, err);
     if (strcasecmp(text, "last") == 0) {
         query.conversation = it->call->conversation ? it->call->conversation : "";
-        query.kind = "image";
+        query.kind = is_video_field(it) ? "video" : "image";
         query.with_files = 1;
     } else if (is_handle(text)) {
         query.file = text;

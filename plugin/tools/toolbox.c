@@ -14,7 +14,9 @@
 
 static const struct tool *const all_tools[] = {
     &tool_generate_image,
+    &tool_edit_image,
     &tool_generate_video,
+    &tool_character_replace,
     &tool_poll,
     &tool_list_models,
     &tool_account,

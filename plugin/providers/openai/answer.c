@@ -72,7 +72,7 @@ static enum openai_state state_of(const struct reader *reader, const char *word)
 
 static int is_ignored(const struct reader *reader, const char *key)
 {
-    return openai_list_within(json_object_get(reader->reading, "ignored"), key);
+    return json_list_within(json_object_get(reader->reading, "ignored"), key);
 }
 
 /* State words from the outside in; `lists`: inside lists, too. */
@@ -89,7 +89,7 @@ static void find_states(struct reader *reader, const json_t *value, int lists)
 
         if (reader->states_count >= STATES_MAX)
             return;
-        word = openai_word(reader->turn->arena, found);
+        word = json_word(reader->turn->arena, found);
         /* A number is a state only for those whose dialect names it. */
         if (!word || !*word ||
             (!json_is_string(found) && state_of(reader, word) == STATE_STRANGE))
@@ -153,7 +153,7 @@ static int find_id(struct reader *reader, const json_t *value, const char *list)
 
             if (numbers ? !json_is_integer(found) : !json_is_string(found))
                 continue;
-            id = openai_word(reader->turn->arena, found);
+            id = json_word(reader->turn->arena, found);
             if (!id || !usable_id(id))
                 continue;
             reader->out->job = id;
@@ -204,8 +204,8 @@ static void find_poll_url(struct reader *reader, const json_t *value)
     json_t *item;
 
     json_array_foreach((json_t *)keys, index, item)
-        if (!reader->out->poll_url && *openai_text(value, json_string_value(item)))
-            take_poll_url(reader, openai_text(value, json_string_value(item)));
+        if (!reader->out->poll_url && *json_text(value, json_string_value(item)))
+            take_poll_url(reader, json_text(value, json_string_value(item)));
     item = json_object_get(json_object_get(value, "urls"), "get");
     if (!reader->out->poll_url && json_string_length(item))
         take_poll_url(reader, json_string_value(item));
@@ -314,7 +314,7 @@ int openai_read(const struct provider_turn *turn, const json_t *catalog,
     memset(out, 0, sizeof(*out));
     out->progress = -1;
     out->cost = -1;
-    collect.video = strcmp(openai_text(turn->request, "kind"), "video") == 0;
+    collect.video = strcmp(json_text(turn->request, "kind"), "video") == 0;
     reader.video = collect.video;
     out->body = openai_body_parse(turn->reply, &json, &out->partial);
     if (out->body == BODY_NOMEM)

@@ -46,7 +46,7 @@ static json_t *parse(const char *text, size_t len, int *ret_nomem)
     /* Numbers past 64 bits are no reason to lose an answer. */
     if (!json && json_error_code(&error) == json_error_numeric_overflow)
         json = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-    if (!json && openai_is_nomem(&error))
+    if (!json && json_is_nomem(&error))
         *ret_nomem = 1;
     return json;
 }
@@ -148,7 +148,7 @@ static void add_words(struct events *events, const json_t *event)
     json_t *choice;
 
     json_array_foreach(json_object_get(event, "choices"), index, choice) {
-        const char *text = openai_text(json_object_get(choice, "delta"), "content");
+        const char *text = json_text(json_object_get(choice, "delta"), "content");
 
         if (buf_text(&events->words, text) == -1)
             events->nomem = 1;
@@ -176,12 +176,12 @@ static void one_event(struct events *events, const char *data, size_t len)
         events->broken |= *data == '{';
         return;
     }
-    type = openai_text(event, "type");
+    type = json_text(event, "type");
     type_len = strlen(type);
     if (says_error(event)) {
         json_decref(events->error);
         events->error = json_incref(event);
-    } else if (openai_find(type, type_len, "partial")) {
+    } else if (json_find_word(type, type_len, "partial")) {
         /* a picture on its way */
     } else if (type_len >= 9 && strcasecmp(type + type_len - 9, "completed") == 0) {
         if (json_array_append(events->ends, event))

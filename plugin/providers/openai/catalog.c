@@ -44,14 +44,14 @@ const json_t *openai_catalog_model(const json_t *catalog, const char *name, cons
     if (slash)
         name = slash + 1;
     json_array_foreach(json_object_get(catalog, "models"), index, entry) {
-        const char *known = openai_text(entry, "name");
+        const char *known = json_text(entry, "name");
 
-        if (strcmp(openai_text(entry, "kind"), kind) != 0)
+        if (strcmp(json_text(entry, "kind"), kind) != 0)
             continue;
         if (strcmp(known, "*") == 0)
             any = entry;
         else if (strcasecmp(known, name) == 0 || is_dated(name, known) ||
-                 openai_list_has(json_object_get(entry, "aliases"), name))
+                 json_list_has(json_object_get(entry, "aliases"), name))
             return entry;
     }
     return any;
@@ -65,11 +65,11 @@ const char *openai_catalog_kind(const json_t *catalog, const char *model)
     json_t *entry;
 
     json_array_foreach(json_object_get(catalog, "models"), index, entry)
-        if (strcasecmp(openai_text(entry, "name"), slash ? slash + 1 : model) == 0)
-            return strcmp(openai_text(entry, "kind"), "video") == 0 ? "video" : "image";
-    if (openai_list_within(json_object_get(hints, "video"), model))
+        if (strcasecmp(json_text(entry, "name"), slash ? slash + 1 : model) == 0)
+            return strcmp(json_text(entry, "kind"), "video") == 0 ? "video" : "image";
+    if (json_list_within(json_object_get(hints, "video"), model))
         return "video";
-    if (openai_list_within(json_object_get(hints, "image"), model))
+    if (json_list_within(json_object_get(hints, "image"), model))
         return "image";
     return NULL;
 }
@@ -79,9 +79,9 @@ const char *openai_account_model(const json_t *row)
     const char *name = json_string_value(row);
 
     if (!name)
-        name = openai_text(row, "id");
+        name = json_text(row, "id");
     if (!*name)
-        name = openai_text(row, "name");
+        name = json_text(row, "name");
     return *name ? name : NULL;
 }
 
@@ -92,7 +92,7 @@ json_t *openai_catalog_wire(const json_t *catalog, const struct provider_account
     const json_t *dialect = json_object_get(account->settings, "dialect");
     const json_t *own = NULL;
     const json_t *start;
-    const char *family = openai_text(account->settings, "video_family");
+    const char *family = json_text(account->settings, "video_family");
     const char *host;
     json_t *value;
     json_t *wire;
@@ -101,9 +101,9 @@ json_t *openai_catalog_wire(const json_t *catalog, const struct provider_account
         if (openai_url_host_is(account->base_url, host))
             own = value;
     if (!*family)
-        family = openai_text(own, "video_family");
+        family = json_text(own, "video_family");
     if (!*family)
-        family = openai_text(entry, "family");
+        family = json_text(entry, "family");
     if (!*family)
         family = "A";
     if (strcmp(kind, "image") == 0) {
@@ -115,7 +115,7 @@ json_t *openai_catalog_wire(const json_t *catalog, const struct provider_account
             start = json_object_get(families, "A");
         own = json_object_get(own, "video_wire");
     }
-    wire = openai_copy(start);
+    wire = json_whole_copy(start);
     if (!wire || (json_is_object(own) && json_object_update(wire, (json_t *)own)) ||
         (json_is_object(dialect) && json_object_update(wire, (json_t *)dialect))) {
         json_decref(wire);
@@ -145,10 +145,10 @@ static json_t *describe(const json_t *catalog, const json_t *entry, const char *
         failed |= json_object_set(row, "typical_ms", value);
     for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++)
         if ((value = json_object_get(entry, copied[i])))
-            failed |= json_object_set_new(row, copied[i], openai_copy(value));
+            failed |= json_object_set_new(row, copied[i], json_whole_copy(value));
     for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
         if ((value = json_object_get(entry, limits[i])))
-            failed |= json_object_set_new(bounds, limits[i], openai_copy(value));
+            failed |= json_object_set_new(bounds, limits[i], json_whole_copy(value));
     failed |= json_object_set_new(row, "limits", bounds);
     if (!failed)
         return row;
@@ -162,7 +162,7 @@ static int listed(const json_t *rows, const char *name)
     json_t *row;
 
     json_array_foreach((json_t *)rows, index, row)
-        if (strcasecmp(openai_text(row, "name"), name) == 0)
+        if (strcasecmp(json_text(row, "name"), name) == 0)
             return 1;
     return 0;
 }
@@ -185,10 +185,10 @@ json_t *openai_catalog_models(const struct provider_account *account)
                 rows, describe(catalog, openai_catalog_model(catalog, name, kind), name, kind, 1));
     }
     json_array_foreach(json_object_get(catalog, "models"), index, row) {
-        name = openai_text(row, "name");
+        name = json_text(row, "name");
         if (strcmp(name, "*") != 0 && !listed(rows, name))
             failed |= json_array_append_new(
-                rows, describe(catalog, row, name, openai_text(row, "kind"), 0));
+                rows, describe(catalog, row, name, json_text(row, "kind"), 0));
     }
     json_decref(catalog);
     if (!failed)

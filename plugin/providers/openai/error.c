@@ -94,7 +94,7 @@ char *openai_error_clean(struct arena *arena, const char *text, size_t len)
 static const char *first_of(struct arena *arena, const json_t *object, const char *const *keys)
 {
     for (; *keys; keys++) {
-        const char *text = openai_word(arena, json_object_get(object, *keys));
+        const char *text = json_word(arena, json_object_get(object, *keys));
 
         if (text && *text)
             return text;
@@ -131,7 +131,7 @@ static int read_error(struct arena *arena, const json_t *error, struct words *wo
         return *words->text || (*words->code && strcmp(words->code, "0") != 0);
     }
     if (json_string_length(error)) {
-        words->text = openai_word(arena, error);
+        words->text = json_word(arena, error);
         return words->text != NULL;
     }
     return 0;
@@ -149,11 +149,11 @@ static int find_plain(struct arena *arena, const json_t *object, int wide, struc
         if (read_error(arena, json_object_get(object, keys[i]), words)) {
             fill_blanks(words);
             if (!*words->code && json_is_string(code))
-                words->code = openai_word(arena, code);
+                words->code = json_word(arena, code);
             fill_blanks(words);
             return 1;
         }
-    if (openai_int(base, "status_code", 0) != 0)
+    if (json_int(base, "status_code", 0) != 0)
         return read_error(arena, base, words);
     return 0;
 }
@@ -209,8 +209,8 @@ static int of_kind(const json_t *lists, const char *kind, const struct words *wo
     const json_t *list = json_object_get(lists, kind);
     const json_t *codes = json_object_get(list, "codes");
 
-    return openai_list_within(codes, words->code) || openai_list_within(codes, words->type) ||
-           openai_list_within(json_object_get(list, "texts"), words->text);
+    return json_list_within(codes, words->code) || json_list_within(codes, words->type) ||
+           json_list_within(json_object_get(list, "texts"), words->text);
 }
 
 /* ERR_NONE when the words tell nothing. */
@@ -221,7 +221,7 @@ static enum err_kind kind_of_words(const json_t *catalog, const struct words *wo
     const json_t *lists = json_object_get(catalog, "error_words");
 
     /* "Unknown parameter: 'moderation'" is about the parameter. */
-    if (openai_list_within(json_object_get(json_object_get(lists, "invalid"), "codes"),
+    if (json_list_within(json_object_get(json_object_get(lists, "invalid"), "codes"),
                            words->code))
         return of_kind(lists, "moderated", &(struct words){.code = "", .type = "",
                                                            .text = words->text, .param = ""})
@@ -265,7 +265,7 @@ static const char *page_words(struct arena *arena, const struct http_reply *repl
 
     if (len > 4096)
         len = 4096;
-    if (!openai_find(text, len, "<html") && !openai_find(text, len, "<!doctype"))
+    if (!json_find_word(text, len, "<html") && !json_find_word(text, len, "<!doctype"))
         return arena_text_n(arena, text, len);
     out = arena_alloc(arena, len + 1);
     for (size_t i = 0; out && i < len; i++) {

@@ -137,7 +137,7 @@ static int is_input(const struct openai_collect *collect, const char *url)
     json_t *input;
 
     json_array_foreach(json_object_get(collect->turn->request, "inputs"), index, input)
-        if (strcmp(openai_text(input, "url"), url) == 0)
+        if (strcmp(json_text(input, "url"), url) == 0)
             return 1;
     return 0;
 }
@@ -176,9 +176,9 @@ int openai_take_url(struct openai_collect *collect, const char *text, size_t len
 
 static int is_ignored(const struct openai_collect *collect, const char *key)
 {
-    return openai_list_within(json_object_get(collect->reading, "ignored"), key) ||
+    return json_list_within(json_object_get(collect->reading, "ignored"), key) ||
            (collect->video &&
-            openai_list_within(json_object_get(collect->reading, "ignored_in_video"), key));
+            json_list_within(json_object_get(collect->reading, "ignored_in_video"), key));
 }
 
 static const char *mime_of(const json_t *object)
@@ -187,8 +187,8 @@ static const char *mime_of(const json_t *object)
                                        "output_format"};
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-        if (*openai_text(object, keys[i]))
-            return openai_text(object, keys[i]);
+        if (*json_text(object, keys[i]))
+            return json_text(object, keys[i]);
     return NULL;
 }
 
@@ -252,7 +252,7 @@ static void walk_object(struct openai_collect *collect, const json_t *object)
     json_t *value;
 
     json_object_foreach((json_t *)object, key, value)
-        if (openai_list_has(vessels, key) && !is_ignored(collect, key)) {
+        if (json_list_has(vessels, key) && !is_ignored(collect, key)) {
             if (json_is_string(value))
                 take_text(collect, value, PLACE_VESSEL, mime_of(object));
             else
@@ -262,7 +262,7 @@ static void walk_object(struct openai_collect *collect, const json_t *object)
         take_own(collect, object, "urls", PLACE_URL))
         return;
     json_object_foreach((json_t *)object, key, value)
-        if (!openai_list_has(vessels, key) && !is_ignored(collect, key))
+        if (!json_list_has(vessels, key) && !is_ignored(collect, key))
             walk(collect, value, PLACE_OTHER);
 }
 

@@ -155,7 +155,7 @@ static void done(struct machine *machine, const struct openai_reading *reading)
 static void done_with_content(struct machine *machine, const char *job)
 {
     const struct provider_turn *turn = machine->turn;
-    const char *path = openai_text(json_object_get(turn->request, "wire"), "content");
+    const char *path = json_text(json_object_get(turn->request, "wire"), "content");
     struct openai_reading reading = {.results_count = 1};
     struct provider_step *step = machine->step;
 
@@ -187,7 +187,7 @@ static int keep(struct machine *machine, const struct openai_reading *reading)
         step->currency = "USD";
     }
     step->progress = reading->progress;
-    if (reading->state == STATE_STRANGE && strcmp(openai_text(flow, "word"), reading->word) != 0) {
+    if (reading->state == STATE_STRANGE && strcmp(json_text(flow, "word"), reading->word) != 0) {
         step->unknown_word = reading->word;
         if (set(flow, "word", json_string(reading->word)))
             return -1;
@@ -210,7 +210,7 @@ static int can_ask(const struct machine *machine, const struct openai_reading *r
 {
     const json_t *wire = json_object_get(machine->turn->request, "wire");
 
-    return reading->poll_url || (reading->job && *openai_text(wire, "poll"));
+    return reading->poll_url || (reading->job && *json_text(wire, "poll"));
 }
 
 static void begin_waiting(struct machine *machine, const struct openai_reading *reading)
@@ -397,7 +397,7 @@ static void poll_told(struct machine *machine)
     } else if (reading.results_count) {
         done(machine, &reading);
     } else if (reading.state == STATE_DONE) {
-        done_with_content(machine, openai_text(machine->turn->flow, "job"));
+        done_with_content(machine, json_text(machine->turn->flow, "job"));
     } else if (reading.error.kind == ERR_RATE_LIMITED || reading.error.kind == ERR_UNAVAILABLE) {
         step->error = reading.error;
         fail_for_now(machine, "wait");
@@ -450,23 +450,23 @@ static void repeat(struct machine *machine, const char *at)
 
     if (strcmp(at, "done") != 0) {
         step->kind = strcmp(at, "unknown") == 0 ? STEP_UNKNOWN : STEP_FAIL;
-        err_set(&step->error, err_kind_by_name(openai_text(flow, "kind")), "%s",
-                openai_text(flow, "text"));
-        snprintf(step->error.field, sizeof(step->error.field), "%s", openai_text(flow, "field"));
+        err_set(&step->error, err_kind_by_name(json_text(flow, "kind")), "%s",
+                json_text(flow, "text"));
+        snprintf(step->error.field, sizeof(step->error.field), "%s", json_text(flow, "field"));
         return;
     }
     step->kind = STEP_DONE;
     json_array_foreach(json_object_get(flow, "results"), index, row) {
-        struct provider_result result = {.blob = (int)openai_int(row, "blob", -1)};
+        struct provider_result result = {.blob = (int)json_int(row, "blob", -1)};
 
         if (index >= LIMIT_FILES)
             break;
-        if (*openai_text(row, "url"))
-            result.url = arena_text(arena, openai_text(row, "url"));
-        if (*openai_text(row, "base64"))
-            result.base64 = arena_text(arena, openai_text(row, "base64"));
-        if (*openai_text(row, "mime"))
-            result.mime_hint = arena_text(arena, openai_text(row, "mime"));
+        if (*json_text(row, "url"))
+            result.url = arena_text(arena, json_text(row, "url"));
+        if (*json_text(row, "base64"))
+            result.base64 = arena_text(arena, json_text(row, "base64"));
+        if (*json_text(row, "mime"))
+            result.mime_hint = arena_text(arena, json_text(row, "mime"));
         result.auth = json_is_true(json_object_get(row, "auth"));
         step->results[step->results_count++] = result;
     }
@@ -481,8 +481,8 @@ static void add_known(struct machine *machine)
     const json_t *flow = machine->turn->flow;
     const json_t *cost = json_object_get(flow, "cost");
 
-    if (!step->provider_job && *openai_text(flow, "job"))
-        step->provider_job = arena_text(machine->turn->arena, openai_text(flow, "job"));
+    if (!step->provider_job && *json_text(flow, "job"))
+        step->provider_job = arena_text(machine->turn->arena, json_text(flow, "job"));
     if (json_is_number(cost)) {
         step->cost = json_number_value(cost);
         step->currency = "USD";
@@ -491,7 +491,7 @@ static void add_known(struct machine *machine)
 
 static void next(struct provider_turn *turn, struct provider_step *ret_step)
 {
-    const char *at = openai_text(turn->flow, "at");
+    const char *at = json_text(turn->flow, "at");
     struct machine machine = {.turn = turn, .step = ret_step, .reply = turn->reply};
     json_t *catalog = NULL;
 
@@ -537,8 +537,22 @@ static int cancel(struct provider_turn *turn, struct http_request *ret_request)
     return -1;
 }
 
+static int can(const struct provider_account *account, const char *what)
+{
+    static const char *const all[] = {"generate_image",      "generate_image/reference",
+                                      "edit_image/edit",     "generate_video/text",
+                                      "generate_video/image", "generate_video/reference"};
+
+    (void)account;
+    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (strcmp(all[i], what) == 0)
+            return 1;
+    return 0;
+}
+
 const struct provider provider_openai = {
     .name = "openai",
+    .can = can,
     .plan = openai_plan,
     .next = next,
     .cancel = cancel,

@@ -13,6 +13,7 @@
 #define OPENAI_OPENAI_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "providers/provider.h"
 
 /* catalog.c */
@@ -34,16 +35,6 @@ const char *openai_catalog_kind(const json_t *catalog, const char *model);
 const char *openai_account_model(const json_t *row);
 
 json_t *openai_catalog_models(const struct provider_account *account);
-
-/* json.c: small helpers; texts compare without regard to case */
-const char *openai_text(const json_t *object, const char *key); /* "" when it is no text */
-int64_t openai_int(const json_t *object, const char *key, int64_t otherwise);
-int openai_list_has(const json_t *list, const char *text);
-int openai_list_within(const json_t *list, const char *text); /* one of the list is inside text */
-const char *openai_find(const char *text, size_t len, const char *word); /* NULL: not there */
-char *openai_word(struct arena *arena, const json_t *value); /* text or number as text, or NULL */
-json_t *openai_copy(const json_t *value); /* deep and whole, or NULL */
-int openai_is_nomem(const json_error_t *error); /* of a text that could not be loaded */
 
 /* url.c */
 

@@ -34,8 +34,8 @@ int openai_knows(const struct openai_planner *planner, const char *field)
 {
     const json_t *fields = json_object_get(planner->entry, "fields");
 
-    return openai_list_has(fields, "*") || openai_list_has(fields, field) ||
-           openai_list_has(json_object_get(planner->wire, "fields"), field);
+    return json_list_has(fields, "*") || json_list_has(fields, field) ||
+           json_list_has(json_object_get(planner->wire, "fields"), field);
 }
 
 void openai_pass(struct openai_planner *planner, const char *arg, const char *field)
@@ -45,7 +45,7 @@ void openai_pass(struct openai_planner *planner, const char *arg, const char *fi
     if (!value || json_is_null(value))
         return;
     if (openai_knows(planner, arg) && *field)
-        openai_put(planner, field, openai_copy(value));
+        openai_put(planner, field, json_whole_copy(value));
     else
         openai_note(planner, arg, json_null(), "this model has no such setting");
 }
@@ -138,18 +138,18 @@ int openai_add_input(struct openai_planner *planner, const char *field, const js
                      const char *role)
 {
     const json_t *mimes = json_object_get(planner->entry, "reference_mimes");
-    const char *path = openai_text(file, "path");
-    const char *url = openai_text(file, "url");
-    const char *mime = openai_text(file, "mime");
+    const char *path = json_text(file, "path");
+    const char *url = json_text(file, "url");
+    const char *mime = json_text(file, "mime");
     const char *bound = strcmp(role, "mask") == 0 ? "mask_bytes_max" : "reference_bytes_max";
-    int64_t bytes = openai_int(file, "bytes", 0);
-    int64_t bytes_max = openai_int(planner->entry, bound, LIMIT_INPUT_BYTES);
+    int64_t bytes = json_int(file, "bytes", 0);
+    int64_t bytes_max = json_int(planner->entry, bound, LIMIT_INPUT_BYTES);
     json_t *row;
     char allowed[200];
 
     if (!*path && !*url)
         return err_field(planner->err, field, "%s: neither a file nor an address", field);
-    if (*path && *mime && mimes && !openai_list_has(mimes, mime)) {
+    if (*path && *mime && mimes && !json_list_has(mimes, mime)) {
         openai_join_list(mimes, allowed, sizeof(allowed));
         return err_field(planner->err, field, "%s is %s; %s takes %s", field, mime, planner->model,
                          allowed);
@@ -175,17 +175,17 @@ static int choose_model(struct openai_planner *planner, const json_t *catalog)
     const json_t *settings = planner->account->settings;
     const json_t *defaults = json_object_get(catalog, "defaults");
     const char *slot = strcmp(planner->kind, "video") == 0 ? "video" : planner->edit ? "edit" : "image";
-    const char *model = openai_text(planner->args, "model");
+    const char *model = json_text(planner->args, "model");
     const char *name;
     size_t index;
     json_t *row;
 
     if (!*model && strcmp(slot, "video") == 0)
-        model = openai_text(settings, "video_model");
+        model = json_text(settings, "video_model");
     if (!*model && planner->edit)
-        model = openai_text(settings, "edit_model");
+        model = json_text(settings, "edit_model");
     if (!*model && strcmp(slot, "video") != 0)
-        model = openai_text(settings, "image_model");
+        model = json_text(settings, "image_model");
     if (!*model) {
         json_array_foreach((json_t *)planner->account->models, index, row) {
             const char *kind;
@@ -198,12 +198,12 @@ static int choose_model(struct openai_planner *planner, const json_t *catalog)
             }
         }
         if (!*model)
-            model = openai_text(defaults, slot);
+            model = json_text(defaults, slot);
         openai_note(planner, "model", json_string(model), "no model was asked for or configured");
     }
     planner->entry = openai_catalog_model(catalog, model, planner->kind);
-    name = openai_text(planner->entry, "name");
-    if (openai_list_has(json_object_get(planner->entry, "aliases"), model)) {
+    name = json_text(planner->entry, "name");
+    if (json_list_has(json_object_get(planner->entry, "aliases"), model)) {
         openai_note(planner, "model", json_string(name), "another name of the same model");
         model = name;
     }
@@ -226,8 +226,8 @@ static size_t count_letters(const char *text)
 
 static int add_prompt(struct openai_planner *planner)
 {
-    const char *prompt = openai_text(planner->args, "prompt");
-    int64_t letters_max = openai_int(planner->entry, "prompt_chars", 0);
+    const char *prompt = json_text(planner->args, "prompt");
+    int64_t letters_max = json_int(planner->entry, "prompt_chars", 0);
     size_t letters = count_letters(prompt);
 
     if (!*prompt)
@@ -242,12 +242,12 @@ static int add_prompt(struct openai_planner *planner)
 static int64_t setting(const json_t *first, const char *name, const json_t *then, const char *other,
                        const json_t *last)
 {
-    int64_t value = openai_int(first, name, -1);
+    int64_t value = json_int(first, name, -1);
 
     if (value < 0)
-        value = openai_int(then, other, -1);
+        value = json_int(then, other, -1);
     if (value < 0)
-        value = openai_int(last, other, 0);
+        value = json_int(last, other, 0);
     return value;
 }
 
@@ -286,7 +286,7 @@ static void fill_price(const struct openai_planner *planner, struct provider_pla
     plan->cost = -1;
     if (!json_is_number(each) && !(json_is_number(second) && planner->seconds > 0))
         return;
-    currency = openai_text(price, "currency");
+    currency = json_text(price, "currency");
     plan->cost = (json_number_value(each) + json_number_value(second) * planner->seconds) *
                  planner->files;
     snprintf(plan->currency, sizeof(plan->currency), "%s", *currency ? currency : "USD");
@@ -304,7 +304,7 @@ static int finish(struct openai_planner *planner, const json_t *catalog,
 
     if (json_is_object(extra) && json_object_update(planner->body, extra))
         planner->failed = 1;
-    model = openai_text(planner->body, "model");
+    model = json_text(planner->body, "model");
     snprintf(plan.model, sizeof(plan.model), "%s", *model ? model : planner->model);
     plan.kind = planner->kind;
     snprintf(plan.prefix, sizeof(plan.prefix), "%s",

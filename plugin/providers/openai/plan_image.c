@@ -21,21 +21,21 @@ static int square_side(const char *resolution)
 
 static int obeys(const json_t *rule, int width, int height)
 {
-    int multiple = (int)openai_int(rule, "multiple", 1);
+    int multiple = (int)json_int(rule, "multiple", 1);
     int longer = width > height ? width : height;
     int shorter = width > height ? height : width;
 
     return rule && multiple > 0 && width % multiple == 0 && height % multiple == 0 &&
-           longer <= openai_int(rule, "long_max", 0) &&
-           shorter <= openai_int(rule, "short_max", 0) &&
-           longer <= shorter * openai_int(rule, "ratio_max", 1);
+           longer <= json_int(rule, "long_max", 0) &&
+           shorter <= json_int(rule, "short_max", 0) &&
+           longer <= shorter * json_int(rule, "ratio_max", 1);
 }
 
 /* The size of that ratio and about that area which a rule allows; 0, or -1 for too slim a ratio. */
 static int fit_rule(const json_t *rule, double ratio, double area, char *ret_size, size_t size)
 {
-    double multiple = (double)openai_int(rule, "multiple", 1);
-    double ratio_max = (double)openai_int(rule, "ratio_max", 1);
+    double multiple = (double)json_int(rule, "multiple", 1);
+    double ratio_max = (double)json_int(rule, "ratio_max", 1);
     double slim = ratio > 1 ? ratio : 1 / ratio;
     double longer;
     double shorter;
@@ -45,11 +45,11 @@ static int fit_rule(const json_t *rule, double ratio, double area, char *ret_siz
     if (slim > ratio_max)
         slim = ratio_max;
     longer = sqrt(area * slim);
-    longer = fmin(longer, (double)openai_int(rule, "long_max", 1024));
-    longer = fmin(longer, (double)openai_int(rule, "short_max", 1024) * slim);
+    longer = fmin(longer, (double)json_int(rule, "long_max", 1024));
+    longer = fmin(longer, (double)json_int(rule, "short_max", 1024) * slim);
     shorter = fmax(round(longer / slim / multiple) * multiple, multiple);
     longer = fmin(round(shorter * slim / multiple) * multiple, shorter * ratio_max);
-    longer = fmin(longer, (double)openai_int(rule, "long_max", 1024));
+    longer = fmin(longer, (double)json_int(rule, "long_max", 1024));
     snprintf(ret_size, size, "%dx%d", (int)(ratio > 1 ? longer : shorter),
              (int)(ratio > 1 ? shorter : longer));
     return 0;
@@ -57,7 +57,7 @@ static int fit_rule(const json_t *rule, double ratio, double area, char *ret_siz
 
 static void put_size(struct openai_planner *planner, const char *size)
 {
-    const char *style = openai_text(planner->wire, "size_style");
+    const char *style = json_text(planner->wire, "size_style");
     int width;
     int height;
 
@@ -93,7 +93,7 @@ static int known_size(struct openai_planner *planner, const char *size, const ch
     int width = 0;
     int height = 0;
 
-    if (*size && openai_list_has(sizes, size)) {
+    if (*size && json_list_has(sizes, size)) {
         put_size(planner, size);
         return 0;
     }
@@ -125,9 +125,9 @@ static int known_size(struct openai_planner *planner, const char *size, const ch
 
 static int add_size(struct openai_planner *planner)
 {
-    const char *size = openai_text(planner->args, "size");
-    const char *ratio = openai_text(planner->args, "aspect_ratio");
-    const char *resolution = openai_text(planner->args, "resolution");
+    const char *size = json_text(planner->args, "size");
+    const char *ratio = json_text(planner->args, "aspect_ratio");
+    const char *resolution = json_text(planner->args, "resolution");
     int auto_ratio = strcasecmp(ratio, "auto") == 0;
     double parsed;
     int side = square_side(resolution);
@@ -150,9 +150,9 @@ static int add_size(struct openai_planner *planner)
     if (*size)
         put_size(planner, size);
     if (*ratio && !auto_ratio)
-        openai_put(planner, openai_text(planner->wire, "ratio"), json_string(ratio));
+        openai_put(planner, json_text(planner->wire, "ratio"), json_string(ratio));
     if (*resolution)
-        openai_put(planner, openai_text(planner->wire, "resolution"), json_string(resolution));
+        openai_put(planner, json_text(planner->wire, "resolution"), json_string(resolution));
     return 0;
 }
 
@@ -160,7 +160,7 @@ static int add_size(struct openai_planner *planner)
 static int add_choice(struct openai_planner *planner, const char *field, const char *wire_field,
                       const json_t *list, const json_t *aliases)
 {
-    const char *value = openai_text(planner->args, field);
+    const char *value = json_text(planner->args, field);
     const char *other;
     char allowed[200];
 
@@ -177,12 +177,12 @@ static int add_choice(struct openai_planner *planner, const char *field, const c
         openai_note(planner, field, json_null(), "this model has no such setting");
         return 0;
     }
-    other = openai_text(aliases, value);
-    if (*other && !openai_list_has(list, value)) {
+    other = json_text(aliases, value);
+    if (*other && !json_list_has(list, value)) {
         openai_note(planner, field, json_string(other), "the nearest that this model knows");
         value = other;
     }
-    if (!openai_list_has(list, value)) {
+    if (!json_list_has(list, value)) {
         openai_join_list(list, allowed, sizeof(allowed));
         return err_field(planner->err, field, "%s \"%.40s\" is not one of %s", field, value, allowed);
     }
@@ -194,9 +194,9 @@ static int add_looks(struct openai_planner *planner)
 {
     const json_t *entry = planner->entry;
     const json_t *formats = json_object_get(entry, "formats");
-    const char *format_field = openai_text(planner->wire, "format");
-    const char *format = openai_text(planner->args, "format");
-    const char *background = openai_text(planner->args, "background");
+    const char *format_field = json_text(planner->wire, "format");
+    const char *format = json_text(planner->args, "format");
+    const char *background = json_text(planner->args, "background");
 
     if (add_choice(planner, "quality", "quality", json_object_get(entry, "qualities"),
                    json_object_get(entry, "quality_aliases")) ||
@@ -222,8 +222,8 @@ static int add_looks(struct openai_planner *planner)
 
 static void add_count(struct openai_planner *planner)
 {
-    int64_t count = openai_int(planner->args, "count", 0);
-    int64_t count_max = openai_int(planner->entry, "n_max", LIMIT_FILES);
+    int64_t count = json_int(planner->args, "count", 0);
+    int64_t count_max = json_int(planner->entry, "n_max", LIMIT_FILES);
 
     if (count < 1)
         return;
@@ -239,26 +239,26 @@ static void add_count(struct openai_planner *planner)
 static int add_mask(struct openai_planner *planner, const json_t *first)
 {
     const json_t *mask = json_object_get(planner->args, "mask");
-    int64_t width = openai_int(mask, "width", 0);
-    int64_t height = openai_int(mask, "height", 0);
+    int64_t width = json_int(mask, "width", 0);
+    int64_t height = json_int(mask, "height", 0);
 
     if (!json_is_object(mask))
         return 0;
     if (!first)
         return err_field(planner->err, "mask", "mask: there is no picture that it belongs to");
-    if (width > 0 && openai_int(first, "width", 0) > 0 &&
-        (width != openai_int(first, "width", 0) || height != openai_int(first, "height", 0)))
+    if (width > 0 && json_int(first, "width", 0) > 0 &&
+        (width != json_int(first, "width", 0) || height != json_int(first, "height", 0)))
         return err_field(planner->err, "mask", "mask is %lldx%lld; the picture is %lldx%lld",
                          (long long)width, (long long)height,
-                         (long long)openai_int(first, "width", 0),
-                         (long long)openai_int(first, "height", 0));
+                         (long long)json_int(first, "width", 0),
+                         (long long)json_int(first, "height", 0));
     return openai_add_input(planner, "mask", mask, "mask");
 }
 
 static int add_pictures(struct openai_planner *planner)
 {
     static const char *const fields[] = {"image", "images", "reference_images"};
-    int64_t max = openai_int(planner->entry, "references_max", LIMIT_FILES);
+    int64_t max = json_int(planner->entry, "references_max", LIMIT_FILES);
     const json_t *first = NULL;
     int64_t count = 0;
 
@@ -284,7 +284,7 @@ static int add_pictures(struct openai_planner *planner)
 
 int openai_plan_image(struct openai_planner *planner)
 {
-    const char *format = openai_text(planner->wire, "response_format");
+    const char *format = json_text(planner->wire, "response_format");
 
     add_count(planner);
     if (add_size(planner) || add_looks(planner) || add_pictures(planner))

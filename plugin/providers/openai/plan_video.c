@@ -30,7 +30,7 @@ static int add_seconds(struct openai_planner *planner)
 {
     const json_t *list = json_object_get(planner->entry, "seconds");
     const json_t *value = json_object_get(planner->args, "seconds");
-    const char *field = openai_text(planner->wire, "seconds");
+    const char *field = json_text(planner->wire, "seconds");
     double asked = json_number_value(value);
     double used = asked;
     char allowed[120];
@@ -57,7 +57,7 @@ static int add_seconds(struct openai_planner *planner)
     planner->seconds = used;
     snprintf(text, sizeof(text), "%d", (int)used);
     openai_put(planner, field,
-               strcmp(openai_text(planner->wire, "seconds_type"), "string") == 0
+               strcmp(json_text(planner->wire, "seconds_type"), "string") == 0
                    ? json_string(text)
                    : json_integer((json_int_t)used));
     return 0;
@@ -93,12 +93,12 @@ static void put_size(struct openai_planner *planner, const char *size)
     int width;
     int height;
 
-    if (strcmp(openai_text(planner->wire, "size_style"), "width_height") == 0 &&
+    if (strcmp(json_text(planner->wire, "size_style"), "width_height") == 0 &&
         openai_parse_size(size, &width, &height) == 0) {
         openai_put(planner, "width", json_integer(width));
         openai_put(planner, "height", json_integer(height));
     } else {
-        const char *field = openai_text(planner->wire, "size");
+        const char *field = json_text(planner->wire, "size");
 
         openai_put(planner, *field ? field : "size", json_string(size));
     }
@@ -116,7 +116,7 @@ static int listed_size(struct openai_planner *planner, const char *size, double 
     int width;
     int height;
 
-    if (*size && openai_list_has(sizes, size)) {
+    if (*size && json_list_has(sizes, size)) {
         put_size(planner, size);
         return 0;
     }
@@ -146,9 +146,9 @@ static int listed_size(struct openai_planner *planner, const char *size, double 
 
 static int add_size(struct openai_planner *planner, const json_t *picture)
 {
-    const char *size = openai_text(planner->args, "size");
-    const char *ratio_text = openai_text(planner->args, "aspect_ratio");
-    const char *resolution = openai_text(planner->args, "resolution");
+    const char *size = json_text(planner->args, "size");
+    const char *ratio_text = json_text(planner->args, "aspect_ratio");
+    const char *resolution = json_text(planner->args, "resolution");
     int asked = *ratio_text && strcasecmp(ratio_text, "auto") != 0;
     int side = short_side(resolution);
     double ratio = 16.0 / 9;
@@ -160,8 +160,8 @@ static int add_size(struct openai_planner *planner, const json_t *picture)
     if (strcasecmp(size, "auto") == 0)
         size = "";
     if (json_is_array(json_object_get(planner->entry, "sizes"))) {
-        int64_t width = openai_int(picture, "width", 0);
-        int64_t height = openai_int(picture, "height", 0);
+        int64_t width = json_int(picture, "width", 0);
+        int64_t height = json_int(picture, "height", 0);
 
         if (*size && asked)
             openai_note(planner, "aspect_ratio", json_null(), "the size says it already");
@@ -171,24 +171,24 @@ static int add_size(struct openai_planner *planner, const json_t *picture)
     }
     if (*size)
         put_size(planner, size);
-    else if (strcmp(openai_text(planner->wire, "size_style"), "ratio") != 0 && (asked || side)) {
+    else if (strcmp(json_text(planner->wire, "size_style"), "ratio") != 0 && (asked || side)) {
         make_size(ratio, side ? side : 720, made, sizeof(made));
         put_size(planner, made);
         return 0;
     }
-    if (asked && *openai_text(planner->wire, "ratio"))
-        openai_put(planner, openai_text(planner->wire, "ratio"), json_string(ratio_text));
-    if (*resolution && *openai_text(planner->wire, "resolution"))
-        openai_put(planner, openai_text(planner->wire, "resolution"), json_string(resolution));
+    if (asked && *json_text(planner->wire, "ratio"))
+        openai_put(planner, json_text(planner->wire, "ratio"), json_string(ratio_text));
+    if (*resolution && *json_text(planner->wire, "resolution"))
+        openai_put(planner, json_text(planner->wire, "resolution"), json_string(resolution));
     return 0;
 }
 
 /* Some models refuse a picture that is not exactly as large as the video, after taking the order. */
 static int check_exact(struct openai_planner *planner, const json_t *picture)
 {
-    int64_t have_width = openai_int(picture, "width", 0);
-    int64_t have_height = openai_int(picture, "height", 0);
-    const char *size = openai_text(planner->body, "size");
+    int64_t have_width = json_int(picture, "width", 0);
+    int64_t have_height = json_int(picture, "height", 0);
+    const char *size = json_text(planner->body, "size");
     int width = 720;
     int height = 1280;
 
@@ -207,8 +207,8 @@ static int add_frames(struct openai_planner *planner, const json_t **ret_first)
     const json_t *first = json_object_get(planner->args, "first_frame");
     const json_t *last = json_object_get(planner->args, "last_frame");
     const json_t *references = json_object_get(planner->args, "reference_images");
-    const char *mode = openai_text(planner->args, "mode");
-    int64_t max = openai_int(planner->entry, "references_max", LIMIT_FILES);
+    const char *mode = json_text(planner->args, "mode");
+    int64_t max = json_int(planner->entry, "references_max", LIMIT_FILES);
     size_t count = json_array_size(references);
 
     if (strcmp(mode, "text") == 0 && (json_is_object(first) || json_is_object(last) || count))
@@ -245,7 +245,7 @@ int openai_plan_video(struct openai_planner *planner)
     if (add_seconds(planner) || add_frames(planner, &first) || add_size(planner, first) ||
         check_exact(planner, first))
         return -1;
-    openai_pass(planner, "sound", openai_text(planner->wire, "sound"));
+    openai_pass(planner, "sound", json_text(planner->wire, "sound"));
     openai_pass(planner, "fps", "fps");
     openai_pass(planner, "seed", "seed");
     openai_pass(planner, "preset", "preset");

@@ -62,12 +62,12 @@ static int add_part(struct http_request *request, const struct http_part *part, 
 static int add_file(struct provider_turn *turn, struct http_request *request, const char *name,
                     const json_t *input, struct err *err)
 {
-    const char *mime = openai_text(input, "mime");
+    const char *mime = json_text(input, "mime");
     struct http_part part = {.name = arena_text(turn->arena, name),
-                             .path = arena_text(turn->arena, openai_text(input, "path"))};
+                             .path = arena_text(turn->arena, json_text(input, "path"))};
 
     part.mime = arena_text(turn->arena, *mime ? mime : "application/octet-stream");
-    part.filename = arena_format(turn->arena, "%s%zu.%s", openai_text(input, "role"),
+    part.filename = arena_format(turn->arena, "%s%zu.%s", json_text(input, "role"),
                                  request->parts_count, extension(mime));
     return turn->arena->failed ? err_nomem(err) : add_part(request, &part, err);
 }
@@ -148,7 +148,7 @@ static int add_fields(struct provider_turn *turn, struct http_request *request, 
 
 static int is_local(const json_t *input)
 {
-    return *openai_text(input, "path") != '\0';
+    return *json_text(input, "path") != '\0';
 }
 
 static int any_local(const json_t *inputs)
@@ -177,13 +177,13 @@ static int all_local(const json_t *inputs)
 static const char *field_of(const json_t *request, const json_t *input, int form)
 {
     const json_t *wire = json_object_get(request, "wire");
-    const char *role = openai_text(input, "role");
+    const char *role = json_text(input, "role");
 
     if (strcmp(role, "mask") == 0)
         return "mask";
-    if (strcmp(openai_text(request, "kind"), "image") == 0)
-        return form ? "image" : openai_text(wire, "references_field");
-    return openai_text(wire, strcmp(role, "first") == 0  ? "first"
+    if (strcmp(json_text(request, "kind"), "image") == 0)
+        return form ? "image" : json_text(wire, "references_field");
+    return json_text(wire, strcmp(role, "first") == 0  ? "first"
                              : strcmp(role, "last") == 0 ? "last"
                                                          : "references");
 }
@@ -201,7 +201,7 @@ static size_t count_of(const json_t *request, const char *field, int form)
 
 static int form_body(struct provider_turn *turn, struct http_request *request, struct err *err)
 {
-    const char *shape = openai_text(json_object_get(turn->request, "wire"), "shape");
+    const char *shape = json_text(json_object_get(turn->request, "wire"), "shape");
     size_t index;
     json_t *input;
 
@@ -251,23 +251,23 @@ static json_t *shaped(const char *shape, json_t *value)
 static json_t *body_with_inputs(struct provider_turn *turn, const char *token)
 {
     const json_t *wire = json_object_get(turn->request, "wire");
-    int image = strcmp(openai_text(turn->request, "kind"), "image") == 0;
-    const char *shape = openai_text(wire, image ? "references_shape" : "shape");
-    json_t *body = openai_copy(json_object_get(turn->request, "body"));
+    int image = strcmp(json_text(turn->request, "kind"), "image") == 0;
+    const char *shape = json_text(wire, image ? "references_shape" : "shape");
+    json_t *body = json_whole_copy(json_object_get(turn->request, "body"));
     int failed = !body;
     size_t index;
     json_t *input;
 
     json_array_foreach(json_object_get(turn->request, "inputs"), index, input) {
         const char *field = field_of(turn->request, input, 0);
-        const char *role = openai_text(input, "role");
+        const char *role = json_text(input, "role");
         int list = (image && strcmp(role, "mask") != 0 && strcmp(shape, "first") != 0) ||
                    (!image && strcmp(role, "reference") == 0 &&
-                    strcmp(field, openai_text(wire, "first")) != 0) ||
+                    strcmp(field, json_text(wire, "first")) != 0) ||
                    (!image && count_of(turn->request, field, 0) > 1);
         json_t *value = shaped(shape, is_local(input)
                                           ? json_sprintf("%s%zu.", token, index)
-                                          : json_string(openai_text(input, "url")));
+                                          : json_string(json_text(input, "url")));
 
         if (list && !json_is_array(json_object_get(body, field)))
             failed |= json_object_set_new(body, field, json_array());
@@ -336,20 +336,20 @@ int openai_request_submit(struct provider_turn *turn, struct http_request *ret_r
 {
     const json_t *wire = json_object_get(turn->request, "wire");
     const json_t *inputs = json_object_get(turn->request, "inputs");
-    int image = strcmp(openai_text(turn->request, "kind"), "image") == 0;
+    int image = strcmp(json_text(turn->request, "kind"), "image") == 0;
     int many = json_array_size(inputs) > 0;
-    const char *way = openai_text(wire, image ? "references" : "input");
-    const char *path = openai_text(wire, "submit");
+    const char *way = json_text(wire, image ? "references" : "input");
+    const char *path = json_text(wire, "submit");
     int form = many && strcmp(way, "multipart") == 0 &&
                (image ? all_local(inputs) : any_local(inputs));
     struct http_request *request = ret_request;
 
     if (image && many && strcmp(way, "json") != 0)
-        path = openai_text(wire, "edit");
+        path = json_text(wire, "edit");
     memset(request, 0, sizeof(*request));
     request->effect = HTTP_SPENDS;
     request->method = "POST";
-    request->timeout_ms = openai_int(turn->request, "timeout_ms", 0);
+    request->timeout_ms = json_int(turn->request, "timeout_ms", 0);
     request->url = openai_url_api(turn->arena, turn->account->base_url, path, "");
     if (!*path || !request->url)
         return turn->arena->failed ? err_nomem(err)
@@ -364,15 +364,15 @@ int openai_request_poll(struct provider_turn *turn, struct http_request *ret_req
                         struct err *err)
 {
     const json_t *wire = json_object_get(turn->request, "wire");
-    const char *stored = openai_text(turn->flow, "poll_url");
-    const char *job = openai_text(turn->flow, "job");
-    const char *path = openai_text(wire, "poll");
+    const char *stored = json_text(turn->flow, "poll_url");
+    const char *job = json_text(turn->flow, "job");
+    const char *path = json_text(wire, "poll");
     struct http_request *request = ret_request;
 
     memset(request, 0, sizeof(*request));
     request->effect = HTTP_READS;
     request->method = "GET";
-    request->timeout_ms = openai_int(wire, "poll_timeout_ms", 60000);
+    request->timeout_ms = json_int(wire, "poll_timeout_ms", 60000);
     /* The base may have been configured anew since: the key goes to its origin only. */
     if (*stored && openai_url_same_origin(stored, turn->account->base_url))
         request->url = arena_text(turn->arena, stored);

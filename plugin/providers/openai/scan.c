@@ -129,7 +129,7 @@ static int is_ornament(const char *text, size_t len)
                                         "banner", "badge", "pixel",  ".svg"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (openai_find(text, len, words[i]))
+        if (json_find_word(text, len, words[i]))
             return 1;
     return 0;
 }
@@ -171,8 +171,8 @@ static size_t scan_markdown(struct scan *scan, size_t at)
         return end;
     media = openai_url_media(scan->text + close + 2, end - close - 2);
     if (!media)
-        media = openai_find(scan->text + at, close - at, "video") ? 'v' : 'i';
-    if (starts(scan, close + 2, "data:") && !openai_find(scan->text + at, close - at, "video"))
+        media = json_find_word(scan->text + at, close - at, "video") ? 'v' : 'i';
+    if (starts(scan, close + 2, "data:") && !json_find_word(scan->text + at, close - at, "video"))
         media = starts(scan, close + 2, "data:video/") ? 'v' : 'i';
     hit(scan, TIER_CERTAIN, media, close + 2, end);
     return end;
@@ -254,8 +254,8 @@ void openai_collect_text(struct openai_collect *collect, const char *text, size_
     if (len < 8)
         return;
     scan.partial = collect->turn->reply->outcome != HTTP_ANSWERED;
-    scan.page = openai_find(text, len < 1000 ? len : 1000, "<html") != NULL ||
-                openai_find(text, len < 1000 ? len : 1000, "<!doctype") != NULL;
+    scan.page = json_find_word(text, len < 1000 ? len : 1000, "<html") != NULL ||
+                json_find_word(text, len < 1000 ? len : 1000, "<!doctype") != NULL;
     while (at < len)
         at = scan_at(&scan, at);
     take(collect, &scan);

@@ -1,17 +1,17 @@
-/* json.c - reading JSON that may be of any shape. Only openai_word allocates. */
-#include "providers/openai/openai.h"
+/* json.c - see json.h. */
+#include "base/json.h"
 
 #include <string.h>
 #include <strings.h>
 
-const char *openai_text(const json_t *object, const char *key)
+const char *json_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
 
     return text ? text : "";
 }
 
-int64_t openai_int(const json_t *object, const char *key, int64_t otherwise)
+int64_t json_int(const json_t *object, const char *key, int64_t otherwise)
 {
     const json_t *value = json_object_get(object, key);
 
@@ -22,7 +22,7 @@ int64_t openai_int(const json_t *object, const char *key, int64_t otherwise)
     return otherwise;
 }
 
-int openai_list_has(const json_t *list, const char *text)
+int json_list_has(const json_t *list, const char *text)
 {
     size_t index;
     json_t *item;
@@ -33,7 +33,7 @@ int openai_list_has(const json_t *list, const char *text)
     return 0;
 }
 
-const char *openai_find(const char *text, size_t len, const char *word)
+const char *json_find_word(const char *text, size_t len, const char *word)
 {
     size_t word_len = strlen(word);
 
@@ -43,19 +43,19 @@ const char *openai_find(const char *text, size_t len, const char *word)
     return NULL;
 }
 
-int openai_list_within(const json_t *list, const char *text)
+int json_list_within(const json_t *list, const char *text)
 {
     size_t len = strlen(text);
     size_t index;
     json_t *item;
 
     json_array_foreach((json_t *)list, index, item)
-        if (json_is_string(item) && openai_find(text, len, json_string_value(item)))
+        if (json_is_string(item) && json_find_word(text, len, json_string_value(item)))
             return 1;
     return 0;
 }
 
-char *openai_word(struct arena *arena, const json_t *value)
+char *json_word(struct arena *arena, const json_t *value)
 {
     if (json_is_string(value))
         return arena_text(arena, json_string_value(value));
@@ -66,7 +66,7 @@ char *openai_word(struct arena *arena, const json_t *value)
     return NULL;
 }
 
-json_t *openai_copy(const json_t *value)
+json_t *json_whole_copy(const json_t *value)
 {
     json_t *copy = json_deep_copy(value);
 
@@ -77,10 +77,24 @@ json_t *openai_copy(const json_t *value)
     return NULL;
 }
 
-int openai_is_nomem(const json_error_t *error)
+int json_is_nomem(const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
 
     /* jansson does not name every allocation that failed. */
     return code == json_error_out_of_memory || code == json_error_unknown;
+}
+
+void json_wipe(json_t *value)
+{
+    json_t *member;
+    const char *key;
+    size_t index;
+
+    if (json_is_string(value))
+        explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
+    json_object_foreach(value, key, member)
+        json_wipe(member);
+    json_array_foreach(value, index, member)
+        json_wipe(member);
 }
