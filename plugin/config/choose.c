@@ -24,7 +24,7 @@ const struct config_provider *config_provider_by_id(const struct config *config,
     for (size_t i = 0; i < config->load->entries_count; i++)
         if (strcmp(config->load->entries[i]->provider.account.id, id) == 0)
             return &config->load->entries[i]->provider;
-    return NULL;
+    return strcmp(id, config->load->web.account.id) == 0 ? &config->load->web : NULL;
 }
 
 const struct config_problem *config_problem_at(const struct config *config, size_t index)

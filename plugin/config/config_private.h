@@ -15,6 +15,7 @@
 #define CONFIG_ENTRIES_MAX (CONFIG_PROVIDERS_MAX + CONFIG_BUILTIN_MAX)
 #define CONFIG_HEADERS_MAX 8
 #define CONFIG_RESULT_HOSTS_MAX 16
+#define CONFIG_ALLOWED_HOSTS_MAX 16 /* as in config.schema.json */
 #define CONFIG_DOTENVS 3 /* working directory, state folder, gateway.env */
 #define CONFIG_INCLUDE_ROOTS_MAX 32
 
@@ -61,6 +62,9 @@ struct config_load {
     struct err defaults_broken;
     const char *roots[CONFIG_ROOTS_MAX];
     size_t roots_count;
+    const char *allowed_hosts[CONFIG_ALLOWED_HOSTS_MAX]; /* although private */
+    size_t allowed_hosts_count;
+    struct config_provider web; /* nobody's account, for what only fetches */
 };
 
 struct config {

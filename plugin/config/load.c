@@ -299,9 +299,38 @@ static struct config_load *new_load(struct config *config)
 {
     struct config_load *load = mem_alloc(sizeof(*load));
 
-    if (load)
-        openclaw_env_init(&load->vars, process_variable, config);
+    if (!load)
+        return NULL;
+    openclaw_env_init(&load->vars, process_variable, config);
+    load->web.adapter = &provider_web;
+    load->web.account.id = "web";
+    load->web.account.base_url = "https://web.invalid"; /* nothing is ever asked of it */
+    load->web.account.signed_in = 1;
+    load->web.key_tail = load->web.key_source = "";
+    memcpy(load->web.fingerprint, "web", 4);
     return load;
+}
+
+/* Hosts that may be private, for every exchange of ours. Their texts live in what was loaded. */
+static void fill_allowed_hosts(const struct config *config, struct config_load *load)
+{
+    const json_t *list =
+        json_object_get(json_object_get(config->given, "settings"), "allowed_hosts");
+    const json_t *host;
+    size_t index;
+
+    if (!list)
+        list = json_object_get(config_load_settings(load), "allowed_hosts");
+    json_array_foreach((json_t *)list, index, host)
+        if (index < CONFIG_ALLOWED_HOSTS_MAX)
+            load->allowed_hosts[load->allowed_hosts_count++] = json_string_value(host);
+    for (size_t i = 0; i <= load->entries_count; i++) {
+        struct net_peer *peer =
+            i < load->entries_count ? &load->entries[i]->provider.peer : &load->web.peer;
+
+        peer->allowed_hosts = load->allowed_hosts;
+        peer->allowed_hosts_count = load->allowed_hosts_count;
+    }
 }
 
 struct config_load *config_load_empty(struct config *config, struct err *err)
@@ -332,6 +361,7 @@ int config_load_read(struct config *config, struct config_load **ret_load, struc
         config_load_free(load);
         return -1;
     }
+    fill_allowed_hosts(config, load);
     *ret_load = load;
     return 0;
 }

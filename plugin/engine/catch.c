@@ -28,7 +28,7 @@ char *catch_stem(const struct job *job, uint32_t number)
 
 static uint64_t bytes_max(const struct job *job)
 {
-    return strcmp(job->row->kind, "video") == 0 ? LIMIT_VIDEO_BYTES : LIMIT_IMAGE_BYTES;
+    return strcmp(job->row->kind, "image") == 0 ? LIMIT_IMAGE_BYTES : LIMIT_VIDEO_BYTES;
 }
 
 static int part_open(struct job *job, unsigned slot, uint32_t number, struct err *err)

@@ -40,6 +40,8 @@ static int have(const struct job *job, uint32_t number)
 
 static enum media_kind kind_of(const struct job *job)
 {
+    if (strcmp(job->row->kind, "media") == 0)
+        return MEDIA_UNKNOWN;
     return strcmp(job->row->kind, "video") == 0 ? MEDIA_VIDEO : MEDIA_IMAGE;
 }
 
@@ -58,6 +60,11 @@ static const struct provider_result *current(const struct job *job)
 static char *plain_url(const char *url)
 {
     return url ? mem_text_n(url, strcspn(url, "?#")) : NULL;
+}
+
+static const char *handle_prefix(enum media_kind kind)
+{
+    return kind == MEDIA_VIDEO ? "vid_" : kind == MEDIA_AUDIO ? "aud_" : "img_";
 }
 
 static int add_file(struct job *job, const struct media_facts *facts, const char *path)
@@ -81,8 +88,7 @@ static int add_file(struct job *job, const struct media_facts *facts, const char
     file->duration_ms = facts->duration_ms;
     file->bytes = facts->bytes;
     if (!file->path || !file->mime ||
-        env_handle(file->handle, sizeof(file->handle), facts->kind == MEDIA_VIDEO ? "vid_" : "img_",
-                   8)) {
+        env_handle(file->handle, sizeof(file->handle), handle_prefix(facts->kind), 8)) {
         mem_free(file->path);
         mem_free(file->mime);
         mem_free(file->url);
@@ -126,6 +132,8 @@ static void finish(struct job *job)
     if (!row->files_count) {
         if (err.kind == ERR_NONE)
             err_set(&err, ERR_ANSWER, "the provider says it is done but names no result");
+        if (kind_of(job) == MEDIA_UNKNOWN && err.kind == ERR_ANSWER)
+            err_advise(&err, "fetch");
         job_end(job, JOB_FAILED, &err);
         return;
     }
@@ -287,7 +295,7 @@ static void download(struct job *job, const struct provider_result *result)
     struct err err;
     const struct config_provider *provider = job_provider(job, &err);
 
-    request.file_bytes_max = kind_of(job) == MEDIA_VIDEO ? LIMIT_VIDEO_BYTES : LIMIT_IMAGE_BYTES;
+    request.file_bytes_max = kind_of(job) == MEDIA_IMAGE ? LIMIT_IMAGE_BYTES : LIMIT_VIDEO_BYTES;
     allow_hosts(job, provider, &request);
     /* Copies: job_send may read the configuration anew. */
     for (size_t i = 0; result->auth && provider && i < provider->account.headers_count; i++) {
@@ -351,9 +359,34 @@ static void adopt(struct job *job, struct media_part **part)
         file_failed(job, &err);
 }
 
+/* A part that a tool left, under its own name. */
+static void adopt_file(struct job *job, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    char *dir = slash ? mem_text_n(file, (size_t)(slash - file)) : NULL;
+    struct media_part *part = NULL;
+    struct err err;
+
+    if (!dir)
+        err_nomem(&err);
+    else if (media_part_adopt(dir, slash + 1, &part, &err) == 0)
+        err.kind = ERR_NONE;
+    mem_free(dir);
+    if (part)
+        publish(job, &part);
+    else
+        file_failed(job, &err);
+    media_part_abandon(part);
+}
+
 static void fetch_one(struct job *job, const struct provider_result *result)
 {
     struct err err;
+
+    if (result->file) {
+        adopt_file(job, result->file);
+        return;
+    }
 
     if (result->url) {
         download(job, result);

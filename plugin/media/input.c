@@ -205,22 +205,45 @@ static int look_at(int fd, const char *path, struct media_input *input, struct e
     return 0;
 }
 
-int media_input_open(const char *path, const char *const *roots, size_t roots_count,
-                     struct media_input *ret_input, struct err *err)
+/* The real path, if it lies inside a root. */
+static int locate(const char *path, const char *const *roots, size_t roots_count,
+                  char ret_path[LIMIT_PATH], struct err *err)
 {
-    struct media_input input = {0};
     char full[LIMIT_PATH];
-    int fd;
-    int rc;
 
     if (!roots_count)
         return refused(path, roots, roots_count, err);
     if (absolute(path, roots[0], full, err))
         return -1;
-    if (resolve(full, input.path))
+    if (resolve(full, ret_path))
         return not_there(path, full, errno, roots, roots_count, err);
-    if (!is_allowed(input.path, roots, roots_count))
-        return refused(path, roots, roots_count, err);
+    return is_allowed(ret_path, roots, roots_count) ? 0 : refused(path, roots, roots_count, err);
+}
+
+int media_text_find(const char *path, const char *const *roots, size_t roots_count,
+                    char ret_path[LIMIT_PATH], struct err *err)
+{
+    struct stat st;
+
+    if (locate(path, roots, roots_count, ret_path, err))
+        return -1;
+    if (stat(ret_path, &st) != 0)
+        return err_set(err, ERR_IO, "cannot be looked at (%s): %s", strerror(errno), path);
+    if (!S_ISREG(st.st_mode) || st.st_size == 0 || st.st_size > (off_t)LIMIT_INPUT_BYTES)
+        return err_set(err, ERR_INVALID, "this is no file with a text of up to %u MiB: %s",
+                       LIMIT_INPUT_BYTES >> 20, path);
+    return 0;
+}
+
+int media_input_open(const char *path, const char *const *roots, size_t roots_count,
+                     struct media_input *ret_input, struct err *err)
+{
+    struct media_input input = {0};
+    int fd;
+    int rc;
+
+    if (locate(path, roots, roots_count, input.path, err))
+        return -1;
     /* O_NONBLOCK: a named pipe must not make us wait for its writer. */
     fd = open(input.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)

@@ -70,6 +70,10 @@ struct media_input {
 int media_input_open(const char *path, const char *const *roots, size_t roots_count,
                      struct media_input *ret_input, struct err *err);
 
+/* The same for a text that media is looked for in: of any type, not probed. Its real path. */
+int media_text_find(const char *path, const char *const *roots, size_t roots_count,
+                    char ret_path[LIMIT_PATH], struct err *err);
+
 /* A file being written. */
 struct media_part;
 

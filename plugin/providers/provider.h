@@ -69,10 +69,11 @@ enum provider_phase {
     PHASE_POLL,
 };
 
-/* One result. Exactly one of the three ways. */
+/* One result. Exactly one of the four ways. */
 struct provider_result {
     int blob;              /* number of a file that was base64 in this answer, or -1 */
     const char *base64;    /* a short one that stayed in the text, or NULL */
+    const char *file;      /* folder and stem of a complete .part file of ours, or NULL */
     const char *url;       /* to be fetched, or NULL */
     int auth;              /* with url: our headers go along (to our own origin only) */
     const char *mime_hint; /* what the answer said, or NULL; the bytes decide */
@@ -172,6 +173,7 @@ struct provider {
 };
 
 extern const struct provider provider_openai;
+extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */
 
 /* By index, NULL past the end; by its name, NULL when there is none. */
 const struct provider *provider_at(size_t index);

@@ -131,7 +131,8 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
 
 static int is_handle(const char *text)
 {
-    return strncmp(text, "img_", 4) == 0 || strncmp(text, "vid_", 4) == 0;
+    return strncmp(text, "img_", 4) == 0 || strncmp(text, "vid_", 4) == 0 ||
+           strncmp(text, "aud_", 4) == 0;
 }
 
 /* 1: the answer comes later, through looked_up. */

@@ -29,6 +29,7 @@ extern const struct tool tool_generate_image;
 extern const struct tool tool_edit_image;
 extern const struct tool tool_generate_video;
 extern const struct tool tool_character_replace;
+extern const struct tool tool_fetch_media;
 extern const struct tool tool_poll;
 extern const struct tool tool_list_models;
 extern const struct tool tool_account;

@@ -17,6 +17,7 @@ static const struct tool *const all_tools[] = {
     &tool_edit_image,
     &tool_generate_video,
     &tool_character_replace,
+    &tool_fetch_media,
     &tool_poll,
     &tool_list_models,
     &tool_account,

@@ -316,6 +316,7 @@ int openai_read(const struct provider_turn *turn, const json_t *catalog,
     out->cost = -1;
     collect.video = strcmp(json_text(turn->request, "kind"), "video") == 0;
     reader.video = collect.video;
+    collect.all = strcmp(json_text(turn->request, "kind"), "media") == 0;
     out->body = openai_body_parse(turn->reply, &json, &out->partial);
     if (out->body == BODY_NOMEM)
         return -1;
@@ -330,7 +331,9 @@ int openai_read(const struct provider_turn *turn, const json_t *catalog,
         const char *text = turn->reply->text;
         size_t len = turn->reply->text_len;
 
-        if (!openai_take_base64(&collect, text, len, NULL))
+        /* A line of prose has only letters too; base64 that people pass on has no blanks. */
+        if ((collect.all && memchr(text, ' ', len)) ||
+            !openai_take_base64(&collect, text, len, NULL))
             openai_collect_text(&collect, text, len);
     }
     json_decref(json);

@@ -156,6 +156,7 @@ struct openai_collect {
     const json_t *reading; /* the catalogue's */
     const json_t *wire;
     int video;
+    int all; /* of every kind and certainty, not the likeliest ones of one kind */
     struct openai_reading *out;
 };
 

@@ -235,6 +235,11 @@ static void take(struct openai_collect *collect, const struct scan *scan)
     int want = collect->video ? 'v' : 'i';
     int other = collect->video ? 'i' : 'v';
 
+    for (size_t i = 0; collect->all && i < scan->count; i++)
+        if (scan->hits[i].tier != TIER_PATH)
+            openai_take_url(collect, scan->hits[i].text, scan->hits[i].len, NULL);
+    if (collect->all)
+        return;
     for (int tier = 0; tier < TIERS && !collect->out->results_count; tier++)
         for (int pass = 0; pass < (collect->video ? 1 : 2) && !collect->out->results_count; pass++)
             for (size_t i = 0; i < scan->count; i++) {
