@@ -212,7 +212,7 @@ static int32_t create(const ahp_host *host, const ahp_text *config, ahp_inst **r
 }
 
 static const char *const needs[] = {AHP_LOOP_1, AHP_CALLS_1, AHP_DELIVER_1, NULL};
-static const char *const wants[] = {AHP_WORK_1, NULL};
+static const char *const wants[] = {AHP_WORK_1, AHP_APPROVAL_1, NULL};
 
 static const ahp_entry entry = {
     .size = sizeof(ahp_entry),

@@ -59,6 +59,8 @@ extern "C" {
 #define AHP_SHIM_HOST_WORK_TWICE 129       /* fn or done ran twice */
 #define AHP_SHIM_HOST_WORK_CANCELLED 130   /* `cancelled` does not say whether fn ran */
 #define AHP_SHIM_HOST_WORK_MISSING 131     /* destroy with work whose done never came */
+#define AHP_SHIM_HOST_ANSWER_INLINE 132    /* R1: ask called back before it returned */
+#define AHP_SHIM_HOST_ANSWER_TWICE 133     /* a question was answered twice */
 
 /* The plugin's breaches. */
 #define AHP_SHIM_PLUGIN_WRONG_THREAD 200    /* R2: a [loop] function from elsewhere, such as work */
@@ -89,6 +91,8 @@ extern "C" {
 #define AHP_SHIM_PLUGIN_OFFER_HELD 225      /* offered what the host holds in its own queue */
 #define AHP_SHIM_PLUGIN_OFFER_DELIVERED 226 /* offered what was delivered */
 #define AHP_SHIM_PLUGIN_LOG 227             /* a log line that is not one, or of a wrong level */
+#define AHP_SHIM_PLUGIN_LEAK_QUESTIONS 228  /* destroy left questions */
+#define AHP_SHIM_PLUGIN_QUESTION_OPEN 229   /* completed a call whose question is not answered */
 
 /*
  * Called for each breach, after it was logged through the host with AHP_LOG_HOST_MISBEHAVES or

@@ -54,6 +54,7 @@ enum ahp_phase { AHP_PHASES(AHP_PHASE_ENUM) };
     FN(WORK_FN, "ahp.work/1", "ahp_work_fn", PLUGIN, ANY, AHP_IN_WORK | AHP_IN_BROKEN)             \
     FN(WORK_DONE_FN, "ahp.work/1", "ahp_work_done_fn", PLUGIN, LOOP,                               \
        AHP_IN_CALLBACKS | AHP_IN_BROKEN)                                                           \
+    FN(ANSWER_FN, "ahp.approval/1", "ahp_answer_fn", PLUGIN, LOOP, AHP_IN_CALLBACKS)               \
     FN(HOST_EXT, "host", "ext", HOST, LOOP, AHP_IN_ALWAYS & ~(uint32_t)AHP_IN_DESTROY)             \
     FN(LOG, "host", "log", HOST, ANY, AHP_IN_ALWAYS)                                               \
     FN(LOG_ON, "host", "log_on", HOST, ANY, AHP_IN_ALWAYS)                                         \
@@ -74,7 +75,9 @@ enum ahp_phase { AHP_PHASES(AHP_PHASE_ENUM) };
     FN(RESCAN, "ahp.calls/1", "rescan", HOST, LOOP, AHP_IN_WORK)                                   \
     FN(OFFER, "ahp.deliver/1", "offer", HOST, LOOP, AHP_IN_START | AHP_IN_RUNNING)                 \
     FN(RUN, "ahp.work/1", "run", HOST, LOOP, AHP_IN_WORK)                                          \
-    FN(ON_LOOP, "ahp.check/1", "on_loop", HOST, ANY, AHP_IN_ALWAYS)
+    FN(ON_LOOP, "ahp.check/1", "on_loop", HOST, ANY, AHP_IN_ALWAYS)                                \
+    FN(ASK, "ahp.approval/1", "ask", HOST, LOOP, AHP_IN_RUNNING)                                   \
+    FN(ASK_FREE, "ahp.approval/1", "ask_free", HOST, LOOP, AHP_IN_FREES)
 
 #define AHP_SIDE_HOST 0u
 #define AHP_SIDE_PLUGIN 1u

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include <ahp/approval.h>
 #include <ahp/calls.h>
 #include <ahp/check.h>
 #include <ahp/deliver.h>
@@ -39,9 +40,9 @@
 /* The bytes of a struct up to the last field that 1.0 has; later tails do not count. */
 #define SIZE_1_0(type, last) (offsetof(type, last) + sizeof(((type *)0)->last))
 
-enum shim_kind { SHIM_WATCH, SHIM_TIMER, SHIM_DEFERRED, SHIM_WORK, SHIM_KIND_COUNT };
+enum shim_kind { SHIM_WATCH, SHIM_TIMER, SHIM_DEFERRED, SHIM_WORK, SHIM_QUESTION, SHIM_KIND_COUNT };
 
-/* What the plugin holds as ahp_watch, ahp_timer or ahp_deferred; and the item of work. */
+/* What the plugin holds as ahp_watch, ahp_timer, ahp_deferred or ahp_asked; and the item of work. */
 struct shim_handle {
     uint32_t magic;
     uint32_t kind;
@@ -51,6 +52,7 @@ struct shim_handle {
     _Atomic uint32_t ran;    /* work: fn was called */
     _Atomic uint32_t orphan; /* work: the instance is gone */
     int64_t deadline_ms;     /* timer */
+    uint64_t call_id;        /* question */
     struct shim *shim;
     void *inner;
     void *ud;
@@ -58,6 +60,7 @@ struct shim_handle {
         ahp_watch_fn *watch;
         ahp_timer_fn *timer;
         ahp_work_fn *work;
+        ahp_answer_fn *answer;
     } fn;
     ahp_work_done_fn *done;
     struct shim_handle *prev, *next;
@@ -96,6 +99,7 @@ struct shim {
     const ahp_deliver *deliver;
     const ahp_work *work;
     const ahp_check *check;
+    const ahp_approval *approval;
     const ahp_jobs *jobs;
 
     uint32_t phase;   /* AHP_IN_ */
@@ -208,6 +212,8 @@ void shim_host_learn(struct shim *shim);      /* shim_host.c: its extensions, ch
 extern const ahp_loop shim_loop_table;       /* shim_loop.c */
 extern const ahp_work shim_work_table;       /* shim_work.c */
 extern const ahp_calls shim_calls_table;     /* shim_calls.c */
+extern const ahp_approval shim_approval_table; /* shim_approval.c */
+void shim_approval_completed(struct shim *shim, uint64_t call_id); /* shim_approval.c */
 int32_t shim_inst_call(void *self, const ahp_call *call);      /* shim_calls.c */
 int32_t shim_inst_cancel(void *self, uint64_t call_id);        /* shim_calls.c */
 void shim_calls_done(struct shim *shim);                       /* shim_calls.c */

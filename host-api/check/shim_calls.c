@@ -61,6 +61,16 @@ void shim_calls_done(struct shim *shim)
 
 /* --- host to plugin --------------------------------------------------------------------------- */
 
+static int folder_is_sound(const struct shim_subject *about, const char *what, const ahp_text *folder)
+{
+    if (!shim_check_text(about, what, folder, AHP_FOLDER_BYTES_MAX))
+        return 0;
+    if (folder->len > 0)
+        shim_check_argument(about, folder->ptr[0] == '/' && !memchr(folder->ptr, 0, folder->len),
+                            "a folder is no absolute path");
+    return 1;
+}
+
 static int call_is_sound(const struct shim_subject *about, const ahp_call *call)
 {
     static const char absent[] = "";
@@ -77,7 +87,9 @@ static int call_is_sound(const struct shim_subject *about, const ahp_call *call)
            shim_check_utf8(about, "conversation", &call->conversation,
                            AHP_CONVERSATION_BYTES_MAX) &&
            shim_check_utf8(about, "caller", &call->caller, AHP_CALLER_BYTES_MAX) &&
-           shim_check_utf8(about, "locale", &call->locale, AHP_LOCALE_BYTES_MAX);
+           shim_check_utf8(about, "locale", &call->locale, AHP_LOCALE_BYTES_MAX) &&
+           (!AHP_IN(call, workspace) || folder_is_sound(about, "workspace", &call->workspace)) &&
+           (!AHP_IN(call, output_dir) || folder_is_sound(about, "output_dir", &call->output_dir));
 }
 
 static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
@@ -93,6 +105,10 @@ static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
     shim_lend_text(loan, &copy->conversation);
     shim_lend_text(loan, &copy->caller);
     shim_lend_text(loan, &copy->locale);
+    if (AHP_IN(call, workspace))
+        shim_lend_text(loan, &copy->workspace);
+    if (AHP_IN(call, output_dir))
+        shim_lend_text(loan, &copy->output_dir);
     return loan->failed ? call : copy;
 }
 
@@ -241,8 +257,10 @@ static int32_t complete(void *ctx, uint64_t call_id, const ahp_result *result)
         shim_accuse(shim, AHP_SHIM_HOST_COMPLETE_REFUSED,
                     "complete: answered %d for call %llu, which is open", (int)rc,
                     (unsigned long long)call_id);
-    if (was_open && rc == AHP_OK)
+    if (was_open && rc == AHP_OK) {
+        shim_approval_completed(shim, call_id);
         call_end(shim, call, SHIM_CALL_COMPLETED);
+    }
 out:
     shim_host_end(shim, before);
     return rc;

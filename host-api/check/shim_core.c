@@ -45,13 +45,15 @@ static uint32_t reentry_item(enum ahp_fn fn, int host_fn)
         return AHP_SHIM_HOST_WORK_INLINE;
     if (fn == AHP_FN_RECEIPT && host_fn == AHP_FN_OFFER)
         return AHP_SHIM_HOST_RECEIPT_INLINE;
+    if (fn == AHP_FN_ANSWER_FN && host_fn == AHP_FN_ASK)
+        return AHP_SHIM_HOST_ANSWER_INLINE;
     return AHP_SHIM_HOST_REENTERED;
 }
 
 static int is_callback(enum ahp_fn fn)
 {
     return fn == AHP_FN_WATCH_FN || fn == AHP_FN_TIMER_FN || fn == AHP_FN_DEFER_FN ||
-           fn == AHP_FN_WORK_DONE_FN;
+           fn == AHP_FN_WORK_DONE_FN || fn == AHP_FN_ANSWER_FN;
 }
 
 int32_t shim_enter(struct shim *shim, enum ahp_fn fn)

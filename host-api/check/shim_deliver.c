@@ -150,7 +150,7 @@ static int receipt_is_sound(const struct shim_subject *about, const ahp_receipt 
         return 0;
     }
     shim_check_argument(
-        about, receipt->outcome >= AHP_RECEIPT_DELIVERED && receipt->outcome <= AHP_RECEIPT_UNKNOWN,
+        about, receipt->outcome >= AHP_RECEIPT_DELIVERED && receipt->outcome <= AHP_RECEIPT_LOST,
         "no such outcome");
     shim_check_argument(about, receipt->delay_ms >= 0, "delay_ms is negative");
     return shim_check_utf8(about, "host_ref", &receipt->host_ref, AHP_REPLY_TO_BYTES_MAX) &&
@@ -171,7 +171,8 @@ static const ahp_receipt *receipt_lend(struct shim_loan *loan, const ahp_receipt
 
 static int is_final(int32_t outcome)
 {
-    return outcome == AHP_RECEIPT_DELIVERED || outcome == AHP_RECEIPT_REFUSED;
+    return outcome == AHP_RECEIPT_DELIVERED || outcome == AHP_RECEIPT_REFUSED ||
+           outcome == AHP_RECEIPT_LOST;
 }
 
 int32_t shim_inst_receipt(void *self, const ahp_receipt *receipt)

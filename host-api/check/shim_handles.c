@@ -9,7 +9,8 @@
 
 #define MAGIC 0x61687077u
 
-static const char *const kind_names[SHIM_KIND_COUNT] = {"watch", "timer", "deferred call", "work"};
+static const char *const kind_names[SHIM_KIND_COUNT] = {"watch", "timer", "deferred call", "work",
+                                                        "question"};
 
 struct shim_handle *shim_handle_new(struct shim *shim, enum shim_kind kind, void *ud)
 {
@@ -85,7 +86,8 @@ static void report_leaks(const struct shim *shim)
 {
     static const uint32_t items[SHIM_KIND_COUNT] = {
         AHP_SHIM_PLUGIN_LEAK_WATCHES, AHP_SHIM_PLUGIN_LEAK_TIMERS, AHP_SHIM_PLUGIN_LEAK_DEFERRED,
-        0 /* the host's fault, reported before destroy */
+        0, /* the host's fault, reported before destroy */
+        AHP_SHIM_PLUGIN_LEAK_QUESTIONS,
     };
 
     for (int kind = 0; kind < (int)SHIM_KIND_COUNT; kind++) {
@@ -112,6 +114,9 @@ void shim_handles_done(struct shim *shim)
             break;
         case SHIM_DEFERRED:
             shim->loop->defer_free(handle->inner);
+            break;
+        case SHIM_QUESTION:
+            shim->approval->ask_free(handle->inner);
             break;
         default: /* a thread may be in it: it is freed when done comes (shim_work.c) */
             atomic_store(&handle->orphan, 1u);

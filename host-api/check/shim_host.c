@@ -13,7 +13,7 @@ struct known_ext {
     size_t last;  /* byte of the last slot of 1.0 */
 };
 
-enum known { KNOWN_LOOP, KNOWN_CALLS, KNOWN_DELIVER, KNOWN_WORK, KNOWN_CHECK, KNOWN_COUNT };
+enum known { KNOWN_LOOP, KNOWN_CALLS, KNOWN_DELIVER, KNOWN_WORK, KNOWN_CHECK, KNOWN_APPROVAL, KNOWN_COUNT };
 
 static const struct known_ext known_exts[KNOWN_COUNT] = {
     {AHP_LOOP_1, offsetof(ahp_loop, now_ms), offsetof(ahp_loop, defer_free)},
@@ -21,6 +21,7 @@ static const struct known_ext known_exts[KNOWN_COUNT] = {
     {AHP_DELIVER_1, offsetof(ahp_deliver, offer), offsetof(ahp_deliver, offer)},
     {AHP_WORK_1, offsetof(ahp_work, run), offsetof(ahp_work, run)},
     {AHP_CHECK_1, offsetof(ahp_check, on_loop), offsetof(ahp_check, on_loop)},
+    {AHP_APPROVAL_1, offsetof(ahp_approval, ask), offsetof(ahp_approval, ask_free)},
 };
 
 /* [any]: reads only what never changes after create. */
@@ -80,11 +81,15 @@ static void host_stopped(void *ctx)
     if (shim->calls_open_count > 0)
         shim_accuse(shim, AHP_SHIM_PLUGIN_STOPPED_OPEN, "stopped: %u calls were not completed (R3)",
                     (unsigned)shim->calls_open_count);
-    if (live[SHIM_WATCH] + live[SHIM_TIMER] + live[SHIM_DEFERRED] + live[SHIM_WORK] > 0)
+    if (live[SHIM_WATCH] + live[SHIM_TIMER] + live[SHIM_DEFERRED] + live[SHIM_WORK] +
+            live[SHIM_QUESTION] >
+        0)
         shim_accuse(shim, AHP_SHIM_PLUGIN_STOPPED_HOLDS,
-                    "stopped: holds %u watches, %u timers, %u deferred calls, %u pieces of work",
+                    "stopped: holds %u watches, %u timers, %u deferred calls, %u pieces of work, "
+                    "%u questions",
                     (unsigned)live[SHIM_WATCH], (unsigned)live[SHIM_TIMER],
-                    (unsigned)live[SHIM_DEFERRED], (unsigned)live[SHIM_WORK]);
+                    (unsigned)live[SHIM_DEFERRED], (unsigned)live[SHIM_WORK],
+                    (unsigned)live[SHIM_QUESTION]);
     if (shim->loop != NULL && shim_now_ms(shim) > shim->stop_deadline_ms)
         shim_accuse(shim, AHP_SHIM_PLUGIN_STOP_LATE, "stopped: the deadline was %lld",
                     (long long)shim->stop_deadline_ms);
@@ -115,6 +120,8 @@ static const void *known_inner(const struct shim *shim, int known)
         return shim->deliver;
     case KNOWN_WORK:
         return shim->work;
+    case KNOWN_APPROVAL:
+        return shim->approval;
     default:
         return shim->check;
     }
@@ -133,6 +140,8 @@ static const void *known_outer(const struct shim *shim, int known)
         return &shim->outer_deliver;
     case KNOWN_WORK:
         return &shim_work_table;
+    case KNOWN_APPROVAL:
+        return &shim_approval_table;
     default:
         return &check_table;
     }
@@ -191,6 +200,7 @@ void shim_host_learn(struct shim *shim)
     shim->deliver = learn(shim, KNOWN_DELIVER);
     shim->work = learn(shim, KNOWN_WORK);
     shim->check = learn(shim, KNOWN_CHECK);
+    shim->approval = learn(shim, KNOWN_APPROVAL);
     if (shim->deliver != NULL) {
         shim->outer_deliver.size = sizeof(ahp_deliver);
         shim->outer_deliver.flags = shim->deliver->flags;

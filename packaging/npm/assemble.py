@@ -15,8 +15,8 @@ import struct
 import subprocess
 import sys
 
-JS = ("index.mjs", "engine.mjs", "native.mjs", "route.mjs", "delivery.mjs", "held.mjs",
-      "answer.mjs")
+JS = ("index.mjs", "approval.mjs", "engine.mjs", "native.mjs", "route.mjs", "delivery.mjs", "held.mjs",
+      "session.mjs", "answer.mjs")
 CPUS = {0x3e: "x64", 0xb7: "arm64"}
 
 

@@ -49,6 +49,9 @@ int env_init(struct env *env, const ahp_host *host)
         return -1;
     if (fresh.work && !AHP_HAS(fresh.work, run))
         fresh.work = NULL;
+    fresh.approval = host->ext(host->ctx, AHP_APPROVAL_1);
+    if (fresh.approval && !AHP_HAS(fresh.approval, ask_free))
+        fresh.approval = NULL;
     *env = fresh;
     return 0;
 }

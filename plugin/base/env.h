@@ -6,6 +6,7 @@
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
 
+#include <ahp/approval.h>
 #include <ahp/calls.h>
 #include <ahp/deliver.h>
 #include <ahp/loop.h>
@@ -38,6 +39,7 @@ struct env {
     const ahp_calls *calls;
     const ahp_deliver *deliver;
     const ahp_work *work; /* NULL when the host has none */
+    const ahp_approval *approval; /* the same */
     struct env_secret *secrets;
     struct env_item *items; /* work in slices that has not run yet */
 };

@@ -26,6 +26,8 @@ static const char *const names[ERR_KINDS] = {
     [ERR_NOMEM] = "nomem",
     [ERR_BUSY] = "busy",
     [ERR_CANCELLED] = "cancelled",
+    [ERR_DENIED] = "denied",
+    [ERR_BUDGET] = "budget",
     [ERR_INTERNAL] = "internal",
 };
 

@@ -28,6 +28,8 @@ enum err_kind {
     ERR_NOMEM,
     ERR_BUSY,         /* somebody else holds it just now */
     ERR_CANCELLED,
+    ERR_DENIED,       /* a person was asked for a yes and did not give it */
+    ERR_BUDGET,       /* it would pass a configured limit of spending */
     ERR_INTERNAL,     /* a mistake of ours */
     ERR_KINDS
 };

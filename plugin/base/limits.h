@@ -38,11 +38,25 @@
 #define LIMIT_INPUT_BYTES (256u * 1024u * 1024u) /* of one local input file */
 #define LIMIT_SPILL_RUN 4096 /* a run of base64 letters at least this long is a file, not text */
 
+/* Pictures that are looked into. */
+#define LIMIT_IMAGING_PIXELS (128u * 1024u * 1024u)      /* of one picture, or of a canvas */
+#define LIMIT_IMAGING_WHOLE_PIXELS (50u * 1024u * 1024u) /* where a decoder holds all of it */
+#define LIMIT_IMAGING_SIDE 65535
+#define LIMIT_IMAGING_MEMORY (32u * 1024u * 1024u) /* larger planes lie in a file */
+#define LIMIT_IMAGING_RUNS (8u * 1024u * 1024u) /* pieces of rows in a search for the largest part */
+#define LIMIT_IMAGING_REGIONS 32
+#define LIMIT_IMAGING_PICTURES 1024 /* on one contact sheet */
+#define LIMIT_IMAGING_CELL_PX 1024
+#define LIMIT_IMAGING_GROW_PX 256
+#define LIMIT_IMAGING_FEATHER_PX 256
+#define LIMIT_IMAGING_QUEUE 256 /* jobs that wait, in one instance */
+
 /* Jobs. */
 #define LIMIT_JOBS 20000       /* unfinished in one process */
 #define LIMIT_CALLS 4096       /* open at once */
 #define LIMIT_FLOW_BYTES 65536 /* an adapter's saved state */
 #define LIMIT_UPLOADS 16       /* local files of one job */
+#define LIMIT_BATCH 10000      /* items of one batch */
 #define LIMIT_RETRIES 8        /* of one request that may be repeated */
 #define LIMIT_SUBMITS 4        /* retries of a submit that certainly was not carried out */
 #define LIMIT_DELIVERY_TRIES 8

@@ -17,10 +17,41 @@
 
 #define FILE_BYTES_MAX 65536
 
+/*
+ * For accounts that say `skill_first`: the environment, then the skill's own, env.vars and env of the
+ * configuration before any .env file, as these services' own tools have it.
+ */
+static const char *skill_variable(const struct config_load *load, const json_t *spec,
+                                  const char *name, const char **ret_source)
+{
+    static const char *const sources[] = {"skills.entries", "env.vars", "env"};
+    const char *source = "";
+    const char *value = openclaw_env_get(&load->vars, name, &source);
+    const json_t *entry = json_object_get(
+        json_object_get(json_object_get(load->root, "skills"), "entries"), json_text(spec, "skill"));
+    const json_t *env = json_object_get(load->root, "env");
+    const json_t *places[] = {json_is_false(json_object_get(entry, "enabled"))
+                                  ? NULL
+                                  : json_object_get(entry, "env"),
+                              json_object_get(env, "vars"), env};
+
+    for (size_t i = 0; (!value || strcmp(source, "environment") != 0) && i < 3; i++)
+        if (*json_text(places[i], name)) {
+            value = json_text(places[i], name);
+            source = sources[i];
+            break;
+        }
+    if (ret_source)
+        *ret_source = source;
+    return value && *value ? value : NULL;
+}
+
 /* A variable of the account's skill. */
 static const char *variable(const struct config_load *load, const json_t *spec, const char *name,
                             const char **ret_source)
 {
+    if (json_is_true(json_object_get(spec, "skill_first")))
+        return skill_variable(load, spec, name, ret_source);
     return config_load_variable(load, json_text(spec, "skill"), name, ret_source);
 }
 

@@ -101,8 +101,6 @@ void config_close(struct config *config)
     mem_free(config->workspace);
     mem_free(config->locale);
     mem_free(config->output_root);
-    mem_free(config->images_dir);
-    mem_free(config->videos_dir);
     mem_free(config->media_dir);
     mem_free(config);
 }
@@ -155,14 +153,20 @@ const char *config_state_dir(const struct config *config)
     return config->state_dir;
 }
 
-const char *config_images_dir(const struct config *config)
+static const char *output_root(const struct config *config, const char *given)
 {
-    return config->images_dir;
+    return given && !config->output_is_fixed ? given : config->output_root;
 }
 
-const char *config_videos_dir(const struct config *config)
+char *config_output_dir(const struct config *config, const char *given, const char *kind)
 {
-    return config->videos_dir;
+    return mem_format("%s/%s", output_root(config, given),
+                      strcmp(kind, "video") == 0 ? "videos" : "images");
+}
+
+const char *config_media_dir(const struct config *config)
+{
+    return config->media_dir;
 }
 
 const char *config_locale(const struct config *config)
@@ -175,10 +179,16 @@ int config_resume(const struct config *config)
     return !json_is_false(json_object_get(config->given, "resume"));
 }
 
-const char *const *config_roots(const struct config *config, size_t *ret_count)
+size_t config_roots(const struct config *config, const char *workspace, const char *output_dir,
+                    const char *ret_roots[CONFIG_ROOTS_MAX])
 {
-    *ret_count = config->load->roots_count;
-    return config->load->roots;
+    const struct config_load *load = config->load;
+
+    memcpy(ret_roots, load->roots, load->roots_count * sizeof(*ret_roots));
+    if (workspace)
+        ret_roots[CONFIG_ROOT_WORKSPACE] = workspace;
+    ret_roots[CONFIG_ROOT_OUTPUT] = output_root(config, output_dir);
+    return load->roots_count;
 }
 
 const json_t *config_root(const struct config *config)

@@ -79,8 +79,7 @@ const struct err *config_broken(const struct config *config, size_t *ret_line, s
 
 const char *config_file(const struct config *config);      /* its path, also when it is not there */
 const char *config_state_dir(const struct config *config); /* ours, for the ledger */
-const char *config_images_dir(const struct config *config);
-const char *config_videos_dir(const struct config *config);
+const char *config_media_dir(const struct config *config); /* the host's own, that skills share */
 const char *config_locale(const struct config *config); /* or NULL */
 
 /*
@@ -89,11 +88,35 @@ const char *config_locale(const struct config *config); /* or NULL */
  */
 int config_resume(const struct config *config);
 
-/* Folders that local inputs may come from, the workspace first. */
-const char *const *config_roots(const struct config *config, size_t *ret_count);
+/*
+ * Where results of a kind ("image" or "video") go: below `given`, the caller's own folder, or NULL for
+ * ours; but a folder that the user has named in the environment is final. mem_free; NULL: no memory.
+ */
+char *config_output_dir(const struct config *config, const char *given, const char *kind);
+
+/*
+ * Folders that local inputs may come from, the workspace first; that and the folder of results are the
+ * caller's own, or ours for NULL. Returns their count; borrowed.
+ */
+#define CONFIG_ROOTS_MAX 16
+#define CONFIG_ROOT_WORKSPACE 0
+#define CONFIG_ROOT_OUTPUT 1
+size_t config_roots(const struct config *config, const char *workspace, const char *output_dir,
+                    const char *ret_roots[CONFIG_ROOTS_MAX]);
 
 /* A member of plugins.entries.clawmedia.config, checked against config.schema.json; or NULL. */
 const json_t *config_setting(const struct config *config, const char *name);
+
+/* When a person is asked before money is spent, and how much may be. */
+struct config_spending {
+    int asks;         /* 0: never */
+    double above;     /* asks: at estimates above this, and at those that are not known; < 0: always */
+    char currency[8]; /* of `above`; "": whatever the estimate is in */
+    double day;          /* the most in 24 hours, < 0: no limit */
+    double conversation; /* the most in a conversation, < 0: no limit */
+    char limits_currency[8];
+};
+void config_spending(const struct config *config, struct config_spending *ret_spending);
 
 /* The whole configuration as the host resolves it, secret references left alone; NULL before the
  * first good config_refresh. */

@@ -9,7 +9,6 @@
 
 #include <sys/stat.h>
 
-#define CONFIG_ROOTS_MAX 16
 #define CONFIG_PROVIDERS_MAX 64
 #define CONFIG_BUILTIN_MAX 16
 #define CONFIG_ENTRIES_MAX (CONFIG_PROVIDERS_MAX + CONFIG_BUILTIN_MAX)
@@ -78,8 +77,7 @@ struct config {
     char *state_dir;
     char *workspace;
     char *output_root;
-    char *images_dir;
-    char *videos_dir;
+    int output_is_fixed; /* output_root is the environment's word, which is the user's */
     char *media_dir;
     char *locale;
     struct config_load *load; /* the last good one; never NULL after config_open */

@@ -258,8 +258,8 @@ static int fill_roots(const struct config *config, struct config_load *load, str
 
     if (!extra)
         extra = json_object_get(config_load_settings(load), "input_dirs");
-    add_root(load, config->workspace);
-    add_root(load, config->output_root);
+    add_root(load, config->workspace);   /* CONFIG_ROOT_WORKSPACE */
+    add_root(load, config->output_root); /* CONFIG_ROOT_OUTPUT */
     add_root(load, config->media_dir);
     json_array_foreach((json_t *)extra, index, value) {
         if (!json_is_string(value) || json_string_value(value)[0] != '/')

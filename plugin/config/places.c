@@ -247,13 +247,12 @@ static int find_outputs(struct config *config, const char *given)
         config->output_root = resolve(config->home, given);
     else if (openclaw_path_join(config->workspace, output ? output : "tmp", path) == 0)
         config->output_root = mem_text(path);
+    config->output_is_fixed = output != NULL;
     mem_free(output);
     if (!config->output_root)
         return -1;
-    config->images_dir = mem_format("%s/images", config->output_root);
-    config->videos_dir = mem_format("%s/videos", config->output_root);
     config->media_dir = mem_format("%s/media", config->host_state);
-    return config->images_dir && config->videos_dir && config->media_dir ? 0 : -1;
+    return config->media_dir ? 0 : -1;
 }
 
 int config_places_find(struct config *config, const json_t *given, struct err *err)

@@ -83,6 +83,38 @@ static int has_type(const char *type, const json_t *value)
     return json_is_object(value);
 }
 
+/* One type's name, or a list of them. */
+static int has_any_type(const json_t *types, const json_t *value)
+{
+    const json_t *one;
+    size_t index;
+
+    if (json_is_string(types))
+        return has_type(json_string_value(types), value);
+    json_array_foreach((json_t *)types, index, one)
+        if (has_type(json_string_value(one), value))
+            return 1;
+    return !types;
+}
+
+static int wrong_type(struct check *check, const json_t *types)
+{
+    const char *type = json_string_value(types);
+    char text[96] = "must be of type ";
+    const json_t *one;
+    size_t index;
+
+    if (type)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%.16s", type);
+    json_array_foreach((json_t *)types, index, one)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%.16s",
+                 index == 0                             ? ""
+                 : index + 1 == json_array_size(types) ? " or "
+                                                        : ", ",
+                 json_string_value(one));
+    return fail(check, text);
+}
+
 static int check_enum(struct check *check, const json_t *allowed, const json_t *value)
 {
     const json_t *one;
@@ -103,16 +135,42 @@ static int check_enum(struct check *check, const json_t *allowed, const json_t *
     return -1;
 }
 
+/* Of patterns only "^(one|other)$" is used: a choice of words beside values of other types. */
+static int check_words(struct check *check, const char *pattern, const char *text)
+{
+    const char *word = pattern + strlen("^(");
+    char allowed[96];
+
+    while (*word && *word != ')') {
+        size_t len = strcspn(word, "|)");
+
+        if (strlen(text) == len && memcmp(word, text, len) == 0)
+            return 0;
+        word += len + (word[len] == '|');
+    }
+    snprintf(allowed, sizeof(allowed), "is a text and none of %.60s", pattern + strlen("^("));
+    allowed[strcspn(allowed, ")")] = '\0';
+    for (char *at = allowed; *at; at++)
+        if (*at == '|')
+            *at = '/';
+    return fail(check, allowed);
+}
+
 static int check_bounds(struct check *check, const json_t *schema, const json_t *value)
 {
     const json_t *least = json_object_get(schema, "minimum");
     const json_t *most = json_object_get(schema, "maximum");
     const json_t *items = json_object_get(schema, "maxItems");
+    const json_t *pattern = json_object_get(schema, "pattern");
     const json_t *shortest = json_object_get(schema, "minLength");
     const json_t *longest = json_object_get(schema, "maxLength");
     double number = json_number_value(value);
     char text[96];
 
+    if (pattern && json_is_string(value))
+        return check_words(check, json_string_value(pattern), json_string_value(value));
+    if (!json_is_number(value))
+        least = most = NULL;
     if (least && number < json_number_value(least)) {
         snprintf(text, sizeof(text), "must be at least %.10g", json_number_value(least));
         return fail(check, text);
@@ -157,9 +215,16 @@ static int check_object(struct check *check, const json_t *schema, const json_t 
 {
     const json_t *properties = json_object_get(schema, "properties");
     const json_t *others = json_object_get(schema, "additionalProperties");
+    const json_t *required = json_object_get(schema, "required");
     const json_t *member;
     const char *name;
+    size_t index;
 
+    json_array_foreach((json_t *)required, index, member) {
+        if (!json_object_get(value, json_string_value(member)))
+            return err_set(check->err, ERR_CONFIG, "%s lacks \"%.40s\"", check->place,
+                           json_string_value(member));
+    }
     json_object_foreach((json_t *)value, name, member) {
         const json_t *own = json_object_get(properties, name);
 
@@ -175,17 +240,14 @@ static int check_object(struct check *check, const json_t *schema, const json_t 
 
 static int check_value(struct check *check, const json_t *schema, const json_t *value)
 {
-    const char *type = json_string_value(json_object_get(schema, "type"));
+    const json_t *types = json_object_get(schema, "type");
     const json_t *allowed = json_object_get(schema, "enum");
     const json_t *items = json_object_get(schema, "items");
     const json_t *one;
-    char text[40];
     size_t index;
 
-    if (type && !has_type(type, value)) {
-        snprintf(text, sizeof(text), "must be of type %.16s", type);
-        return fail(check, text);
-    }
+    if (!has_any_type(types, value))
+        return wrong_type(check, types);
     if (allowed && check_enum(check, allowed, value))
         return -1;
     if (check_bounds(check, schema, value))

@@ -77,6 +77,11 @@ void act_cancel(struct job *job)
     struct err err;
 
     job->row->flags |= LEDGER_JOB_CANCEL;
+    if (batch_is_whole(job)) {
+        if (job->busy == BUSY_NOT)
+            schedule_in(job, 0); /* it ends its items, and then tells what became of them */
+        return;
+    }
     if (job->busy == BUSY_RECORD || job->busy == BUSY_FILE || job->spending)
         return; /* seen when that is over: a paid answer is not thrown away unread */
     if (job->row->flags & JOB_SENT) {
@@ -144,11 +149,10 @@ static void redeliver_job(struct acting *acting, struct job *job)
         return;
     }
     /*
-     * What certainly arrived, or was refused by the host for good, needs a new key: that of the old
-     * one is settled. For the rest the old key lets the host drop a repeat.
+     * What the host has settled for good, whatever became of it, needs a new key. For the rest the
+     * old key lets the host drop a repeat.
      */
-    if (last->state == DELIVERY_DONE ||
-        (last->state == DELIVERY_REFUSED && last->attempts < LIMIT_DELIVERY_TRIES)) {
+    if (deliver_is_settled(job, last)) {
         if (deliver_add(job, last->kind, last->text)) {
             err_nomem(&err);
             tell(acting, job->row, &err);

@@ -9,12 +9,6 @@
 
 #include <string.h>
 
-const char *catch_dir(const struct job *job)
-{
-    return strcmp(job->row->kind, "video") == 0 ? config_videos_dir(job->engine->config)
-                                                : config_images_dir(job->engine->config);
-}
-
 char *catch_stem(const struct job *job, uint32_t number)
 {
     json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
@@ -38,7 +32,7 @@ static int part_open(struct job *job, unsigned slot, uint32_t number, struct err
 
     if (!stem)
         return err_nomem(err);
-    rc = media_part_open(catch_dir(job), stem, bytes_max(job), &job->catch.parts[slot], err);
+    rc = media_part_open(job->dir, stem, bytes_max(job), &job->catch.parts[slot], err);
     mem_free(stem);
     return rc;
 }
@@ -176,6 +170,6 @@ void catch_sweep(const struct job *job)
     if (!stem)
         return;
     stem[strlen(stem) - 1] = '\0'; /* the number goes: "<prefix>-<job>-" */
-    media_parts_sweep(catch_dir(job), stem);
+    media_parts_sweep(job->dir, stem);
     mem_free(stem);
 }

@@ -55,13 +55,50 @@ int deliver_add(struct job *job, int32_t kind, const char *text)
     return 0;
 }
 
+/* "result.image.one", with the adapter's name and a dot in front where it has words of its own. */
+static char *words_key(const struct job *job)
+{
+    const struct ledger_job *row = job->row;
+    const struct config_provider *provider =
+        config_provider_by_id(job->engine->config, row->provider);
+    const char *which = row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one";
+    char *own = provider ? mem_format("%s.result.%s.%s", provider->adapter->name, row->kind, which)
+                         : NULL;
+
+    if (own && words_has(job_language(job), own))
+        return own;
+    mem_free(own);
+    return mem_format("result.%s.%s", row->kind, which);
+}
+
+static int drops_repeats(const struct job *job)
+{
+    return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
+}
+
+int deliver_is_settled(const struct job *job, const struct ledger_delivery *delivery)
+{
+    switch (delivery->state) {
+    case DELIVERY_DONE:
+        return 1;
+    case DELIVERY_REFUSED:
+        return delivery->attempts < LIMIT_DELIVERY_TRIES;
+    case DELIVERY_UNKNOWN:
+        /* Such a host would have been asked again until the last try, had it not said LOST. */
+        return drops_repeats(job) && delivery->attempts < LIMIT_DELIVERY_TRIES;
+    default:
+        return 0;
+    }
+}
+
 char *deliver_words(const struct job *job)
 {
     const struct ledger_job *row = job->row;
     const struct ledger_file *file = &row->files[0];
-    char key[64];
+    char *key;
     char size[32] = "";
     json_t *values;
+    char *measured;
     char *text;
 
     if (file->width)
@@ -69,9 +106,18 @@ char *deliver_words(const struct job *job)
     values = json_pack("{s:s, s:s?, s:I, s:s, s:f, s:s?}", "job", row->id, "model", row->model,
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
-    snprintf(key, sizeof(key), "result.%s.%s", row->kind,
-             row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one");
-    text = words_text(job_language(job), key, values);
+    batch_words(job->row, values);
+    key = words_key(job);
+    text = key ? words_text(job_language(job), key, values) : NULL;
+    measured = measure_words(row);
+    if (text && measured && *measured) {
+        char *both = mem_format("%s%s", text, measured);
+
+        mem_free(text);
+        text = both;
+    }
+    mem_free(measured);
+    mem_free(key);
     json_decref(values);
     return text;
 }
@@ -83,11 +129,6 @@ static int deliverable(const struct job *job)
 
     return (env->deliver->flags & AHP_DELIVER_READY) && job->row->host &&
            strcmp(job->row->host, env->host->name) == 0;
-}
-
-static int drops_repeats(const struct job *job)
-{
-    return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
 }
 
 static ahp_text as_text(const char *text)
@@ -286,6 +327,9 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
     if (job->busy == BUSY_RECEIPT)
         job->busy = BUSY_NOT;
     schedule_off(job);
+    if ((receipt->outcome == AHP_RECEIPT_REFUSED || receipt->outcome == AHP_RECEIPT_LOST) &&
+        delivery->attempts == LIMIT_DELIVERY_TRIES)
+        delivery->attempts--; /* settled by the host, not given up: see deliver_is_settled() */
     keep_words(job, &delivery->host_ref, &receipt->host_ref);
     keep_words(job, &delivery->error, &receipt->error);
     env_log(job->engine->env, AHP_LOG_INFO, LOG_DELIVERY_RECEIPT, "%s: receipt %d", delivery->key,
@@ -302,6 +346,9 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
         break;
     case AHP_RECEIPT_REFUSED:
         settle(job, delivery, DELIVERY_REFUSED);
+        break;
+    case AHP_RECEIPT_LOST:
+        settle(job, delivery, DELIVERY_UNKNOWN);
         break;
     default:
         /* After the last try it is still not known: "undeliverable" would be a claim. */

@@ -9,6 +9,7 @@
 
 #define SCAN_SOON_MS 20
 #define SCAN_JOBS LIMIT_LEDGER_SCAN
+#define STOP_MARGIN_MS 100 /* letting go takes a moment, and the deadline is the host's */
 #define STOP_LOOK_MS 50
 
 static void scan_tick(void *ud);
@@ -143,6 +144,14 @@ int engine_find(struct engine *engine, const struct ledger_query *query, ledger_
     return ledger_find(engine->ledger, query, done, ud);
 }
 
+int engine_afford(struct engine *engine, const struct ledger_budget *budget,
+                  const char *conversation, const struct provider_plan *plan,
+                  ledger_afford_fn *done, void *ud)
+{
+    return ledger_afford(engine->ledger, budget, conversation, plan->cost, plan->currency,
+                         env_wall_ms(engine->env), done, ud);
+}
+
 /* What is worth waiting for at the end: an answer that was paid for, and what is being stored. */
 static int worth_waiting(const struct engine *engine)
 {
@@ -202,7 +211,7 @@ void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *
     struct job *next;
 
     engine->stopping = 1;
-    engine->stop_by_ms = deadline_ms;
+    engine->stop_by_ms = deadline_ms - STOP_MARGIN_MS;
     engine->stopped = done;
     engine->stopped_ud = ud;
     engine->env->loop->timer_off(engine->scan_timer);

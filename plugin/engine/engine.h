@@ -45,10 +45,15 @@ struct engine_order {
     const char *reply_to;    /* the result is delivered there; NULL: it is asked for */
     size_t reply_to_len;
     const char *dedup_key;   /* the host's; NULL: made from conversation, tool and arguments */
+    const char *output_dir;  /* its files go there; NULL: as configured */
     const char *dedup_text;  /* canonical arguments, for our own key */
     int again;               /* 1: a new job even if the same one is under way */
     int hold;                /* 1: store it, let another process do it */
     const char *resubmit_of;
+    const char *batch;       /* or NULL: what it is an item of, or with batch_index 0 the whole */
+    uint32_t batch_index;    /* of an item, from 1 */
+    unsigned concurrency;    /* of the batch: items under way at once; 0: a few */
+    const struct ledger_budget *budget; /* NULL: it may cost what it will */
 };
 
 /* `job` lives for the call. created 0: the same request is under way already, this is its job. */
@@ -77,6 +82,10 @@ void engine_unwatch(struct engine_watch *watch); /* NULL is ignored */
 int engine_find(struct engine *engine, const struct ledger_query *query, ledger_find_fn *done,
                 void *ud);
 
+int engine_afford(struct engine *engine, const struct ledger_budget *budget,
+                  const char *conversation, const struct provider_plan *plan,
+                  ledger_afford_fn *done, void *ud);
+
 /* What a person may do about a job. err->kind INVALID: not in this state, and why. */
 typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struct err *err);
 int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
@@ -97,6 +106,12 @@ void engine_take(struct engine *engine, const char *id);
 
 /* ahp_inst.receipt. */
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
+
+/* " It is 512x512 instead of 1024x1024.", or "": how the files differ from what was asked for; mem_free. */
+char *measure_words(const struct ledger_job *row);
+
+/* Adds items, ended and failed to the values of a sentence about a whole batch; others get nothing. */
+void batch_words(const struct ledger_job *row, json_t *values);
 
 /* 1 for states that nothing follows but a person's wish. */
 int engine_state_ended(enum job_state state);

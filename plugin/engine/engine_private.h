@@ -20,6 +20,8 @@ struct receipt_copy;
 struct acting;
 struct ordering;
 struct asking;
+struct batch_room;
+struct summing;
 
 /* Set in ledger_job.flags before a request that may spend goes out, cleared with its answer. */
 #define JOB_SENT 256u
@@ -54,6 +56,7 @@ struct job {
     UT_hash_handle hh; /* by row->id */
     struct engine *engine;
     struct ledger_job *row;
+    char *dir; /* where its files go */
     enum job_busy busy;
     job_then_fn *then; /* after the record under way */
     int release;       /* the record under way gives the lease back */
@@ -73,6 +76,9 @@ struct job {
     size_t files_recorded;
     struct err fetch_err; /* the first file that could not be had */
     struct receipt_copy *receipts; /* came while a record was under way */
+    struct batch_room *room; /* of its batch, while it is under way */
+    int room_waits;
+    struct summing *summing; /* of a whole batch */
     json_t *secrets; /* the adapter's, of this process only */
     struct http_reply *kept;       /* a paid answer that could not be read yet */
     struct arena kept_arena;
@@ -106,6 +112,7 @@ struct engine {
     struct acting *actings;
     struct ordering *orderings;
     struct asking *askings;
+    struct batch_room *rooms; /* hash by the batch's name */
     engine_stopped_fn *stopped;
     void *stopped_ud;
     ahp_deferred *stop_deferred;
@@ -147,12 +154,14 @@ void catch_read(struct job *job); /* the answer's text was read: its buffers go,
 void catch_drop(struct job *job);
 void catch_leave(struct job *job); /* files of a whole answer stay for who goes on with the job */
 void catch_sweep(const struct job *job); /* what an earlier process left half-written */
-const char *catch_dir(const struct job *job);
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 
 /* fetch.c */
 void fetch_start(struct job *job);
 void fetch_finish(struct job *job); /* files are here: tell the user, or be done */
+
+/* record.c: a file for other programs of the service; 1: `then` follows, 0: there is none to write */
+int record_start(struct job *job, job_then_fn *then);
 
 /* schedule.c */
 void schedule_at(struct job *job, int64_t due_ms);
@@ -169,6 +178,8 @@ void job_times(const struct job *job, struct provider_times *ret_times);
 int deliver_add(struct job *job, int32_t kind, const char *text);
 struct ledger_delivery *deliver_open(struct job *job);
 void deliver_run(struct job *job);
+/* The host is done with its key: what is sent again needs a new one. */
+int deliver_is_settled(const struct job *job, const struct ledger_delivery *delivery);
 int deliver_receipt(struct job *job, const ahp_receipt *receipt); /* 1: a record follows */
 void deliver_overdue(struct job *job); /* no receipt for too long */
 char *deliver_words(const struct job *job); /* mem_free */
@@ -187,6 +198,16 @@ void act_done(struct engine *engine);
 
 /* order.c */
 void order_done(struct engine *engine);
+
+/* measure.c: notes in the plan how the files differ from what was asked for */
+void measure_check(struct job *job);
+
+/* batch.c */
+int batch_is_whole(const struct job *job);
+void batch_run(struct job *job);    /* of a whole batch */
+int batch_enter(struct job *job);   /* -1: no room yet; it is run again when there is */
+void batch_leave(struct job *job);  /* it takes no more room */
+void batch_drop(struct job *job);   /* of a whole batch, which goes */
 
 /* ask.c: ends them all, without a word to who asked */
 void ask_stop(struct engine *engine);

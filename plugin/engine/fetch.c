@@ -120,6 +120,13 @@ void fetch_finish(struct job *job)
     job_record(job, 0, deliver_run);
 }
 
+static void all_here(struct job *job)
+{
+    measure_check(job);
+    job_set_state(job, JOB_READY);
+    fetch_finish(job);
+}
+
 /* The whole job: nothing left to bring. */
 static void finish(struct job *job)
 {
@@ -139,8 +146,8 @@ static void finish(struct job *job)
     }
     if (err.kind != ERR_NONE && job_text(&row->error_text, err.text) == 0)
         row->error_kind = err.kind;
-    job_set_state(job, JOB_READY);
-    fetch_finish(job);
+    if (!record_start(job, all_here))
+        all_here(job);
 }
 
 static void file_failed(struct job *job, const struct err *err)
@@ -160,6 +167,8 @@ static void file_failed(struct job *job, const struct err *err)
             err_set(&job->fetch_err, err->kind, "%s (%s)", err->text, url);
         else
             job->fetch_err = *err;
+        if (url && err->kind != ERR_REFUSED)
+            err_advise(&job->fetch_err, "link");
     }
     mem_free(url);
     job->row->tries = 0;
@@ -330,7 +339,7 @@ static void write_base64(struct job *job, const char *text)
     else if (!base64_decode_update(&ctx, &len, data, strlen(text), text) ||
              !base64_decode_final(&ctx))
         err_set(&err, ERR_ANSWER, "the provider's base64 is damaged");
-    else if (media_part_open(catch_dir(job), stem, LIMIT_IMAGE_BYTES, &part, &err) == 0 &&
+    else if (media_part_open(job->dir, stem, LIMIT_IMAGE_BYTES, &part, &err) == 0 &&
              media_part_write(part, data, len, &err) == 0)
         err.kind = ERR_NONE;
     mem_free(data);
@@ -350,7 +359,7 @@ static void adopt(struct job *job, struct media_part **part)
 
     if (!stem)
         err_nomem(&err);
-    else if (media_part_adopt(catch_dir(job), stem, part, &err) == 0)
+    else if (media_part_adopt(job->dir, stem, part, &err) == 0)
         err.kind = ERR_NONE;
     mem_free(stem);
     if (*part)

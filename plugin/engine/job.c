@@ -77,6 +77,24 @@ int job_text(char **at, const char *text)
     return 0;
 }
 
+/* The folder that came with its call is in the plan: a later process and another one keep to it. */
+static char *folder_of(const struct engine *engine, const struct ledger_job *row)
+{
+    json_t *plan = json_loads(row->plan ? row->plan : "{}", 0, NULL);
+    char *dir = config_output_dir(
+        engine->config, json_string_value(json_object_get(plan, "output_dir")), row->kind);
+
+    json_decref(plan);
+    return dir;
+}
+
+static void job_drop(struct job *job)
+{
+    ledger_job_free(job->row);
+    mem_free(job->dir);
+    mem_free(job);
+}
+
 struct job *job_new(struct engine *engine, const struct ledger_job *row)
 {
     struct job *job = schedule_room(engine, job_count(engine) + 1) ? NULL : mem_alloc(sizeof(*job));
@@ -85,14 +103,14 @@ struct job *job_new(struct engine *engine, const struct ledger_job *row)
         return NULL;
     job->engine = engine;
     job->heap_index = SIZE_MAX;
-    if (ledger_job_copy(row, &job->row)) {
-        mem_free(job);
+    job->dir = folder_of(engine, row);
+    if (!job->dir || ledger_job_copy(row, &job->row)) {
+        job_drop(job);
         return NULL;
     }
     HASH_ADD_KEYPTR(hh, engine->jobs, job->row->id, strlen(job->row->id), job);
     if (!HASH_TOOK(job)) {
-        ledger_job_free(job->row);
-        mem_free(job);
+        job_drop(job);
         return NULL;
     }
     return job;
@@ -115,6 +133,8 @@ void job_free(struct job *job)
 {
     HASH_DEL(job->engine->jobs, job);
     schedule_off(job);
+    batch_leave(job);
+    batch_drop(job);
     net_cancel(job->call);
     /* While fetching, base64 that was paid for is nowhere but in these files. */
     if (job->row->state == JOB_FETCHING && !job->call)
@@ -125,8 +145,7 @@ void job_free(struct job *job)
     receipts_drop(job);
     json_wipe(job->secrets);
     json_decref(job->secrets);
-    ledger_job_free(job->row);
-    mem_free(job);
+    job_drop(job);
 }
 
 /* A record or a published file still calls back: such a job is freed there. */

@@ -22,9 +22,11 @@ struct ordering {
     struct ordering *next;
     struct job *job;
     int hold;
-    int dedup_host;
+    enum ledger_dedup dedup;
     char *key; /* what makes it the same as another; NULL: nothing */
     json_t *uploads; /* keys of its local files, or NULL */
+    int has_budget;
+    struct ledger_budget budget;
     engine_ordered_fn *done;
     void *ud;
 };
@@ -57,14 +59,17 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
 {
     struct sha256_ctx ctx;
     uint8_t digest[SHA256_DIGEST_SIZE];
+    char index[16];
     const char *pieces[] = {order->conversation, order->tool, order->dedup_text,
                             order->dedup_key,
-                            order->dedup_key ? engine->env->host->name : NULL,
+                            order->dedup_key && !order->batch ? engine->env->host->name : NULL,
+                            order->batch_index ? order->batch : NULL, index,
                             order->dedup_key && order->again ? "again" : NULL};
     char *key = mem_alloc(5 + 2 * sizeof(digest) + 1);
 
     if (!key)
         return NULL;
+    snprintf(index, sizeof(index), "%u", order->batch_index);
     sha256_init(&ctx);
     for (size_t i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
         const char *piece = pieces[i] ? pieces[i] : "";
@@ -79,17 +84,28 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
     return key;
 }
 
-static char *plan_text(const struct provider_plan *plan)
+static char *plan_text(const struct engine_order *order)
 {
-    json_t *json = json_pack("{s:O?, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
-                             plan->changed, "prefix", plan->prefix, "files", (int)plan->files,
+    const struct provider_plan *plan = order->plan;
+    json_t *json = json_pack("{s:O?, s:s, s:s*, s:i, s:{s:I, s:I, s:I, s:I, s:I}}", "changed",
+                             plan->changed, "prefix", plan->prefix, "output_dir",
+                             order->output_dir, "files", (int)plan->files,
                              "times", "shortest_ms", (json_int_t)plan->times.shortest_ms,
                              "typical_ms", (json_int_t)plan->times.typical_ms, "floor_ms",
                              (json_int_t)plan->times.floor_ms, "ceiling_ms",
                              (json_int_t)plan->times.ceiling_ms, "deadline_ms",
                              (json_int_t)plan->times.deadline_ms);
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text;
 
+    if (json && (plan->expect.width || plan->expect.ratio > 0 || plan->expect.seconds > 0))
+        json_object_set_new(json, "expects",
+                            json_pack("{s:I, s:I, s:f, s:f}", "width",
+                                      (json_int_t)plan->expect.width, "height",
+                                      (json_int_t)plan->expect.height, "ratio", plan->expect.ratio,
+                                      "seconds", plan->expect.seconds));
+    if (json && order->concurrency)
+        json_object_set_new(json, "concurrency", json_integer(order->concurrency));
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return text;
 }
@@ -147,13 +163,15 @@ static int begin(struct ordering *ordering, struct err *err)
 {
     struct job *job = ordering->job;
     struct engine *engine = job->engine;
-    struct ledger_accept accept = {.dedup_host = ordering->dedup_host};
+    struct ledger_accept accept = {.dedup = ordering->dedup};
 
-    if (!ordering->hold && turn_first(job, err))
+    /* Items begin when there is room for them, and the whole has no first step. */
+    if (!ordering->hold && !job->row->batch && turn_first(job, err))
         return -1;
     accept.job = job->row;
     accept.take = !ordering->hold;
     accept.dedup_key = ordering->key;
+    accept.budget = ordering->has_budget ? &ordering->budget : NULL;
     accept.now_ms = job->row->created_ms;
     job->busy = BUSY_RECORD;
     return ledger_accept(engine->ledger, &accept, accepted, ordering) ? err_nomem(err) : 0;
@@ -245,6 +263,8 @@ static struct job *job_from_order(struct engine *engine, const struct engine_ord
         .reply_to_len = order->reply_to_len,
         .dedup_key = key,
         .resubmit_of = (char *)order->resubmit_of,
+        .batch = (char *)order->batch,
+        .batch_index = order->batch_index,
         .request = (char *)request,
         .plan = plan,
         .flow = (char *)"{}",
@@ -272,7 +292,7 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
 {
     struct ordering *ordering = mem_alloc(sizeof(*ordering));
     char *request = json_dumps(order->plan->request, JSON_COMPACT);
-    char *plan = plan_text(order->plan);
+    char *plan = plan_text(order);
     char *key = dedup_key(engine, order);
     struct job *job = NULL;
     int rc = -1;
@@ -294,12 +314,17 @@ int engine_order(struct engine *engine, const struct engine_order *order, engine
         goto out;
     ordering->job = job;
     ordering->hold = order->hold;
-    ordering->dedup_host = order->dedup_key != NULL;
+    ordering->dedup = order->batch_index ? DEDUP_EVER
+                      : order->dedup_key ? DEDUP_HOST
+                                         : DEDUP_OWN;
     if (!order->again || order->dedup_key) {
         ordering->key = key;
         key = NULL;
     }
     ordering->uploads = json_incref(order->plan->uploads);
+    ordering->has_budget = order->budget != NULL;
+    if (order->budget)
+        ordering->budget = *order->budget;
     ordering->done = done;
     ordering->ud = ud;
     if (json_array_size(ordering->uploads) ? ask_uploads(ordering, err) : begin(ordering, err))

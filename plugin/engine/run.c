@@ -470,6 +470,13 @@ void job_run(struct job *job)
         job_record(job, job->release, job->then);
         return;
     }
+    if (batch_is_whole(job) && job->row->state < JOB_READY) {
+        if (!job->engine->stopping)
+            batch_run(job);
+        return;
+    }
+    if (job->row->state < JOB_READY && batch_enter(job))
+        return;
     switch (job->row->state) {
     case JOB_PLANNED:
     case JOB_UPLOADING:

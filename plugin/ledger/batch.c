@@ -61,7 +61,8 @@ static void cut(struct ledger *ledger)
         DL_DELETE(ledger->queue, op);
         DL_APPEND(batch->ops, op);
         batch->count++;
-        batch->writes |= op->kind != OP_FIND && op->kind != OP_UPLOADS;
+        batch->writes |= op->kind != OP_FIND && op->kind != OP_UPLOADS &&
+                         op->kind != OP_BATCH && op->kind != OP_AFFORD;
         batch->takes |= op->kind == OP_SCAN || op->kind == OP_CLAIM;
     }
 }
@@ -205,6 +206,12 @@ static void answer(struct op *op)
         return;
     case OP_UPLOADS:
         op->done.uploads(op->ud, op->result, (const char *const *)op->urls, err);
+        return;
+    case OP_BATCH:
+        op->done.batch(op->ud, op->result, &op->batch_counts, err);
+        return;
+    case OP_AFFORD:
+        op->done.afford(op->ud, op->result, err);
         return;
     case OP_KINDS:
         return;

@@ -161,8 +161,11 @@ int ledger_accept(struct ledger *ledger, const struct ledger_accept *accept, led
         return -1;
     op->done.accept = done;
     op->take = accept->take;
-    op->dedup_host = accept->dedup_host;
+    op->dedup = accept->dedup;
     op->now_ms = accept->now_ms;
+    op->has_budget = accept->budget != NULL;
+    if (accept->budget)
+        op->budget = *accept->budget;
     if (ledger_job_copy(accept->job, &op->job) || op_text(&op->key, accept->dedup_key))
         goto fail;
     if (accept->dedup_key) {
@@ -246,9 +249,12 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
     op->done.find = done;
     op->with_files = query->with_files;
     op->only_open = query->only_open;
+    op->no_items = query->no_items;
+    op->batch_after = query->batch_after;
     op->limit = query->limit < LIMIT_LIST ? query->limit : LIMIT_LIST;
     if (op_text(&op->id, query->id) || op_text(&op->file, query->file) ||
-        op_text(&op->conversation, query->conversation) || op_text(&op->job_kind, query->kind)) {
+        op_text(&op->conversation, query->conversation) || op_text(&op->job_kind, query->kind) ||
+        op_text(&op->batch, query->batch)) {
         op_free(op);
         return -1;
     }
@@ -278,4 +284,42 @@ int ledger_uploads(struct ledger *ledger, const char *provider, const char *acco
 fail:
     op_free(op);
     return -1;
+}
+
+int ledger_batch(struct ledger *ledger, const char *batch, ledger_batch_fn *done, void *ud)
+{
+    struct op *op = op_new(OP_BATCH, ud);
+
+    if (!op)
+        return -1;
+    op->done.batch = done;
+    if (op_text(&op->batch, batch)) {
+        op_free(op);
+        return -1;
+    }
+    return op_queue(ledger, op);
+}
+
+int ledger_afford(struct ledger *ledger, const struct ledger_budget *budget,
+                  const char *conversation, double cost, const char *currency, int64_t now_ms,
+                  ledger_afford_fn *done, void *ud)
+{
+    struct ledger_job job = {
+        .conversation = (char *)(uintptr_t)conversation,
+        .currency = (char *)(uintptr_t)currency,
+        .cost_estimate = cost,
+    };
+    struct op *op = op_new(OP_AFFORD, ud);
+
+    if (!op)
+        return -1;
+    op->done.afford = done;
+    op->has_budget = 1;
+    op->budget = *budget;
+    op->now_ms = now_ms;
+    if (ledger_job_copy(&job, &op->job)) {
+        op_free(op);
+        return -1;
+    }
+    return op_queue(ledger, op);
 }

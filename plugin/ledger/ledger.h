@@ -124,6 +124,8 @@ struct ledger_job {
     size_t reply_to_len;
     char *dedup_key;
     char *resubmit_of;  /* the unknown job that it repeats */
+    char *batch;        /* what it belongs to: an item, or with batch_index 0 the whole; or NULL */
+    uint32_t batch_index; /* of an item, from 1 */
     char *request;      /* JSON: what the adapter planned; never NULL */
     char *plan;         /* JSON: changes, estimate, poll times; for results */
     char *flow;         /* JSON: the adapter's state */
@@ -189,12 +191,31 @@ struct ledger_history {
     int64_t median_ms;
 };
 
+/* How long a dedup key makes two jobs the same. */
+enum ledger_dedup {
+    DEDUP_OWN,  /* while the job has not ended, and DEDUP_WINDOW_MS after its start */
+    DEDUP_HOST, /* DEDUP_HOST_MS */
+    DEDUP_EVER, /* as long as the job is in the ledger */
+};
+
+/*
+ * How much may be spent, in one currency; < 0: no such limit. What jobs took is counted, or their
+ * estimates where that was not told; nothing for those that failed or were never sent. A new job
+ * whose own estimate is not in that currency is refused when a limit is reached already.
+ */
+struct ledger_budget {
+    char currency[8];
+    double day;          /* in the 24 hours before now_ms, by all conversations */
+    double conversation; /* ever, by the job's conversation */
+};
+
 struct ledger_accept {
     const struct ledger_job *job; /* with its id; state PLANNED, or SUBMITTING with flow set */
     int take;                     /* 1: this process works on it from now */
     const char *dedup_key;        /* NULL: none, always a new job */
-    int dedup_host; /* 1: the host's key, valid for DEDUP_HOST_MS; 0: our own */
+    enum ledger_dedup dedup;
     int64_t now_ms;
+    const struct ledger_budget *budget; /* NULL: none */
 };
 
 /*
@@ -204,11 +225,13 @@ struct ledger_accept {
  */
 
 /*
- * Stores a new job, unless one with the same dedup_key is known: with our own key one that is not
- * ended or that began within DEDUP_WINDOW_MS, and that did not end as failed, cancelled or expired.
+ * Stores a new job, unless one with the same dedup_key is known: with DEDUP_OWN one that is not
+ * ended or that began within DEDUP_WINDOW_MS; but for DEDUP_HOST not if it ended as failed, cancelled
+ * or expired.
  * `job` is the stored one, with files and deliveries; created tells which. resubmit_of is unique:
  * LEDGER_TAKEN and the earlier repeat when that job was repeated already, and the repeat did not
- * fail. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
+ * fail. Past the budget: LEDGER_FAILED with ERR_BUDGET, the limit's name in its field, and the sum in
+ * its text; a repeat is never refused for that. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
  */
 typedef void ledger_accept_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
                               int created, const struct ledger_history *history,
@@ -271,6 +294,9 @@ struct ledger_query {
     const char *kind;         /* or NULL */
     int with_files;           /* only jobs that have files */
     int only_open;            /* only jobs that have not ended */
+    int no_items;             /* not those that are items of a batch */
+    const char *batch;        /* items of this batch only, the newest of each index, by index */
+    uint32_t batch_after;     /* with batch: of higher indexes only */
     size_t limit;             /* at most LIMIT_LIST */
 };
 
@@ -291,5 +317,27 @@ typedef void ledger_uploads_fn(void *ud, enum ledger_result result, const char *
 int ledger_uploads(struct ledger *ledger, const char *provider, const char *account,
                    const char *const *keys, size_t keys_count, int64_t now_ms,
                    ledger_uploads_fn *done, void *ud);
+
+/*
+ * How far the items of a batch are. Of several jobs with one index the newest counts. `items` of them
+ * have been accepted.
+ */
+struct ledger_batch {
+    uint32_t items;
+    uint32_t open;
+    uint32_t failed; /* failed, cancelled, expired or of unknown fate */
+};
+typedef void ledger_batch_fn(void *ud, enum ledger_result result, const struct ledger_batch *batch,
+                             const struct err *err);
+int ledger_batch(struct ledger *ledger, const char *batch, ledger_batch_fn *done, void *ud);
+
+/*
+ * Would a job of that cost (< 0: not known) pass the budget now? LEDGER_OK: no; LEDGER_FAILED with
+ * ERR_BUDGET as ledger_accept has it. It promises nothing: only ledger_accept holds the budget.
+ */
+typedef void ledger_afford_fn(void *ud, enum ledger_result result, const struct err *err);
+int ledger_afford(struct ledger *ledger, const struct ledger_budget *budget,
+                  const char *conversation, double cost, const char *currency, int64_t now_ms,
+                  ledger_afford_fn *done, void *ud);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define HISTORY_MAX 20
+#define DAY_MS      (24 * 3600 * INT64_C(1000))
 
 const char *op_name(enum op_kind kind)
 {
@@ -17,6 +18,8 @@ const char *op_name(enum op_kind kind)
         [OP_ACCEPT] = "accept", [OP_RECORD] = "record", [OP_SCAN] = "scan",
         [OP_CLAIM] = "claim",   [OP_CANCEL] = "cancel", [OP_FIND] = "find",
         [OP_UPLOADS] = "uploads",
+        [OP_BATCH] = "batch",
+        [OP_AFFORD] = "afford",
     };
 
     return names[kind];
@@ -30,6 +33,7 @@ void op_reset(struct op *op)
     op->jobs = NULL;
     op->jobs_count = 0;
     memset(&op->history, 0, sizeof(op->history));
+    memset(&op->batch_counts, 0, sizeof(op->batch_counts));
     memset(&op->err, 0, sizeof(op->err));
     op->unfinished = 0;
     op->flags = 0;
@@ -52,6 +56,7 @@ void op_free(struct op *op)
     mem_free(op->host);
     mem_free(op->conversation);
     mem_free(op->job_kind);
+    mem_free(op->batch);
     for (size_t i = 0; i < op->keys_count; i++)
         mem_free(op->keys[i]);
     mem_free(op);
@@ -178,6 +183,62 @@ static int read_history(struct ledger *ledger, struct op *op)
     return 0;
 }
 
+/* One limit. `spent` is a statement with its bindings. */
+static int check_limit(struct ledger *ledger, struct op *op, sqlite3_stmt *spent, const char *name,
+                       double limit)
+{
+    const struct ledger_job *job = op->job;
+    int counts = job->cost_estimate >= 0 && job->currency &&
+                 strcmp(job->currency, op->budget.currency) == 0;
+    double more = counts ? job->cost_estimate : 0;
+    double sum = 0;
+    int rc = store_step(ledger, spent, &op->err);
+
+    if (rc > 0)
+        sum = sqlite3_column_double(spent, 0);
+    sqlite3_reset(spent);
+    sqlite3_clear_bindings(spent);
+    if (rc < 0)
+        return -1;
+    /* Amounts like 0.1 have no exact sum. */
+    if (counts ? sum + more <= limit + 1e-9 : sum < limit)
+        return 0;
+    if (counts)
+        return err_field(&op->err, name, "%.10g + %.10g > %.10g %s", sum, more, limit,
+                         op->budget.currency);
+    return err_field(&op->err, name, "%.10g >= %.10g %s", sum, limit, op->budget.currency);
+}
+
+static int check_budget(struct ledger *ledger, struct op *op)
+{
+    const struct ledger_budget *budget = &op->budget;
+    sqlite3_stmt *stmt;
+    int rc = 0;
+
+    if (!op->has_budget)
+        return 0;
+    if (budget->day >= 0) {
+        stmt = store_stmt(ledger, STMT_SPENT_DAY);
+        bind_text(stmt, 1, budget->currency);
+        sqlite3_bind_int64(stmt, 2, op->now_ms - DAY_MS);
+        rc = check_limit(ledger, op, stmt, "day", budget->day);
+    }
+    if (rc == 0 && budget->conversation >= 0) {
+        stmt = store_stmt(ledger, STMT_SPENT_CONVERSATION);
+        bind_text(stmt, 1, budget->currency);
+        bind_text(stmt, 2, op->job->conversation);
+        rc = check_limit(ledger, op, stmt, "conversation", budget->conversation);
+    }
+    if (rc && op->err.kind == ERR_INVALID)
+        op->err.kind = ERR_BUDGET;
+    return rc;
+}
+
+static enum ledger_result run_afford(struct ledger *ledger, struct op *op)
+{
+    return check_budget(ledger, op) ? LEDGER_FAILED : LEDGER_OK;
+}
+
 static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
 {
     sqlite3_stmt *stmt;
@@ -188,7 +249,7 @@ static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
     if (op->key) {
         stmt = store_stmt(ledger, STMT_JOB_BY_DEDUP);
         bind_text(stmt, 1, op->key);
-        sqlite3_bind_int(stmt, 2, op->dedup_host);
+        sqlite3_bind_int(stmt, 2, (int)op->dedup);
         sqlite3_bind_int64(stmt, 3, op->now_ms - DEDUP_WINDOW_MS);
         sqlite3_bind_int64(stmt, 4, op->now_ms - DEDUP_HOST_MS);
         rc = answer_job(ledger, op, stmt);
@@ -206,6 +267,8 @@ static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
             err_set(&op->err, ERR_INTERNAL, "the job id %s is in use already", op->job->id);
         return LEDGER_FAILED;
     }
+    if (check_budget(ledger, op))
+        return LEDGER_FAILED;
     stmt = store_stmt(ledger, STMT_JOB_INSERT);
     if (row_bind(stmt, &table_jobs, op->job)) {
         err_nomem(&op->err);
@@ -387,7 +450,14 @@ static sqlite3_stmt *prepare_find(struct ledger *ledger, struct op *op)
     if (op->only_open)
         sqlite3_str_appendall(rest, " AND state IN ('planned','uploading','submitting','working',"
                                     "'fetching','ready','delivering')");
-    sqlite3_str_appendall(rest, " ORDER BY created_ms DESC, jobs.number DESC LIMIT ?5");
+    if (op->no_items)
+        sqlite3_str_appendall(rest, " AND batch_index = 0");
+    if (op->batch)
+        sqlite3_str_appendall(rest, " AND jobs.number IN (SELECT max(number) FROM jobs WHERE"
+                                    " batch = ?6 AND batch_index > ?7 GROUP BY batch_index)"
+                                    " ORDER BY batch_index LIMIT ?5");
+    else
+        sqlite3_str_appendall(rest, " ORDER BY created_ms DESC, jobs.number DESC LIMIT ?5");
     text = sqlite3_str_finish(rest);
     sql = text ? row_select_sql(&table_jobs, text) : NULL;
     sqlite3_free(text);
@@ -403,6 +473,8 @@ static sqlite3_stmt *prepare_find(struct ledger *ledger, struct op *op)
     bind_text(stmt, 3, op->conversation);
     bind_text(stmt, 4, op->job_kind);
     sqlite3_bind_int64(stmt, 5, (int64_t)op->limit);
+    bind_text(stmt, 6, op->batch);
+    sqlite3_bind_int64(stmt, 7, op->batch_after);
     return stmt;
 }
 
@@ -447,6 +519,23 @@ static enum ledger_result run_uploads(struct ledger *ledger, struct op *op)
     return LEDGER_OK;
 }
 
+static enum ledger_result run_batch(struct ledger *ledger, struct op *op)
+{
+    sqlite3_stmt *stmt = store_stmt(ledger, STMT_BATCH);
+    int rc;
+
+    bind_text(stmt, 1, op->batch);
+    rc = store_step(ledger, stmt, &op->err);
+    if (rc > 0) {
+        op->batch_counts.items = (uint32_t)sqlite3_column_int64(stmt, 0);
+        op->batch_counts.open = (uint32_t)sqlite3_column_int64(stmt, 1);
+        op->batch_counts.failed = (uint32_t)sqlite3_column_int64(stmt, 2);
+    }
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    return rc > 0 ? LEDGER_OK : LEDGER_FAILED;
+}
+
 typedef enum ledger_result run_fn(struct ledger *ledger, struct op *op);
 
 void op_run(struct ledger *ledger, struct op *op)
@@ -455,6 +544,8 @@ void op_run(struct ledger *ledger, struct op *op)
         [OP_ACCEPT] = run_accept, [OP_RECORD] = run_record, [OP_SCAN] = run_scan,
         [OP_CLAIM] = run_claim,   [OP_CANCEL] = run_cancel, [OP_FIND] = run_find,
         [OP_UPLOADS] = run_uploads,
+        [OP_BATCH] = run_batch,
+        [OP_AFFORD] = run_afford,
     };
     struct err err;
 

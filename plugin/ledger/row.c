@@ -36,6 +36,8 @@ static const struct field job_fields[] = {
      offsetof(struct ledger_job, reply_to_len)},
     JOB_ONCE(dedup_key, TEXT),
     JOB_ONCE(resubmit_of, TEXT),
+    JOB_ONCE(batch, TEXT),
+    JOB_ONCE(batch_index, UINT32),
     JOB(provider_job, TEXT),
     JOB(error_kind, ERR_KIND),
     JOB(error_text, TEXT),

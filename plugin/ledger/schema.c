@@ -124,6 +124,10 @@ static const char *const migrations[] = {
     "  PRIMARY KEY (account, key)\n"
     ") STRICT, WITHOUT ROWID;\n"
     "CREATE INDEX uploads_until ON uploads(until_ms);\n",
+
+    "ALTER TABLE jobs ADD COLUMN batch TEXT;  -- what it is an item of, or the whole of\n"
+    "ALTER TABLE jobs ADD COLUMN batch_index INTEGER NOT NULL DEFAULT 0; -- of an item, from 1\n"
+    "CREATE INDEX jobs_batch ON jobs(batch, batch_index, number, state) WHERE batch IS NOT NULL;\n",
 };
 /* clang-format on */
 

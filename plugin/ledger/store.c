@@ -17,6 +17,11 @@
     " OR (state = 'ready' AND (flags & 1) = 0)"                                                    \
     " OR (?2 AND (host IS NULL OR host = '' OR host = ?1)))"
 
+/* What a job took, or may take; the whole of a batch is no more than its items. */
+#define PAID                                                                                       \
+    "CASE WHEN batch IS NOT NULL AND batch_index = 0 THEN 0 WHEN cost IS NOT NULL THEN cost WHEN state = 'failed' THEN 0"                            \
+    " WHEN state = 'cancelled' AND submitted_ms = 0 THEN 0 ELSE coalesce(cost_estimate, 0) END"
+
 /* Statements without a list of columns. */
 static const char *const texts[STMT_COUNT] = {
     [STMT_BEGIN] = "BEGIN",
@@ -41,6 +46,13 @@ static const char *const texts[STMT_COUNT] = {
                      " AND submitted_ms > 0 AND ended_ms > submitted_ms"
                      " AND state NOT IN ('failed','cancelled','expired','unknown')"
                      " ORDER BY ended_ms DESC LIMIT 20",
+    [STMT_BATCH] = "SELECT count(*), ifnull(sum(state NOT IN " ENDS "), 0),"
+                   " ifnull(sum(state IN ('failed','cancelled','expired','unknown')), 0) FROM ("
+                   "SELECT state, max(number) FROM jobs WHERE batch = ?1 AND batch_index > 0"
+                   " GROUP BY batch_index)",
+    [STMT_SPENT_DAY] = "SELECT total(" PAID ") FROM jobs WHERE currency = ?1 AND created_ms > ?2",
+    [STMT_SPENT_CONVERSATION] = "SELECT total(" PAID ") FROM jobs"
+                                " WHERE currency = ?1 AND conversation = ?2",
     [STMT_UPLOAD_GET] = "SELECT url FROM uploads WHERE account = ?1 AND key = ?2 AND until_ms > ?3",
     [STMT_UPLOAD_PUT] = "INSERT INTO uploads(account, key, url, until_ms) VALUES(?1, ?2, ?3, ?4)"
                         " ON CONFLICT(account, key) DO UPDATE SET url = excluded.url,"
@@ -71,8 +83,9 @@ static const struct {
     {STMT_JOB_BY_ID, &table_jobs, "WHERE id = ?1"},
     {STMT_JOB_BY_KEY, &table_jobs, "WHERE id = (SELECT job FROM deliveries WHERE key = ?1)"},
     {STMT_JOB_BY_DEDUP, &table_jobs,
-     "WHERE dedup_key = ?1 AND ((?2 AND created_ms > ?4) OR (NOT ?2 AND state NOT IN ('failed','cancelled','expired')"
-     " AND (created_ms > ?3 OR state NOT IN " ENDS ")))"
+     "WHERE dedup_key = ?1 AND ((?2 = 1 AND created_ms > ?4)"
+     " OR (?2 <> 1 AND state NOT IN ('failed','cancelled','expired')"
+     " AND (?2 = 2 OR created_ms > ?3 OR state NOT IN " ENDS ")))"
      " ORDER BY created_ms DESC, jobs.number DESC LIMIT 1"},
     {STMT_JOB_BY_RESUBMIT, &table_jobs, "WHERE resubmit_of = ?1 AND state <> 'failed'"},
     {STMT_FILES_OF, &table_files, "WHERE job = ?1 ORDER BY number"},

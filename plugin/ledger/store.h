@@ -18,7 +18,8 @@
 #define OWNERS_WATCHED_MAX 16
 #define OWNERS_SWEPT_MAX   16
 
-enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_UPLOADS, OP_KINDS };
+enum op_kind { OP_ACCEPT, OP_RECORD, OP_SCAN, OP_CLAIM, OP_CANCEL, OP_FIND, OP_UPLOADS, OP_BATCH,
+               OP_AFFORD, OP_KINDS };
 
 /* One operation: copied arguments, then its outcome. */
 struct op {
@@ -32,6 +33,8 @@ struct op {
         ledger_claim_fn *claim; /* CLAIM and CANCEL */
         ledger_find_fn *find;
         ledger_uploads_fn *uploads;
+        ledger_batch_fn *batch;
+        ledger_afford_fn *afford;
     } done;
     void *ud;
 
@@ -43,11 +46,16 @@ struct op {
     char *conversation;
     char *job_kind;
     int take;
-    int dedup_host;
+    enum ledger_dedup dedup;
+    int has_budget;
+    struct ledger_budget budget;
     int release;
     int can_deliver;
     int with_files;
     int only_open;
+    int no_items;
+    char *batch;
+    uint32_t batch_after;
     size_t limit;
     int64_t now_ms;
 
@@ -56,6 +64,7 @@ struct op {
     struct ledger_job **jobs;
     size_t jobs_count;
     struct ledger_history history;
+    struct ledger_batch batch_counts;
     int64_t unfinished;
     uint32_t flags;
     int created;
@@ -112,6 +121,9 @@ enum stmt {
     STMT_DELIVERIES_OF,
     STMT_DELIVERY_PUT,
     STMT_HISTORY,
+    STMT_BATCH,
+    STMT_SPENT_DAY,
+    STMT_SPENT_CONVERSATION,
     STMT_UPLOAD_GET,
     STMT_UPLOAD_PUT,
     STMT_UPLOADS_DROP,

@@ -5,6 +5,7 @@
 
 static const struct provider *const providers[] = {
     &provider_openai,
+    &provider_plume,
 };
 
 const struct provider *provider_at(size_t index)

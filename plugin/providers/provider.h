@@ -38,6 +38,14 @@ struct provider_times {
     int64_t deadline_ms; /* give up so long after submitting; the job then is `expired` */
 };
 
+/* What the results should be like, as it was sent; 0: not said. Measured against the files. */
+struct provider_expect {
+    uint32_t width;
+    uint32_t height;
+    double ratio; /* where the size was not said */
+    double seconds;
+};
+
 /* What would be done: the answer to dry_run, and what a job starts with. */
 struct provider_plan {
     json_t *request;     /* normalised; all that next() needs to know of the arguments */
@@ -50,9 +58,16 @@ struct provider_plan {
     double cost;         /* < 0: not known */
     char currency[8];
     unsigned files;      /* how many results are expected */
+    struct provider_expect expect;
 };
 
 void provider_plan_done(struct provider_plan *plan);
+
+/*
+ * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a key.
+ * In the arena; NULL without memory.
+ */
+char *provider_clean(struct arena *arena, const char *text, size_t len);
 
 enum provider_step_kind {
     STEP_SEND,    /* carry out `request`, call next with the reply */
@@ -132,6 +147,16 @@ struct provider_check {
     struct err error; /* unless ACCEPTED */
 };
 
+/* A finished job, for other programs of the service. Texts are borrowed. */
+struct provider_record {
+    const char *channel; /* of the chat it belongs to, "" where it is not known */
+    const char *kind;    /* "image" or "video" */
+    const char *task;    /* the provider's own handle */
+    const char *url;     /* of the first result */
+    const char *path;    /* where it is here */
+    int64_t now_ms;
+};
+
 struct provider {
     const char *name; /* "openai": the adapter, not the account */
 
@@ -160,6 +185,14 @@ struct provider {
      */
     int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);
 
+    /*
+     * NULL, or: a file that other programs of this service read, written when the results are here
+     * and before they are delivered. Its content, new, and its path below the host's folder of media
+     * in the arena; NULL: none. That it could not be written does the job no harm.
+     */
+    json_t *(*record)(const struct provider_record *record, struct arena *arena,
+                      const char **ret_path);
+
     /* For list_models: an array of objects with name, kind, limits, typical time, price; new. */
     json_t *(*models)(const struct provider_account *account);
 
@@ -173,6 +206,7 @@ struct provider {
 };
 
 extern const struct provider provider_openai;
+extern const struct provider provider_plume;
 extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */
 
 /* By index, NULL past the end; by its name, NULL when there is none. */

@@ -40,11 +40,8 @@ void checking_drop(struct call *call)
 
 static void add_error(const struct call *call, json_t *row, const struct err *err)
 {
-    char key[64];
-    char *advice;
+    char *advice = words_advice(call->language, err);
 
-    snprintf(key, sizeof(key), "advice.%s", err_kind_name(err->kind));
-    advice = words_text(call->language, key, NULL);
     json_object_set_new(row, "kind", json_string(err_kind_name(err->kind)));
     json_object_set_new(row, "text", json_string(err->text));
     json_object_set_new(row, "advice", json_string(advice ? advice : ""));
@@ -63,6 +60,9 @@ static void fill(const struct call *call, json_t *row, const struct provider_che
         add_error(call, row, &check->error);
     else if (check->models >= 0)
         json_object_set_new(row, "models", json_integer(check->models));
+    if (check->facts)
+        json_object_update_missing(row, check->facts);
+    json_decref(check->facts);
 }
 
 /* "beta (the key is refused), gamma (cannot be reached)", in the user's language. */

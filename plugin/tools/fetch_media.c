@@ -23,7 +23,7 @@
 /* One text on its way through the spill. The item of an env_work, so it outlives its call. */
 struct fetching {
     struct call *call;
-    char dir[LIMIT_PATH];
+    char *dir;
     char stem[STEM_BYTES];
     const char *text; /* of the call's arguments, copied; or NULL */
     size_t text_len;
@@ -41,6 +41,7 @@ static void fetching_free(struct fetching *it)
     for (size_t i = 0; i < LIMIT_BLOBS; i++)
         media_part_abandon(it->parts[i]);
     mem_free((char *)(uintptr_t)it->text);
+    mem_free(it->dir);
     mem_free(it);
 }
 
@@ -143,6 +144,7 @@ static int order(struct call *call, const json_t *args)
         .conversation = call->conversation,
         .caller = call->caller,
         .locale = words_tag(call->language),
+        .output_dir = call->output_dir,
         .again = 1,
     };
     struct err err;
@@ -217,8 +219,8 @@ static int is_one_url(const char *text)
 static int find_file(const struct call *call, const char *path, char ret_path[LIMIT_PATH],
                      struct err *err)
 {
-    size_t count;
-    const char *const *roots = config_roots(call_config(call), &count);
+    const char *roots[CONFIG_ROOTS_MAX];
+    size_t count = config_roots(call_config(call), call->workspace, call->output_dir, roots);
 
     if (media_text_find(path, roots, count, ret_path, err) == 0)
         return 0;
@@ -242,8 +244,9 @@ static void start(struct call *call, const char *source, const char *path)
         err_set(&err, ERR_IO, "the system gave no random number for a file's name");
     else if (source || find_file(call, path, it->path, &err) == 0)
         rc = 0;
+    if (rc == 0 && !(it->dir = config_output_dir(call_config(call), call->output_dir, "image")))
+        rc = err_nomem(&err);
     if (rc == 0) {
-        snprintf(it->dir, sizeof(it->dir), "%s", config_images_dir(call_config(call)));
         it->call = call;
         if (env_work(call_env(call), it, take_apart, taken_apart) == 0) {
             call_begin(call);

@@ -202,31 +202,8 @@ static int default_model(struct call *call, const struct config_provider *provid
 static void answer_plan(struct call *call, const struct config_provider *provider,
                         const struct provider_plan *plan)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:i}", "status", "plan", "kind", plan->kind,
-                             "provider", provider->account.id, "model", plan->model, "files",
-                             (int)plan->files);
-    json_t *values = json_pack("{s:s, s:s, s:f, s:s}", "provider", provider->account.id, "model",
-                               plan->model, "amount", plan->cost, "currency", plan->currency);
-    char *cost = words_text(call->language, plan->cost >= 0 ? "plan.cost" : "plan.cost.unknown",
-                            values);
+    json_t *json = confirm_plan(call, provider, plan, "plan");
 
-    if (!json || !values || !cost) {
-        json_decref(json);
-        json = NULL;
-    } else {
-        json_object_set_new(values, "cost", json_string(cost));
-        if (plan->cost >= 0)
-            json_object_set_new(json, "cost_estimate", json_pack("{s:f, s:s}", "amount", plan->cost,
-                                                                 "currency", plan->currency));
-        if (plan->times.typical_ms)
-            json_object_set_new(json, "seconds_typical",
-                                json_integer((plan->times.typical_ms + 999) / 1000));
-        if (json_array_size(plan->changed))
-            json_object_set(json, "changed", plan->changed);
-        result_note(json, call, "plan", json_incref(values));
-    }
-    json_decref(values);
-    mem_free(cost);
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
 }
 
@@ -266,9 +243,10 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
 }
 
 static void place_order(struct call *call, const struct config_provider *provider,
-                        const struct provider_plan *plan)
+                        const struct provider_plan *plan, const char *once)
 {
     char *canonical = call_canonical(call);
+    struct ledger_budget budget;
     struct engine_order order = {
         .tool = call->tool->name,
         .provider = provider,
@@ -278,9 +256,11 @@ static void place_order(struct call *call, const struct config_provider *provide
         .locale = words_tag(call->language),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
-        .dedup_key = call->dedup_key,
+        .dedup_key = once ? once : call->dedup_key,
+        .output_dir = call->output_dir,
         .dedup_text = canonical,
-        .again = json_is_true(json_object_get(call->args, "again")),
+        .again = !once && json_is_true(json_object_get(call->args, "again")),
+        .budget = confirm_budget(call, &budget),
     };
     struct err err;
     int rc = canonical ? 0 : err_nomem(&err);
@@ -288,6 +268,7 @@ static void place_order(struct call *call, const struct config_provider *provide
     /* A process that ends with its answer must not begin what it cannot see through. */
     order.hold = (call->flags & AHP_CALL_ONE_SHOT) &&
                  (call->reply_to || (call->flags & AHP_CALL_DETACH));
+    batch_of_order(call, &order);
     if (rc == 0)
         rc = engine_order(call_engine(call), &order, ordered, call, &err);
     if (rc == 0)
@@ -297,16 +278,20 @@ static void place_order(struct call *call, const struct config_provider *provide
     mem_free(canonical);
 }
 
+static void plan_again(struct call *call, json_t *args);
+
 static void inputs_ready(struct call *call, json_t *args, const struct err *input_err)
 {
     struct provider_plan plan = {0};
     const struct config_provider *provider;
+    const char *once;
     struct err err;
 
     if (!args) {
         call_fail(call, input_err);
         return;
     }
+    json_decref(call->notes);
     call->notes = json_array();
     provider = choose(call, &err);
     if (!provider || parse_extra(args, &err) || default_model(call, provider, args, &err) ||
@@ -316,13 +301,19 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
         return;
     }
     json_array_extend(plan.changed, call->notes);
+    json_decref(call->changed);
     call->changed = json_incref(plan.changed);
     if (json_is_true(json_object_get(args, "dry_run")))
         answer_plan(call, provider, &plan);
-    else
-        place_order(call, provider, &plan);
+    else if (confirm_pass(call, provider, &plan, args, plan_again, &once))
+        place_order(call, provider, &plan, once);
     provider_plan_done(&plan);
     json_decref(args);
+}
+
+static void plan_again(struct call *call, json_t *args)
+{
+    inputs_ready(call, args, NULL);
 }
 
 static void run_image(struct call *call)

@@ -63,13 +63,20 @@ static int put(struct resolving *it, json_t *value)
                                 : json_object_set_new(it->args, field_name(it), value);
 }
 
-static int put_file(struct resolving *it, const char *path, struct err *err)
+/*
+ * `folder` is NULL, or where `path` is known to be from a job that the caller may see: it need not be
+ * among the caller's own then, as when another agent has taken the conversation over.
+ */
+static int put_file(struct resolving *it, const char *path, const char *folder, struct err *err)
 {
-    size_t count;
-    const char *const *roots = config_roots(call_config(it->call), &count);
+    const char *roots[CONFIG_ROOTS_MAX + 1];
+    size_t count = config_roots(call_config(it->call), it->call->workspace, it->call->output_dir,
+                                roots);
     struct media_input input;
     json_t *value;
 
+    if (folder)
+        roots[count++] = folder;
     if (media_input_open(path, roots, count, &input, err)) {
         if (!err->field[0] && strlen(field_name(it)) < sizeof(err->field))
             memcpy(err->field, field_name(it), strlen(field_name(it)) + 1);
@@ -86,6 +93,16 @@ static int put_file(struct resolving *it, const char *path, struct err *err)
     if (!value || put(it, value))
         return err_nomem(err);
     return 0;
+}
+
+static int put_made(struct resolving *it, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = mem_text_n(path, slash && slash > path ? (size_t)(slash - path) : 1);
+    int rc = folder ? put_file(it, path, folder, err) : err_nomem(err);
+
+    mem_free(folder);
+    return rc;
 }
 
 static void looked_up(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
@@ -121,7 +138,7 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
         end(it, &why);
         return;
     }
-    if (put_file(it, file->path, &why)) {
+    if (put_made(it, file->path, &why)) {
         end(it, &why);
         return;
     }
@@ -151,7 +168,7 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
                          "the picture to a file first",
                          field_name(it));
     if (!is_handle(text) && strncmp(text, "job_", 4) != 0 && strcasecmp(text, "last") != 0)
-        return put_file(it, text, err);
+        return put_file(it, text, NULL, err);
     if (strcasecmp(text, "last") == 0) {
         query.conversation = it->call->conversation ? it->call->conversation : "";
         query.kind = is_video_field(it) ? "video" : "image";

@@ -86,13 +86,26 @@ static int64_t time_of(const json_t *plan, const char *name)
     return json_integer_value(json_object_get(json_object_get(plan, "times"), name));
 }
 
-/* The same request once more, as a job of its own that remembers which one it repeats. */
+static void run(struct call *call);
+
+static void run_again(struct call *call, json_t *args)
+{
+    json_decref(args);
+    run(call);
+}
+
+/*
+ * The same request once more, as a job of its own that remembers which one it repeats. 0: `reordered`
+ * follows; 1: a person is asked first, or the call was answered.
+ */
 static int resubmit(struct call *call, const struct ledger_job *old, struct err *err)
 {
     struct provider_plan plan = {.kind = strcmp(old->kind, "video") == 0 ? "video" : "image"};
     json_t *stored = json_loads(old->plan ? old->plan : "{}", 0, NULL);
     const char *prefix = json_string_value(json_object_get(stored, "prefix"));
-    struct engine_order order = {.tool = old->tool, .plan = &plan, .again = 1};
+    struct ledger_budget budget;
+    struct engine_order order = {
+        .tool = old->tool, .plan = &plan, .again = 1, .budget = confirm_budget(call, &budget)};
     struct err broken;
     int rc;
 
@@ -118,6 +131,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
     order.conversation = old->conversation;
+    order.output_dir = json_string_value(json_object_get(stored, "output_dir"));
     order.caller = call->caller;
     order.locale = old->locale;
     order.reply_to = call->reply_to ? call->reply_to : old->reply_to;
@@ -128,25 +142,46 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
         rc = err_set(err, ERR_CONFIG, "provider \"%s\" is not configured any more", old->provider);
     else if (!plan.request)
         rc = err_nomem(err);
-    else
+    else if (json_is_true(json_object_get(call->args, "dry_run"))) {
+        call_answer_take(call, AHP_RESULT_OK, confirm_plan(call, order.provider, &plan, "plan"),
+                         NULL);
+        rc = 1;
+    } else if (!confirm_pass(call, order.provider, &plan, NULL, run_again, &order.dedup_key))
+        rc = 1;
+    else {
+        order.dedup_text = old->id;
+        order.again = order.dedup_key == NULL;
         rc = engine_order(call_engine(call), &order, reordered, call, err);
+    }
     json_decref(stored);
     provider_plan_done(&plan);
     return rc;
 }
 
+/* To wait for no time is to look once: answered from what was just read, by how the job is. */
+static void wait_for(struct call *call, const struct ledger_job *job)
+{
+    const json_t *seconds = json_object_get(call->args, "wait_seconds");
+
+    if (seconds && json_integer_value(seconds) == 0) {
+        call_answer_take(call, job->state == JOB_DELIVERING ? AHP_RESULT_OK : result_status(job),
+                         result_of_job(call, job), job);
+        return;
+    }
+    if (!engine_state_ended(job->state))
+        engine_take(call_engine(call), job->id);
+    call_wait(call, 1000 * (seconds ? json_integer_value(seconds) : WAIT_DEFAULT_S));
+}
+
 static void act_on(struct call *call, const struct ledger_job *job)
 {
     const char *action = action_of(call);
-    const json_t *seconds = json_object_get(call->args, "wait_seconds");
     struct err err;
     int rc;
 
     snprintf(call->job, sizeof(call->job), "%s", job->id);
     if (strcmp(action, "wait") == 0) {
-        if (!engine_state_ended(job->state))
-            engine_take(call_engine(call), job->id);
-        call_wait(call, 1000 * (seconds ? json_integer_value(seconds) : WAIT_DEFAULT_S));
+        wait_for(call, job);
         return;
     }
     if (strcmp(action, "status") == 0) {
@@ -164,7 +199,7 @@ static void act_on(struct call *call, const struct ledger_job *job)
     }
     if (rc == 0)
         call_begin(call);
-    else
+    else if (rc < 0)
         call_fail(call, &err);
 }
 
@@ -198,7 +233,7 @@ static void run(struct call *call)
     const char *job = json_string_value(json_object_get(call->args, "job"));
     const json_t *limit = json_object_get(call->args, "limit");
     int list = strcmp(action_of(call), "list") == 0;
-    struct ledger_query query = {.limit = 1};
+    struct ledger_query query = {.limit = 1, .no_items = !job};
     struct err err;
 
     if (!list && job && strncmp(job, "job_", 4) == 0)

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 int32_t result_status(const struct ledger_job *job)
 {
@@ -89,6 +90,36 @@ static const char *delivery_word(const struct ledger_job *job)
     return job_state_name(job->state);
 }
 
+/* One more sentence, where the files are not what was asked for. */
+static void add_measured(json_t *result, const struct ledger_job *job)
+{
+    char *measured = measure_words(job);
+    const char *message = json_string_value(json_object_get(result, "message"));
+    char *both = measured && *measured && message ? mem_format("%s%s", message, measured) : NULL;
+
+    if (both)
+        json_object_set_new(result, "message", json_string(both));
+    mem_free(both);
+    mem_free(measured);
+}
+
+/* What was changed: by the adapter before, and by the provider as the files show. */
+static void add_changed(json_t *result, const struct call *call, const struct ledger_job *job)
+{
+    json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
+    json_t *changed = json_object_get(plan, "changed");
+    size_t index;
+    json_t *one;
+
+    if (!json_array_size(changed))
+        changed = call->changed;
+    json_array_foreach(changed, index, one)
+        json_object_del(one, "measured");
+    if (json_array_size(changed))
+        json_object_set(result, "changed", changed);
+    json_decref(plan);
+}
+
 /* Which sentence fits the job's state, and what to do next if anything. */
 static void add_words(json_t *result, const struct call *call, const struct ledger_job *job)
 {
@@ -103,6 +134,7 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
                   (json_int_t)job->files_count, "path",
                   job->files_count ? job->files[0].path : "", "eta", eta_of(call, job));
 
+    batch_words(job, values);
     if (job->state == JOB_DONE)
         snprintf(key, sizeof(key), "done.%s.%s", job->kind,
                  job->error_kind != ERR_NONE ? "part" : job->files_count > 1 ? "many" : "one");
@@ -113,10 +145,23 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
     else
         snprintf(key, sizeof(key), "state.%s", delivery_word(job));
     result_note(result, call, key, values);
+    if (job->state == JOB_DONE)
+        add_measured(result, job);
     if (job->state < JOB_READY && !(job->flags & LEDGER_JOB_DELIVERS))
         json_object_set_new(result, "next", json_string("poll with action wait"));
     else if (job->state == JOB_UNDELIVERABLE || strcmp(delivery_word(job), "maybe_delivered") == 0)
         json_object_set_new(result, "next", json_string("poll with action redeliver"));
+}
+
+static json_t *date_of(int64_t wall_ms)
+{
+    time_t at = (time_t)(wall_ms / 1000);
+    char text[32] = "";
+    struct tm tm;
+
+    if (gmtime_r(&at, &tm))
+        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return json_string(text);
 }
 
 static const char *status_word(const struct call *call, const struct ledger_job *job)
@@ -136,7 +181,15 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
         json_object_set_new(result, "files", files_of(job));
     if (job->model && *job->model)
         json_object_set_new(result, "model", json_string(job->model));
-    json_object_set_new(result, "provider", json_string(job->provider));
+    if (job->batch) {
+        json_t *batch = json_object();
+
+        batch_words(job, batch);
+        json_object_del(batch, "path");
+        json_object_set_new(result, "batch", batch);
+    } else {
+        json_object_set_new(result, "provider", json_string(job->provider));
+    }
     if (job->cost >= 0)
         json_object_set_new(result, "cost", json_pack("{s:f, s:s}", "amount", job->cost, "currency",
                                                       job->currency ? job->currency : "USD"));
@@ -146,8 +199,7 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
                                       job->currency ? job->currency : "USD"));
     if (job->state < JOB_READY && job->progress >= 0)
         json_object_set_new(result, "progress", json_real((double)job->progress / 1000.0));
-    if (json_array_size(call->changed))
-        json_object_set(result, "changed", call->changed);
+    add_changed(result, call, job);
     if (job->error_kind != ERR_NONE && job->state != JOB_CANCELLED)
         json_object_set_new(result, "error",
                             json_pack("{s:s, s:s, s:s}", "kind", err_kind_name(job->error_kind),
@@ -155,17 +207,40 @@ json_t *result_of_job(const struct call *call, const struct ledger_job *job)
                                       job->advice ? job->advice : ""));
     else if (job->error_text && job->state < JOB_READY)
         json_object_set_new(result, "waits_for", json_string(job->error_text));
+    if (call->tool == &tool_poll) { /* whoever asks has lost sight of when it began */
+        json_object_set_new(result, "created_at", date_of(job->created_ms));
+        json_object_set_new(result, "updated_at", date_of(job->updated_ms));
+    }
     add_words(result, call, job);
     return result;
+}
+
+/* Of a limit the ledger tells the sum only; the words for it, or NULL. */
+static char *budget_words(const struct call *call, const struct err *err)
+{
+    json_t *values;
+    char key[80];
+    char *text;
+
+    if (err->kind != ERR_BUDGET)
+        return NULL;
+    values = json_pack("{s:s}", "sum", err->text);
+    snprintf(key, sizeof(key), "budget.%s", err->field);
+    text = words_text(call->language, key, values);
+    json_decref(values);
+    return text;
 }
 
 json_t *result_of_error(const struct call *call, const struct err *err)
 {
     char *advice = words_advice(call->language, err);
+    char *words = budget_words(call, err);
+    const char *text = words ? words : err->text;
     json_t *result = json_pack("{s:s, s:{s:s, s:s, s:s}, s:s}", "status", "error", "error", "kind",
-                               err_kind_name(err->kind), "text", err->text, "advice",
-                               advice ? advice : "", "message", err->text);
+                               err_kind_name(err->kind), "text", text, "advice",
+                               advice ? advice : "", "message", text);
 
+    mem_free(words);
     if (result && err->field[0])
         json_object_set_new(json_object_get(result, "error"), "field", json_string(err->field));
     mem_free(advice);

@@ -8,6 +8,7 @@
 
 #include "base/env.h"
 #include "base/err.h"
+#include "base/token.h"
 #include "base/words.h"
 #include "config/config.h"
 #include "engine/engine.h"
@@ -18,6 +19,8 @@ struct toolbox;
 struct call;
 struct resolving;
 struct checking;
+struct batch;
+struct confirming;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -30,6 +33,7 @@ extern const struct tool tool_edit_image;
 extern const struct tool tool_generate_video;
 extern const struct tool tool_character_replace;
 extern const struct tool tool_fetch_media;
+extern const struct tool tool_run_batch;
 extern const struct tool tool_poll;
 extern const struct tool tool_list_models;
 extern const struct tool tool_account;
@@ -49,6 +53,8 @@ struct call {
     char *reply_to;      /* NULL: nothing can be delivered */
     size_t reply_to_len;
     char *dedup_key;
+    char *workspace;     /* the caller's own, absolute; NULL: ours */
+    char *output_dir;    /* the same */
     enum words_language language;
 
     int ended;
@@ -56,9 +62,12 @@ struct call {
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
     struct checking *checking;   /* account_check.c's, while it asks */
+    struct confirming *confirming; /* confirm.c's, from its question on */
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
+    struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
+    uint32_t batch_index;
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
@@ -70,6 +79,7 @@ struct call {
 struct env *call_env(const struct call *call);
 struct config *call_config(const struct call *call);
 struct engine *call_engine(const struct call *call);
+struct token_key *call_token_key(const struct call *call);
 
 /* Ends the call. json is taken. */
 void call_answer_take(struct call *call, int32_t status, json_t *json,
@@ -104,8 +114,39 @@ void inputs_drop(struct call *call); /* its call ends first */
 
 void checking_drop(struct call *call); /* account_check.c: its call ends */
 
+/*
+ * confirm.c: what every tool that spends asks between its plan and its order. 1: place the order; with
+ * *ret_once not NULL that is its dedup key, and `again` of the arguments is settled. 0: do not; the
+ * call was answered, or a person is being asked, and after a yes again(call, args), with a new
+ * reference, shall come here once more with the plan made anew from args.
+ */
+typedef void confirm_again_fn(struct call *call, json_t *args);
+int confirm_pass(struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *args, confirm_again_fn *again,
+                 const char **ret_once);
+void confirm_drop(struct call *call); /* its call ends */
+
+/* The configured limits for such an order: ret_budget, filled, or NULL when there are none. */
+const struct ledger_budget *confirm_budget(const struct call *call,
+                                           struct ledger_budget *ret_budget);
+
+/* The plan as a result, for dry_run with the status "plan"; with what confirm_pass would want. */
+json_t *confirm_plan(const struct call *call, const struct config_provider *provider,
+                     const struct provider_plan *plan, const char *status);
+/* Adds the latter to an answer to dry_run. 1: a yes is wanted. */
+int confirm_note(const struct call *call, const struct config_provider *provider,
+                 const struct provider_plan *plan, json_t *json);
+
 /* keyish.c: 1 for what had better not be taken or shown. */
 int text_looks_like_key(const char *text);
+
+/*
+ * run_batch.c: an item's answer goes to its batch, not to the host; its order is told of the batch;
+ * the call that opened a batch ends.
+ */
+void batch_answer_take(struct call *call, int32_t status, json_t *json);
+void batch_of_order(const struct call *call, struct engine_order *order);
+void batch_close(struct call *call);
 
 /* result.c */
 json_t *result_of_job(const struct call *call, const struct ledger_job *job);
@@ -122,6 +163,13 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
 int schema_check(const json_t *schema, json_t *args, struct err *err);
 
 /* toolbox.c */
+/*
+ * A call of another tool on behalf of this one, for the same conversation, that nothing is delivered
+ * of: NULL without memory. args is taken. It ends like any call; call_start begins it.
+ */
+struct call *call_inner(struct call *call, const char *tool, json_t *args_take);
+void call_start(struct call *call);
+
 int toolbox_open(struct env *env, struct config *config, struct toolbox **ret_box,
                  struct err *err);
 /* Calls can be taken once there is an engine. */

@@ -18,6 +18,7 @@ static const struct tool *const all_tools[] = {
     &tool_generate_video,
     &tool_character_replace,
     &tool_fetch_media,
+    &tool_run_batch,
     &tool_poll,
     &tool_list_models,
     &tool_account,
@@ -31,8 +32,10 @@ struct toolbox {
     struct engine *engine;
     json_t *manifests[TOOLS];
     char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
+    char *outputs[TOOLS];
     ahp_tool tools[TOOLS];
     const ahp_tool *list[TOOLS];
+    struct token_key token_key;
     struct call *calls;
     size_t calls_count;
     int stopping;
@@ -53,6 +56,11 @@ struct engine *call_engine(const struct call *call)
     return call->box->engine;
 }
 
+struct token_key *call_token_key(const struct call *call)
+{
+    return &call->box->token_key;
+}
+
 static uint32_t flag_bits(const json_t *flags)
 {
     static const struct {
@@ -62,6 +70,7 @@ static uint32_t flag_bits(const json_t *flags)
         {"read_only", AHP_TOOL_READ_ONLY},         {"idempotent", AHP_TOOL_IDEMPOTENT},
         {"long_running", AHP_TOOL_LONG_RUNNING},   {"delivers_later", AHP_TOOL_DELIVERS_LATER},
         {"open_world", AHP_TOOL_OPEN_WORLD},       {"destructive", AHP_TOOL_DESTRUCTIVE},
+        {"jobs", AHP_TOOL_JOBS},
     };
     const json_t *flag;
     uint32_t bits = 0;
@@ -89,13 +98,15 @@ static int load_tool(struct toolbox *box, size_t index, struct err *err)
         return err_set(err, ERR_INTERNAL, "manifests/%s is missing or broken", name);
     box->manifests[index] = manifest;
     box->schemas[index] = json_dumps(json_object_get(manifest, "input_schema"), JSON_COMPACT);
-    if (!box->schemas[index])
+    box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
+    if (!box->schemas[index] || !box->outputs[index])
         return err_nomem(err);
     tool->size = sizeof(*tool);
     tool->name = all_tools[index]->name;
     tool->title = json_string_value(json_object_get(manifest, "title"));
     tool->summary = json_string_value(json_object_get(manifest, "summary"));
     tool->input_schema = box->schemas[index];
+    tool->output_schema = box->outputs[index];
     tool->flags = flag_bits(json_object_get(manifest, "flags"));
     tool->timeout_ms_default = tool->flags & AHP_TOOL_LONG_RUNNING ? 20 * 60 * 1000 : 30 * 1000;
     box->list[index] = tool;
@@ -139,6 +150,8 @@ static void call_free(struct call *call)
     engine_unwatch(call->watch);
     inputs_drop(call);
     checking_drop(call);
+    batch_close(call);
+    confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
     json_decref(call->notes);
@@ -148,6 +161,8 @@ static void call_free(struct call *call)
     mem_free(call->caller);
     mem_free(call->reply_to);
     mem_free(call->dedup_key);
+    mem_free(call->workspace);
+    mem_free(call->output_dir);
     mem_free(call);
 }
 
@@ -185,6 +200,17 @@ static void attach_files(ahp_result *result, const struct ledger_job *job, ahp_f
     result->files = pointers;
 }
 
+/* An ended call lets go of what it has; it goes itself when nothing can call back any more. */
+static void end_here(struct call *call)
+{
+    engine_unwatch(call->watch);
+    call->watch = NULL;
+    call->box->env->loop->timer_free(call->timer);
+    call->timer = NULL;
+    if (!call->pending)
+        call_free(call);
+}
+
 void call_answer_take(struct call *call, int32_t status, json_t *json,
                       const struct ledger_job *job)
 {
@@ -194,8 +220,15 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     ahp_file files[LIMIT_FILES];
     const ahp_file *pointers[LIMIT_FILES];
     ahp_result result = {.size = sizeof(result), .status = status};
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    char *text = NULL;
 
+    if (call->batch_index) {
+        call->ended = 1;
+        batch_answer_take(call, status, json);
+        end_here(call);
+        return;
+    }
+    text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (text)
         env_scrub(env, text);
@@ -206,15 +239,12 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
     result.job_id.ptr = call->job[0] ? call->job : NULL;
     result.job_id.len = strlen(call->job);
     attach_files(&result, job, files, pointers);
+    confirm_drop(call); /* a question ends before its call */
     env->calls->complete(env->host->ctx, call->id, &result);
     free(text);
     call->ended = 1;
-    engine_unwatch(call->watch);
-    call->watch = NULL;
-    env->loop->timer_free(call->timer);
-    call->timer = NULL;
-    if (!call->pending)
-        call_free(call);
+    batch_close(call);
+    end_here(call);
 }
 
 void call_fail(struct call *call, const struct err *err)
@@ -232,7 +262,7 @@ int call_may_see(const struct call *call, const struct ledger_job *job)
 
 char *call_canonical(const struct call *call)
 {
-    static const char *const aside[] = {"dry_run", "again", "wait_seconds"};
+    static const char *const aside[] = {"dry_run", "again", "wait_seconds", "confirm"};
     json_t *args = json_copy(call->args);
     char *text;
     char *copy;
@@ -253,6 +283,13 @@ static char *keep(const ahp_text *text, int *failed)
     if (text->ptr && text->len && !copy)
         *failed = 1;
     return copy;
+}
+
+/* None, or an absolute path. */
+static int is_folder(const ahp_text *text)
+{
+    return !text->len || (text->ptr && text->len <= AHP_FOLDER_BYTES_MAX && text->ptr[0] == '/' &&
+                          !memchr(text->ptr, '\0', text->len));
 }
 
 static struct call *call_new(struct toolbox *box, const struct tool *tool, const ahp_call *from)
@@ -283,6 +320,10 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
         failed = 1;
     if (AHP_IN(from, caller))
         call->caller = keep(&from->caller, &failed);
+    if (AHP_IN(from, workspace))
+        call->workspace = keep(&from->workspace, &failed);
+    if (AHP_IN(from, output_dir))
+        call->output_dir = keep(&from->output_dir, &failed);
     DL_APPEND(box->calls, call);
     box->calls_count++;
     call->args = from->args.ptr && from->args.len
@@ -320,6 +361,50 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
                         err);
 }
 
+struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
+{
+    struct call *inner = mem_alloc(sizeof(*inner));
+    int failed = 0;
+
+    if (!inner) {
+        json_decref(args_take);
+        return NULL;
+    }
+    inner->box = call->box;
+    for (size_t i = 0; i < TOOLS; i++)
+        if (strcmp(all_tools[i]->name, tool) == 0)
+            inner->tool = all_tools[i];
+    inner->flags = (call->flags & ~AHP_CALL_NO_LATE_DELIVERY) | AHP_CALL_DETACH;
+    inner->language = call->language;
+    inner->told_permille = -2;
+    inner->args = args_take;
+    inner->conversation = mem_text(call->conversation);
+    failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller))) ||
+             (call->workspace && !(inner->workspace = mem_text(call->workspace))) ||
+             (call->output_dir && !(inner->output_dir = mem_text(call->output_dir)));
+    DL_APPEND(call->box->calls, inner);
+    call->box->calls_count++;
+    if (failed || !inner->tool) {
+        call_free(inner);
+        return NULL;
+    }
+    return inner;
+}
+
+void call_start(struct call *call)
+{
+    const json_t *schema = NULL;
+    struct err err;
+
+    for (size_t i = 0; i < TOOLS; i++)
+        if (all_tools[i] == call->tool)
+            schema = json_object_get(call->box->manifests[i], "input_schema");
+    if (schema_check(schema, call->args, &err))
+        call_fail(call, &err);
+    else
+        call->tool->run(call);
+}
+
 int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
 {
     struct call *call;
@@ -333,6 +418,9 @@ int32_t toolbox_call(struct toolbox *box, const ahp_call *from)
         return AHP_E_NOT_FOUND;
     if (box->stopping)
         return AHP_E_STATE;
+    if ((AHP_IN(from, workspace) && !is_folder(&from->workspace)) ||
+        (AHP_IN(from, output_dir) && !is_folder(&from->output_dir)))
+        return AHP_E_INVALID;
     if (box->calls_count >= LIMIT_CALLS || from->args.len > LIMIT_ARGS_BYTES ||
         (AHP_IN(from, reply_to) && from->reply_to.len > AHP_REPLY_TO_BYTES_MAX) ||
         (AHP_IN(from, dedup_key) && from->dedup_key.len > AHP_KEY_BYTES_MAX))
@@ -363,7 +451,7 @@ int32_t toolbox_cancel(struct toolbox *box, uint64_t call_id)
     struct call *call;
 
     DL_FOREACH(box->calls, call) {
-        if (call->id == call_id && !call->ended) {
+        if (call->id == call_id && !call->ended && !call->batch_index) {
             call_answer_take(call, AHP_RESULT_CANCELLED, end_early(call, "cancelled"), NULL);
             return AHP_OK;
         }
@@ -390,6 +478,7 @@ void toolbox_close(struct toolbox *box)
         call_free(box->calls);
     for (size_t i = 0; i < TOOLS; i++) {
         free(box->schemas[i]);
+        free(box->outputs[i]);
         json_decref(box->manifests[i]);
     }
     mem_free(box);

@@ -93,6 +93,8 @@ static const void *host_ext(void *ctx, const char *id)
         return fake->has_work ? &fake->work : NULL;
     if (strcmp(id, AHP_CHECK_1) == 0)
         return fake->has_check ? &fake->check : NULL;
+    if (strcmp(id, AHP_APPROVAL_1) == 0)
+        return fake->has_approval ? &fake->approval : NULL;
     return NULL;
 }
 
@@ -152,6 +154,53 @@ static int32_t offer(void *ctx, const ahp_delivery *delivery)
     return AHP_OK;
 }
 
+static int32_t ask(void *ctx, const ahp_question *question, ahp_asked **ret_asked,
+                   ahp_answer_fn *cb, void *ud)
+{
+    struct fake_host *fake = ctx;
+    struct fake_question *entry;
+
+    if (fake->ask_result != AHP_OK)
+        return fake->ask_result;
+    fake->questions = grown(fake->questions, fake->questions_count, sizeof(void *));
+    entry = grown(NULL, 0, sizeof(*entry));
+    fake->questions[fake->questions_count++] = entry;
+    entry->call_id = question->call_id;
+    entry->deadline_ms = question->deadline_ms;
+    entry->title = copied_text(question->title);
+    entry->text = copied_text(question->text);
+    entry->amount = copied_text(question->amount);
+    entry->currency = copied_text(question->currency);
+    entry->target = copied_text(question->target);
+    entry->conversation = copied_text(question->conversation);
+    entry->fake = fake;
+    entry->cb = cb;
+    entry->ud = ud;
+    *ret_asked = (ahp_asked *)(void *)entry;
+    return AHP_OK;
+}
+
+static void ask_free(ahp_asked *asked)
+{
+    struct fake_question *entry = (struct fake_question *)(void *)asked;
+
+    if (entry == NULL)
+        return;
+    if (entry->over)
+        abort();
+    entry->over = entry->taken_back = 1;
+}
+
+void fake_host_answer(struct fake_host *fake, uint32_t index, int32_t answer)
+{
+    struct fake_question *entry = fake->questions[index];
+
+    if (entry->over)
+        abort();
+    entry->over = 1;
+    entry->cb(entry->ud, answer);
+}
+
 static _Thread_local int is_loop_thread;
 
 static int32_t on_loop(void *ctx)
@@ -193,6 +242,9 @@ struct fake_host *fake_host_new(void)
     fake->deliver.offer = offer;
     fake->check.size = sizeof(fake->check);
     fake->check.on_loop = on_loop;
+    fake->approval.size = sizeof(fake->approval);
+    fake->approval.ask = ask;
+    fake->approval.ask_free = ask_free;
     fake_loop_init(fake);
     return fake;
 }
@@ -219,6 +271,16 @@ void fake_host_free(struct fake_host *fake)
     }
     for (uint32_t i = 0; i < fake->logs_count; i++)
         free(fake->logs[i].text);
+    for (uint32_t i = 0; i < fake->questions_count; i++) {
+        free(fake->questions[i]->title);
+        free(fake->questions[i]->text);
+        free(fake->questions[i]->amount);
+        free(fake->questions[i]->currency);
+        free(fake->questions[i]->target);
+        free(fake->questions[i]->conversation);
+        free(fake->questions[i]);
+    }
+    free(fake->questions);
     free(fake->ends);
     free(fake->progress);
     free(fake->deliveries);

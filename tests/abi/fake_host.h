@@ -3,13 +3,14 @@
  *
  * Time moves only when a test moves it (fake_host_advance) or when fake_host_run finds nothing else
  * to do. File descriptors are real and polled. Work runs on a real thread, joined within the turn,
- * so a run is deterministic and the rule "off the loop's thread" holds. All five host extensions
- * are offered; a test hides one by setting its `has_` member to 0 before create, and makes the host
+ * so a run is deterministic and the rule "off the loop's thread" holds. All host extensions but
+ * ahp.approval/1 are offered; a test changes that with a `has_` member before create, and makes the host
  * misbehave by replacing a slot of a table.
  */
 #ifndef TESTS_FAKE_HOST_H
 #define TESTS_FAKE_HOST_H
 
+#include <ahp/approval.h>
 #include <ahp/calls.h>
 #include <ahp/check.h>
 #include <ahp/deliver.h>
@@ -46,6 +47,22 @@ struct fake_delivery {
     int answered; /* a receipt was sent */
 };
 
+struct fake_question {
+    uint64_t call_id;
+    int64_t deadline_ms;
+    char *title;
+    char *text;
+    char *amount;
+    char *currency;
+    char *target;
+    char *conversation;
+    int over; /* answered, or taken back */
+    int taken_back;
+    struct fake_host *fake;
+    ahp_answer_fn *cb;
+    void *ud;
+};
+
 struct fake_log {
     int32_t level;
     uint32_t item;
@@ -63,7 +80,8 @@ struct fake_host {
     ahp_deliver deliver;
     ahp_work work;
     ahp_check check;
-    int has_loop, has_calls, has_deliver, has_work, has_check;
+    ahp_approval approval;
+    int has_loop, has_calls, has_deliver, has_work, has_check, has_approval;
 
     int64_t now_ms;
     int64_t wall_ms;
@@ -75,6 +93,7 @@ struct fake_host {
     int32_t offer_result; /* what offer answers; AHP_OK */
     int32_t receipt;      /* outcome sent on the next turn (AHP_RECEIPT_), or FAKE_RECEIPT_NONE */
     int64_t receipt_delay_ms;
+    int32_t ask_result; /* what ask answers; AHP_OK */
     ahp_inst *inst; /* where receipts go; set by the test after create */
 
     /* What happened. Arrays grow; texts are copies. */
@@ -82,6 +101,8 @@ struct fake_host {
     struct fake_progress *progress;
     struct fake_delivery *deliveries;
     struct fake_log *logs;
+    struct fake_question **questions; /* answered by fake_host_answer */
+    uint32_t questions_count;
     uint32_t ends_count, progress_count, deliveries_count, logs_count;
     uint32_t rescans, stopped;
     uint32_t watches_live, timers_live, deferred_live, work_live;
@@ -119,6 +140,9 @@ ahp_call fake_host_call(struct fake_host *fake, const char *tool, const char *ar
 
 /* How call_id ended, or NULL while it is open. */
 const struct fake_end *fake_host_end(const struct fake_host *fake, uint64_t call_id);
+
+/* Answers the nth question, which must be open. */
+void fake_host_answer(struct fake_host *fake, uint32_t index, int32_t answer);
 
 /* The number of log lines with that item, or of that level or above. */
 uint32_t fake_host_log_items(const struct fake_host *fake, uint32_t item);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <ahp/approval.h>
 #include <ahp/calls.h>
 #include <ahp/check.h>
 #include <ahp/deliver.h>

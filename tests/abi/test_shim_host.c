@@ -317,6 +317,13 @@ static void bad_texts(void **state)
     expect(AHP_SHIM_HOST_TEXT);
 }
 
+static ahp_text text_of(const char *text)
+{
+    ahp_text it = {text, strlen(text)};
+
+    return it;
+}
+
 static void bad_arguments(void **state)
 {
     ahp_call call = call_made();
@@ -327,6 +334,17 @@ static void bad_arguments(void **state)
     call.deadline_ms = -1;
     (void)inst->call(inst->self, &call);
     expect(AHP_SHIM_HOST_ARGUMENT);
+    call = call_made();
+    call.workspace = text_of("/agent");
+    call.output_dir = text_of("out");
+    (void)inst->call(inst->self, &call);
+    expect(AHP_SHIM_HOST_ARGUMENT);
+    /* From headers that end before them: not read. */
+    call = call_made();
+    call.workspace = text_of("out");
+    call.size = offsetof(ahp_call, workspace);
+    (void)inst->call(inst->self, &call);
+    expect_nothing();
     assert_int_equal(inst->tools(inst->self, NULL, &count), AHP_E_INVALID);
     expect(AHP_SHIM_HOST_ARGUMENT);
     assert_null(inst->ext(inst->self, NULL));
@@ -431,6 +449,7 @@ int main(void)
         WITH_HOST(clock_backwards),
         WITH_HOST(ext_changes),
         WITH_HOST(offers_and_receipts),
+        WITH_HOST(lost_is_final),
         WITH_HOST(receipt_of_unknown_key),
         WITH_HOST(accepts_without_ready),
         WITH_HOST(work_twice),

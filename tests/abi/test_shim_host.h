@@ -46,6 +46,7 @@ void bad_events(void **state);
 void clock_backwards(void **state);
 void ext_changes(void **state);
 void offers_and_receipts(void **state);
+void lost_is_final(void **state);
 void receipt_of_unknown_key(void **state);
 void accepts_without_ready(void **state);
 void work_twice(void **state);

@@ -262,6 +262,24 @@ void offers_and_receipts(void **state)
     expect(AHP_SHIM_HOST_RECEIPT_CHANGED);
 }
 
+void lost_is_final(void **state)
+{
+    ahp_receipt given = receipt("k:1", AHP_RECEIPT_LOST);
+
+    (void)state;
+    puppet_running();
+    offer_now();
+    assert_int_equal(inst->receipt(inst->self, &given), AHP_OK);
+    assert_int_equal(inst->receipt(inst->self, &given), AHP_OK);
+    expect_nothing();
+    given = receipt("k:1", AHP_RECEIPT_DELIVERED);
+    assert_int_equal(inst->receipt(inst->self, &given), AHP_OK);
+    expect(AHP_SHIM_HOST_RECEIPT_CHANGED);
+    given = receipt("k:1", AHP_RECEIPT_LOST + 1);
+    (void)inst->receipt(inst->self, &given);
+    expect(AHP_SHIM_HOST_ARGUMENT);
+}
+
 static int32_t receipt_stale(const ahp_receipt *given)
 {
     (void)given;

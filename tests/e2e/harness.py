@@ -30,7 +30,8 @@ import zlib
 LIMIT_S = 60        # of any single process or exchange
 SIM_LIFE_S = 240    # a simulator ends by itself after this, whatever happens to the test
 
-programs = argparse.Namespace(host=None, plugin=None, crash=None, sim=None, sanitize=False)
+programs = argparse.Namespace(host=None, plugin=None, crash=None, sim=None, mcp=None,
+                              clients=None, sanitize=False)
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error: |SUMMARY: \w+Sanitizer")
 
@@ -42,9 +43,11 @@ def main():
     parser.add_argument("--plugin", required=True)
     parser.add_argument("--crash")
     parser.add_argument("--sim", required=True)
+    parser.add_argument("--mcp", help="agent-host-mcp")
+    parser.add_argument("--clients", help="folder with the MCP clients and their Node")
     parser.add_argument("--sanitize", action="store_true", help="the programs are built so")
     _, rest = parser.parse_known_args(namespace=programs)
-    for name in ("host", "plugin", "crash", "sim"):
+    for name in ("host", "plugin", "crash", "sim", "mcp", "clients"):
         if getattr(programs, name):
             setattr(programs, name, os.path.abspath(getattr(programs, name)))
     unittest.main(argv=[sys.argv[0], *rest], verbosity=2)

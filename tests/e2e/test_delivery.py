@@ -106,6 +106,20 @@ class Delivery(harness.Case):
                 self.delivered(world, job, "image")
                 self.assertEqual(len(world.repeats()), repeats)
 
+    def test_lost(self):
+        """A host that will never know: not offered again but by a person, under a new key."""
+        world = self.world()
+        job = world.submit(IMAGE, {"prompt": "x"})
+        world.until_idle(*self.scripted(world, "lost"))
+        world.until_idle()
+        self.assertEqual(world.messages(), [])
+        self.assertEqual(world.job(job)["state"], "delivering")
+        world.call("poll", {"job": job, "action": "redeliver"}, outbox=True)
+        world.until_idle()
+        (message,) = world.messages()
+        self.assertTrue(message["key"].endswith(":2"), message["key"])
+        self.assertEqual(world.job(job)["state"], "delivered")
+
     def test_held(self):
         world = self.world()
         job = world.submit(IMAGE, {"prompt": "x"})

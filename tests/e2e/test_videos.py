@@ -189,5 +189,24 @@ class Videos(harness.Case):
         world.check(host.end())
 
 
+class Measured(harness.Case):
+    def test_what_came_is_told(self):
+        """The file's own size and length against what was asked for, in the result and in the message."""
+        world = self.world()
+        world.sim.set(video_size="320x240", video_seconds=2)
+        args = {"prompt": "a boat", "model": "sora-2", "size": "1280x720", "seconds": 8}
+        result = world.call("generate_video", args)
+        told = {row["field"]: (row["asked"], row["used"]) for row in result["changed"]}
+        self.assertEqual(told["size"], ("1280x720", "320x240"))
+        self.assertEqual(told["seconds"], ("8 s", "2.0 s"))
+        self.assertIn("It is 320x240 instead of 1280x720.", result["message"])
+        job = world.submit("generate_video", dict(args, prompt="一只纸船"))
+        world.until_idle()
+        self.assertIn("320x240", self.one_message(world, job)["text"])
+        world.sim.set(video_size="1280x720", video_seconds=8)
+        result = world.call("generate_video", dict(args, prompt="another"))
+        self.assertNotIn("changed", result)
+
+
 if __name__ == "__main__":
     harness.main()

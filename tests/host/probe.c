@@ -100,6 +100,7 @@ static int32_t entry_create(const ahp_host *host, const ahp_text *config, ahp_in
     p->calls = host->ext(host->ctx, AHP_CALLS_1);
     p->deliver = host->ext(host->ctx, AHP_DELIVER_1);
     p->work = host->ext(host->ctx, AHP_WORK_1);
+    p->approval = host->ext(host->ctx, AHP_APPROVAL_1);
     p->inst.size = sizeof(p->inst);
     p->inst.self = p;
     p->inst.tools = inst_tools;
@@ -201,6 +202,21 @@ static void on_receipt_taken(void *ud, const ahp_receipt *receipt, int32_t code)
         p->on_receipt_taken(p, code);
 }
 
+static int32_t on_ask(void *ud, uint64_t id, const ahp_question *question)
+{
+    struct probe *p = ud;
+
+    return p->on_ask == NULL ? AHP_E_UNSUPPORTED : p->on_ask(p, id, question);
+}
+
+static void on_ask_over(void *ud, uint64_t id)
+{
+    struct probe *p = ud;
+
+    (void)id;
+    p->asks_over++;
+}
+
 struct probe *probe_add(struct bench *b, uint32_t flags)
 {
     struct probe *p = &b->probes[b->count];
@@ -213,6 +229,8 @@ struct probe *probe_add(struct bench *b, uint32_t flags)
         .log = on_log,
         .offer = on_offer,
         .receipt_taken = on_receipt_taken,
+        .ask = on_ask,
+        .ask_over = on_ask_over,
         .breach = on_breach,
     };
     ahp_err err = {.size = sizeof(err)};

@@ -34,6 +34,7 @@ struct probe {
     const ahp_calls *calls;
     const ahp_deliver *deliver;
     const ahp_work *work;
+    const ahp_approval *approval;
     ahp_inst inst;
 
     /* The test's functions; NULL: the least that the ABI asks for. */
@@ -45,8 +46,10 @@ struct probe {
     void (*on_destroy)(struct probe *p);
     int32_t (*on_offer)(struct probe *p, const ahp_delivery *delivery); /* the host's side */
     void (*on_receipt_taken)(struct probe *p, int32_t code);            /* the host's side */
+    int32_t (*on_ask)(struct probe *p, uint64_t id, const ahp_question *question); /* too */
     void *ud;
 
+    uint64_t asks_over; /* questions that were taken back */
     int inside; /* 1 while a function of the plugin runs */
     int destroyed;
     int closed;

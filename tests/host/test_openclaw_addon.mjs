@@ -336,7 +336,7 @@ test("the tools that are registered are those of the library", LIMIT, (t) => {
 });
 
 test("what a send led to, in the plugin's terms", LIMIT, async () => {
-  const { DELIVERED, HELD, LATER, REFUSED, UNKNOWN, deliver, withRoomFor } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
+  const { DELIVERED, HELD, LATER, LOST, REFUSED, UNKNOWN, deliver, withRoomFor } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
   const failed = (message, more = {}, outcomes = []) => ({ status: "failed", error: Object.assign(new Error(message), more), payloadOutcomes: outcomes });
   const rows = [
     [{ status: "sent", receipt: { platformMessageIds: ["5"] } }, DELIVERED],
@@ -344,7 +344,7 @@ test("what a send led to, in the plugin's terms", LIMIT, async () => {
     [{ status: "suppressed", reason: "no_visible_result" }, DELIVERED],
     [{ status: "suppressed", reason: "cancelled_by_hook" }, REFUSED],
     [failed("refused", { queueCustody: "held" }, [{ sentBeforeError: false }]), HELD],
-    [failed("500", { queueCustody: "held" }, [{ sentBeforeError: true }]), UNKNOWN],
+    [failed("500", { queueCustody: "held" }, [{ sentBeforeError: true }]), LOST],
     [failed("Stable delivery intent is already queued: clawmedia:j:1"), UNKNOWN],
     [failed("no such channel", { code: "OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED" }), REFUSED],
     [failed("Media exceeds 5MB limit"), REFUSED],
@@ -356,6 +356,9 @@ test("what a send led to, in the plugin's terms", LIMIT, async () => {
     const receipt = await deliver(async () => sent, {}, delivery);
     assert.deepEqual([receipt.outcome, Boolean(receipt.neverLeft)], [outcome, neverLeft], JSON.stringify(sent));
   }
+  const blocked = async () => failed("Stable delivery intent is already queued: clawmedia:j:1");
+  assert.equal((await deliver(blocked, {}, { ...delivery, attempt: 6 })).outcome, UNKNOWN);
+  assert.equal((await deliver(blocked, {}, { ...delivery, attempt: 7 })).outcome, LOST);
   const threw = await deliver(async () => { throw new Error("it broke"); }, {}, delivery);
   assert.deepEqual([threw.outcome, Boolean(threw.neverLeft)], [LATER, false]);
   assert.equal((await deliver(async () => assert.fail(), {}, { ...delivery, replyTo: "{}" })).outcome, REFUSED);
@@ -363,6 +366,27 @@ test("what a send led to, in the plugin's terms", LIMIT, async () => {
   const small = { agents: { defaults: { mediaMaxMb: 50, model: "m" } } };
   assert.equal(withRoomFor(small, [{ bytes: 20 << 20 }]), small);
   assert.deepEqual(withRoomFor(small, [{ bytes: 60 << 20 }]).agents.defaults, { mediaMaxMb: 61, model: "m" });
+});
+
+test("the session is told, by the instance that may", LIMIT, async () => {
+  const { noticeOf, tellSession } = await import(pathToFileURL(path.join(packageDir, "session.mjs")));
+  const { DELIVERED, LATER, LOST } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
+  const told = [];
+  const instance = (id) => ({ session: { workflow: { enqueueNextTurnInjection: async (one) => { told.push(one); return { id: id && one.idempotencyKey }; } } } });
+  const throwing = { session: { workflow: { enqueueNextTurnInjection: async () => { throw new Error("no"); } } } };
+  const delivery = {
+    key: "clawmedia:job_1:1", jobId: "job_1", kind: 0, text: "Here it is.", files: [{ path: "/a/b.mp4", mime: "video/mp4", handle: "vid_1" }],
+    replyTo: JSON.stringify({ channel: "telegram", to: "7", sessionKey: "agent:main:main", agentId: "main" }),
+  };
+  const notice = noticeOf(delivery);
+  assert.equal(await tellSession([{}, throwing, instance(false), instance(true), instance(true)], delivery.key, notice, DELIVERED), true);
+  assert.equal(told.length, 2);
+  assert.deepEqual([told[1].sessionKey, told[1].agentId, told[1].idempotencyKey], ["agent:main:main", "main", "clawmedia:job_1:1:0"]);
+  for (const part of ["the result of job job_1 was sent", '"Here it is."', "vid_1, video/mp4: /a/b.mp4"]) assert.ok(told[1].text.includes(part), told[1].text);
+  assert.equal(await tellSession([instance(false)], delivery.key, notice, LOST), false);
+  assert.match(told.at(-1).text, /not known/);
+  assert.equal(await tellSession([instance(true)], delivery.key, notice, LATER), false);
+  assert.equal(noticeOf({ ...delivery, replyTo: "{}" }), undefined);
 });
 
 test("a missing library is named with the package that has it", LIMIT, async () => {
@@ -383,4 +407,52 @@ test("where a call came from", LIMIT, async () => {
   assert.notEqual(route.conversationOf(CHAT), route.conversationOf(topic));
   const long = { ...CHAT, deliveryContext: { ...CHAT.deliveryContext, to: "x".repeat(900) } };
   assert.ok(route.conversationOf(long).length <= 256);
+  assert.deepEqual(route.foldersOf({ workspaceDir: "/home/me/agent" }), { workspace: "/home/me/agent", outputDir: "/home/me/agent/media/clawmedia" });
+  for (const workspaceDir of [undefined, "relative", `/${"x".repeat(5000)}`]) assert.deepEqual(route.foldersOf({ workspaceDir }), {});
+});
+
+test("the host's prompt stands before calls that need a yes, and only there", LIMIT, async () => {
+  const { makeApproval, spendingTools } = await import(pathToFileURL(path.join(packageDir, "approval.mjs")));
+  const tools = JSON.parse(fs.readFileSync(path.join(packageDir, "tools.json"), "utf8"));
+  const names = spendingTools(tools).map((tool) => tool.name);
+  for (const name of ["generate_image", "generate_video", "edit_image", "character_replace", "run_batch", "poll"]) {
+    assert.ok(names.includes(name), name);
+  }
+  assert.ok(!names.includes("account") && !names.includes("list_models"));
+
+  const plan = { status: "plan", provider: "p", model: "m", message: "words", needs_confirmation: true, confirm: "ok_1", cost_estimate: { amount: 0.25, currency: "USD" } };
+  const asked = [];
+  const planFor = (answer) => async (_ctx, tool, params) => {
+    asked.push([tool.name, params]);
+    return { json: JSON.stringify(answer) };
+  };
+  const telegram = { sessionKey: "s", deliveryContext: { channel: "telegram", to: "7", accountId: "default" } };
+  const approvers = { channels: { telegram: { execApprovals: { enabled: true, approvers: ["7"] } } } };
+  const event = (params) => ({ toolName: "generate_image", params });
+  const approval = makeApproval(tools);
+  const before = (params, cfg = approvers, answer = plan) => approval.before(event(params), { sessionKey: "s" }, cfg, planFor(answer));
+
+  assert.equal(await before({ prompt: "x" }), undefined); // of a turn that was never seen
+  approval.remember(telegram);
+  const wanted = await before({ prompt: "x", confirm: "ok_of_the_model" });
+  assert.deepEqual(asked.at(-1), ["generate_image", { prompt: "x", dry_run: true }]);
+  assert.deepEqual(wanted.params, { confirm: "ok_1" });
+  assert.deepEqual(wanted.requireApproval.scope, { kind: "payment", amount: "0.25", currency: "USD", target: "p / m" });
+  assert.deepEqual(wanted.requireApproval.allowedDecisions, ["allow-once", "deny"]);
+
+  assert.equal(await before({ prompt: "x", dry_run: true }), undefined);
+  assert.equal(await before({ prompt: "x" }, approvers, { status: "plan" }), undefined);
+  assert.equal(await before({ prompt: "x" }, approvers, { status: "error" }), undefined);
+  assert.equal(await before({ prompt: "x" }, {}), undefined); // nobody to ask: the engine's token
+  assert.equal(await before({ prompt: "x" }, { channels: { telegram: { execApprovals: { enabled: true } } } }), undefined);
+  assert.equal(await before({ prompt: "x" }, { channels: { telegram: { execApprovals: { enabled: false, approvers: ["7"] } } } }), undefined);
+  assert.ok(await before({ prompt: "x" }, { approvals: { plugin: { enabled: true } } }));
+  const unpriced = await before({ prompt: "x" }, approvers, { ...plan, cost_estimate: undefined });
+  assert.equal(unpriced.requireApproval.scope, undefined);
+
+  // A prompt that was over at once was never shown: from then on the engine's own way.
+  (await before({ prompt: "x" })).requireApproval.onResolution("deny");
+  assert.ok(await before({ prompt: "x" }));
+  (await before({ prompt: "x" })).requireApproval.onResolution("cancelled");
+  assert.equal(await before({ prompt: "x" }), undefined);
 });

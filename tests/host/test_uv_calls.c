@@ -230,10 +230,13 @@ static void test_limits_of_a_call(void **state)
         {&call.locale, AHP_LOCALE_BYTES_MAX},
         {&call.reply_to, AHP_REPLY_TO_BYTES_MAX},
         {&call.dedup_key, AHP_KEY_BYTES_MAX},
+        {&call.workspace, AHP_FOLDER_BYTES_MAX},
+        {&call.output_dir, AHP_FOLDER_BYTES_MAX},
     };
     size_t i;
 
     memset(text, 'x', sizeof(text));
+    text[0] = '/';
     p->on_call = keep_open;
     for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         fields[i].field->ptr = text;
@@ -791,6 +794,135 @@ static void test_slow_callback_is_named(void **state)
     finish(p);
 }
 
+/* ---- questions ---- */
+
+static ahp_asked *asked;
+static uint64_t question_id;
+static int32_t answers[4];
+static int answers_count;
+static int answered_inside; /* the host's answer is posted while it is asked */
+
+static void on_answer(void *ud, int32_t answer)
+{
+    (void)ud;
+    answers[answers_count++ % 4] = answer;
+}
+
+static int32_t host_asks(struct probe *p, uint64_t id, const ahp_question *question)
+{
+    assert_int_equal(question->amount.len, 4);
+    assert_memory_equal(question->amount.ptr, "0.25", 4);
+    question_id = id;
+    if (answered_inside)
+        assert_int_equal(ahp_uv_answer(p->h, id, AHP_APPROVAL_ALLOWED), AHP_OK);
+    return AHP_OK;
+}
+
+static int32_t ask_in_call(struct probe *p, const ahp_call *call)
+{
+    ahp_question q = {.size = sizeof(q), .call_id = call->id};
+
+    q.title = call->tool;
+    q.amount.ptr = "0.25";
+    q.amount.len = 4;
+    asked = NULL;
+    answers_count = 0;
+    open_ids[0] = call->id;
+    return p->approval->ask(p->host->ctx, &q, &asked, on_answer, p);
+}
+
+static struct probe *asking_probe(struct bench *b, struct seen *s, int inside)
+{
+    struct probe *p = open_probe(b, AHP_UV_CHECK);
+    ahp_call call = make_call();
+
+    answered_inside = inside;
+    p->on_call = ask_in_call;
+    p->on_ask = host_asks;
+    assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, s), AHP_OK);
+    assert_int_equal(answers_count, 0);
+    return p;
+}
+
+static void test_questions_are_answered_once(void **state)
+{
+    struct seen s = {0};
+    struct probe *p = asking_probe(*state, &s, 0);
+
+    bench_turns(*state, 3);
+    assert_int_equal(answers_count, 0);
+    assert_int_equal(ahp_uv_answer(p->h, question_id + 1, AHP_APPROVAL_ALLOWED), AHP_E_STALE);
+    assert_int_equal(ahp_uv_answer(p->h, question_id, AHP_APPROVAL_DENIED), AHP_OK);
+    assert_int_equal(ahp_uv_answer(p->h, question_id, AHP_APPROVAL_ALLOWED), AHP_E_STALE);
+    assert_int_equal(answers_count, 0);
+    bench_turns(*state, 3);
+    assert_int_equal(answers_count, 1);
+    assert_int_equal(answers[0], AHP_APPROVAL_DENIED);
+    assert_int_equal(ahp_uv_answer(p->h, question_id, AHP_APPROVAL_ALLOWED), AHP_E_STALE);
+    complete(p, open_ids[0], AHP_RESULT_OK, "{}");
+    bench_until(*state, &s.done);
+    assert_int_equal(p->asks_over, 0);
+    finish(p);
+}
+
+static void test_answer_inside_the_question(void **state)
+{
+    struct seen s = {0};
+    struct probe *p = asking_probe(*state, &s, 1);
+
+    bench_turns(*state, 3);
+    assert_int_equal(answers_count, 1);
+    assert_int_equal(answers[0], AHP_APPROVAL_ALLOWED);
+    complete(p, open_ids[0], AHP_RESULT_OK, "{}");
+    bench_until(*state, &s.done);
+    finish(p);
+}
+
+static void test_questions_taken_back(void **state)
+{
+    struct seen s = {0};
+    struct probe *p = asking_probe(*state, &s, 0);
+
+    p->approval->ask_free(asked);
+    assert_int_equal(p->asks_over, 1);
+    assert_int_equal(ahp_uv_answer(p->h, question_id, AHP_APPROVAL_ALLOWED), AHP_E_STALE);
+    complete(p, open_ids[0], AHP_RESULT_OK, "{}");
+    bench_until(*state, &s.done);
+    /* One whose answer is on its way: nothing comes any more, and the host knows already. */
+    memset(&s, 0, sizeof(s));
+    answered_inside = 1;
+    {
+        ahp_call call = make_call();
+
+        assert_int_equal(ahp_uv_call(p->h, &call, NULL, on_result, NULL, &s), AHP_OK);
+    }
+    p->approval->ask_free(asked);
+    bench_turns(*state, 3);
+    assert_int_equal(answers_count, 0);
+    assert_int_equal(p->asks_over, 1);
+    complete(p, open_ids[0], AHP_RESULT_OK, "{}");
+    bench_until(*state, &s.done);
+    finish(p);
+}
+
+static void free_question(struct probe *p)
+{
+    p->approval->ask_free(asked);
+}
+
+static void test_question_open_at_the_end(void **state)
+{
+    struct seen s = {0};
+    struct probe *p = asking_probe(*state, &s, 0);
+
+    p->on_stop = NULL;
+    p->on_destroy = free_question;
+    probe_close(p, 20);
+    assert_int_equal(p->end.questions_live, 0);
+    assert_int_equal(p->asks_over, 1);
+    assert_int_equal(s.status, AHP_RESULT_SHUTDOWN);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, bench_open, bench_close)
@@ -818,6 +950,10 @@ int main(void)
         CASE(test_failed_start_can_only_be_closed),
         CASE(test_no_callback_after_a_failed_start),
         CASE(test_slow_callback_is_named),
+        CASE(test_questions_are_answered_once),
+        CASE(test_answer_inside_the_question),
+        CASE(test_questions_taken_back),
+        CASE(test_question_open_at_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,9 @@ room_only net 'curl/'
 room_only net 'ares'
 room_only ledger 'sqlite3'
 room_only base 'uthash'
+room_only imaging 'vips/'
+room_only imaging 'png\.h'
+room_only imaging 'glib'
 
 never base 'config/|engine/|ledger/|media/|net/|providers/|tools/'
 never media 'config/|engine/|ledger/|net/|providers/|tools/'
@@ -35,6 +38,10 @@ never net 'config/|engine/|ledger/|media/|providers/|tools/'
 never ledger 'config/|engine/|media/|net/|providers/|tools/'
 never providers 'config/|engine/|ledger/|net/|tools/'
 never config 'engine/|ledger/|media/|tools/'
+never imaging 'config/|engine/|ledger/|net/|providers/|tools/'
+for room in base config engine ledger media net providers tools; do
+    never "$room" 'imaging/'
+done
 never engine 'tools/|providers/[a-z]+/'
 never tools 'net/|providers/'
 

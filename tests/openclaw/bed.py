@@ -91,11 +91,13 @@ class Gateway:
             if not piece:
                 return
 
-    def wait(self, pattern, timeout):
+    def wait(self, pattern, timeout, times=1):
+        """Until the output has it so often."""
+        def there():
+            return len(re.findall(pattern, self.text)) >= times
         with self.more:
-            if not self.more.wait_for(lambda: re.search(pattern, self.text) or
-                                      not self.reader.is_alive(), timeout) or \
-                    not re.search(pattern, self.text):
+            if not self.more.wait_for(lambda: there() or not self.reader.is_alive(), timeout) or \
+                    not there():
                 raise AssertionError("never in the gateway's output: %s\n%s" %
                                      (pattern, self.text[-6000:]))
 
@@ -121,6 +123,12 @@ class Gateway:
             self.process.wait()
             self.reader.join(COMMAND_S)
         return self.process.returncode
+
+    def libraries(self, start):
+        """The names of the libraries it has loaded that start so, also of files that are gone."""
+        with open("/proc/%d/maps" % self.pid, encoding="utf-8") as f:
+            found = re.findall(r"/([^/\n]+\.so)(?: \(deleted\))?$", f.read(), re.M)
+        return {name for name in found if name.startswith(start)}
 
     def open_files(self):
         found = []
@@ -210,6 +218,49 @@ class Bed:
         with tarfile.open(path, "w:gz", compresslevel=1) as tar:
             tar.add(options.package, "package")
         return path
+
+    def newer_package(self):
+        """The same with a higher version and with libraries of another content; what it is."""
+        folder = self.path("newer")
+        if os.path.isdir(options.package):
+            shutil.copytree(options.package, os.path.join(folder, "package"))
+        else:
+            with tarfile.open(options.package) as tar:
+                tar.extractall(folder, filter="data")
+        native = os.path.join(folder, "package", "native")
+        with open(os.path.join(native, "files.json"), encoding="utf-8") as f:
+            files = json.load(f)
+        for what, name in files.items():
+            with open(os.path.join(native, name), "ab") as f:
+                f.write(b"\0")     # after its end nothing is looked at
+            files[what] = re.sub(r"-[0-9a-f]{16}", "-" + secrets.token_hex(8), name)
+            os.rename(os.path.join(native, name), os.path.join(native, files[what]))
+        with open(os.path.join(native, "files.json"), "w", encoding="utf-8") as f:
+            json.dump(files, f)
+        for name in ("package.json", "openclaw.plugin.json"):
+            path = os.path.join(folder, "package", name)
+            with open(path, encoding="utf-8") as f:
+                about = json.load(f)
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(dict(about, version="99.0.0"), f)
+        path = self.path("newer.tgz")
+        with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+            tar.add(os.path.join(folder, "package"), "package")
+        return argparse.Namespace(tarball=path, plugin=files["plugin"])
+
+    def set(self, **settings):
+        """Merges into the configuration file, as an editor leaves it, and waits until the gateway has
+        taken it up."""
+        applied = r"\[reload\] config hot reload applied"
+        times = len(re.findall(applied, self.gateway.text))
+        path = os.path.join(self.state, "openclaw.json")
+        with open(path, encoding="utf-8") as f:
+            root = json.load(f)
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            json.dump(merge(root, settings), f, indent=1)
+        os.chmod(path + ".new", 0o600)
+        os.replace(path + ".new", path)
+        self.gateway.wait(applied, TURN_S, times + 1)
 
     def run(self, *args, timeout=COMMAND_S, want=0):
         """A command of the host; what it printed."""

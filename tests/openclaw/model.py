@@ -1,8 +1,9 @@
 """A model that does as it is told: OpenAI chat completions on loopback.
 
 A line `CALL tool {json}` of the user becomes one call of that tool, in which "@attached" stands for the
-file the user attached; the words after a tool's result are that result. Anything else is answered with
-`heard`. Every request is kept.
+file the user attached; the words after a tool's result are that result. `is it ready?` is answered with
+what the plugin has told the session since the last answer. Anything else is answered with `heard`. Every
+request is kept.
 """
 import json
 import re
@@ -58,6 +59,9 @@ class Model:
         if results:
             return "say", words(results[-1])[:WORDS_MAX]
         text = "\n".join(words(m) for m in new if m.get("role") == "user")
+        if re.search(r"(?:^|\] )is it ready\?", text, re.M):
+            known = re.findall(r"^\[clawmedia, .*? job (\w+) (was sent .*)", text, re.M)
+            return "say", "It %s (%s)" % known[-1][::-1] if known else "I do not know"
         for name, found in reversed(re.findall(r"(?:^|\] )CALL (\w+) (\{.*\})", text, re.M)):
             try:
                 arguments = json.loads(found)

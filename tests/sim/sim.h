@@ -42,6 +42,12 @@ struct sim_settings {
     char video_edge[24];
     char content_mode[24];
     char video_size[24];
+    char plume_result[24];
+    char plume_end[24];
+    char plume_odd[24];
+    char plume_http[24];
+    char plume_account[24];
+    char plume_query[64];
     char media_base[128];
     int64_t image_bytes;
     int64_t image_delay_ms;
@@ -62,6 +68,10 @@ struct sim_settings {
     int64_t libtv_gap_ms;
     int64_t libtv_seq;
     int64_t price_libtv;
+    int64_t plume_text;
+    int64_t plume_count;
+    int64_t plume_poster;
+    int64_t plume_price_veo;
 };
 
 void sim_settings_init(struct sim_settings *s);
@@ -98,6 +108,7 @@ struct sim_job {
     int width;
     int height;
     int64_t seconds;
+    int64_t price; /* where a task tells it */
     int64_t created_s;
     int64_t created_ms;
     int64_t duration_ms; /* -1: ends only by hand */
@@ -118,6 +129,8 @@ struct sim_job {
 
 /* A new job of the request's account and settings; charged already. The prefix starts the id. */
 struct sim_job *sim_job_new(struct sim_request *r, const char *family, const char *prefix);
+/* The same with a whole id, which must be new. */
+struct sim_job *sim_job_named(struct sim_request *r, const char *family, const char *id);
 struct sim_job *sim_job_find(struct sim *sim, const char *id);
 enum sim_job_state sim_job_look(struct sim_job *j, int *ret_percent);
 void sim_job_delete(struct sim *sim, struct sim_job *j);
@@ -400,6 +413,7 @@ extern const struct sim_provider sim_libtv; /* the personal API */
 extern const struct sim_provider sim_nexu;  /* its gateway */
 
 void sim_libtv_reset(struct sim *sim);
+extern const struct sim_provider sim_plume;
 
 /* Second half of the control routes (sim_control_set.c). */
 void sim_control_settings(struct sim_request *r);

@@ -296,6 +296,10 @@ void sim_sniff(const unsigned char *data, size_t len, struct sim_sniff *ret)
         sniff_jpeg(data, len, ret);
     } else if (len >= 12 && memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0) {
         ret->type = "image/webp";
+    } else if (len >= 10 && (memcmp(data, "GIF87a", 6) == 0 || memcmp(data, "GIF89a", 6) == 0)) {
+        ret->type = "image/gif";
+        ret->width = data[6] | data[7] << 8;
+        ret->height = data[8] | data[9] << 8;
     } else if (len >= 12 && memcmp(data + 4, "ftyp", 4) == 0) {
         ret->type = "video/mp4";
     }

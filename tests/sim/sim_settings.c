@@ -67,6 +67,22 @@ static const struct setting table[] = {
     NUMBER(libtv_gap_ms, 0, 86400000, "100"),
     NUMBER(libtv_seq, 0, 1, "1"),
     NUMBER(price_libtv, 0, 1000000, "1"),
+    TEXT(plume_result,
+         "|auto|parts|image_url|url|image_urls|parts_url|data_file|data_image_url|data_url|none|"
+         "words|null|",
+         "auto"),
+    TEXT(plume_end, "|success|failed|failed_text|timeout|cancelled|unknown|", "success"),
+    TEXT(plume_odd,
+         "|none|data_null|created_null|status_text|status_number_text|no_status|duration_text|"
+         "not_object|id_text|no_success|",
+         "none"),
+    TEXT(plume_http, "|codes|ok|", "codes"),
+    TEXT(plume_account, "|ok|disabled|none|", "ok"),
+    TEXT(plume_query, NULL, ""),
+    NUMBER(plume_text, 0, 1, "0"),
+    NUMBER(plume_count, 1, 4, "1"),
+    NUMBER(plume_poster, 0, 1, "1"),
+    NUMBER(plume_price_veo, 0, 1000000, "50"),
 };
 #define SETTINGS (sizeof table / sizeof table[0])
 

@@ -144,11 +144,19 @@ static char *field_copy(struct sim_request *r, const char *name)
 
 struct sim_job *sim_job_new(struct sim_request *r, const char *family, const char *prefix)
 {
+    char id[SIM_ID_MAX];
+
+    snprintf(id, sizeof id, "%s%06llx", prefix, (unsigned long long)++r->sim->ids);
+    return sim_job_named(r, family, id);
+}
+
+struct sim_job *sim_job_named(struct sim_request *r, const char *family, const char *id)
+{
     struct sim *sim = r->sim;
     struct sim_job *j = sim_alloc(sizeof *j);
     struct sim_job_index *x = sim_alloc(sizeof *x);
 
-    snprintf(j->id, sizeof j->id, "%s%06llx", prefix, (unsigned long long)++sim->ids);
+    sim_copy_text(j->id, sizeof j->id, id);
     j->family = family;
     j->account = r->account;
     j->settings = r->settings;

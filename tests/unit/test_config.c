@@ -18,6 +18,15 @@ static void assert_place(const struct home *home, const char *got, const char *n
     free(path);
 }
 
+static void assert_output(const struct home *home, const char *given, const char *kind,
+                          const char *name)
+{
+    char *got = config_output_dir(home->config, given, kind);
+
+    assert_place(home, got, name);
+    mem_free(got);
+}
+
 static void set(const struct home *home, const char *name, const char *value)
 {
     char text[256];
@@ -37,11 +46,12 @@ static const char *key_of(const struct home *home, const char *id)
 static void test_places(void **state)
 {
     struct home *home = *state;
+    char *got;
 
     home_open(home, NULL);
     assert_place(home, config_file(home->config), HOME_FILE);
     assert_place(home, config_state_dir(home->config), ".openclaw/clawmedia");
-    assert_place(home, config_images_dir(home->config), "tmp/images");
+    assert_output(home, NULL, "image", "tmp/images");
     set(home, "OPENCLAW_CONFIG", "~/skill.json");
     home_open(home, NULL);
     assert_place(home, config_file(home->config), "skill.json");
@@ -51,9 +61,12 @@ static void test_places(void **state)
     home_open(home, "{\"config_file\":\"given.json\",\"state_dir\":\"s\",\"workspace\":\"w\"}");
     assert_place(home, config_file(home->config), "given.json");
     assert_place(home, config_state_dir(home->config), "s");
-    assert_place(home, config_images_dir(home->config), "w/tmp/images");
+    assert_output(home, NULL, "image", "w/tmp/images");
     home_open(home, "{\"workspace\":\"w\",\"output_dir\":\"./o/p\"}");
-    assert_place(home, config_images_dir(home->config), "o/p/images");
+    assert_output(home, NULL, "image", "o/p/images");
+    got = config_output_dir(home->config, "/agent/out", "video");
+    assert_string_equal(got, "/agent/out/videos");
+    mem_free(got);
     unsetenv("OPENCLAW_CONFIG_PATH");
     unsetenv("OPENCLAW_CONFIG");
     set(home, "OPENCLAW_STATE_DIR", "@/st");
@@ -61,7 +74,9 @@ static void test_places(void **state)
     home_open(home, "{\"output_dir\":\"other\"}");
     assert_place(home, config_file(home->config), "st/openclaw.json");
     assert_place(home, config_state_dir(home->config), "st/clawmedia");
-    assert_place(home, config_videos_dir(home->config), "out/videos");
+    assert_output(home, NULL, "video", "out/videos");
+    /* The user's word stands above a caller's. */
+    assert_output(home, "/agent/out", "video", "out/videos");
 }
 
 static void test_home(void **state)
@@ -308,7 +323,7 @@ static void test_settings(void **state)
     static const char *const rows[][2] = {
         {"{ default_provder: 'x' }", "config has the unknown key \"default_provder\"; did you mean "
                                      "\"default_provider\"?"},
-        {"{ zzzzzzzzzz: 1 }", "allowed are default_provider, input_dirs, allowed_hosts, providers"},
+        {"{ zzzzzzzzzz: 1 }", "allowed are default_provider, input_dirs, confirm, limits, allowed_hosts, providers"},
         {"{ providers: { x: { image_modle: 'm' } } }", "config.providers.x has the unknown key"},
         {"{ providers: { x: { poll_floor_ms: '1' } } }",
          "config.providers.x.poll_floor_ms must be of type integer"},
@@ -322,7 +337,7 @@ static void test_settings(void **state)
         {"[]", "config must be of type object"},
     };
     struct home *home = *state;
-    size_t count;
+    const char *roots[CONFIG_ROOTS_MAX];
     char text[256];
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -340,8 +355,14 @@ static void test_settings(void **state)
              "currency: 'EUR' } }, typical_seconds: 1.5, dialect: { a: [1] } } } } } } } }");
     home_open(home, NULL);
     assert_string_equal(json_string_value(config_setting(home->config, "default_provider")), "x");
-    assert_string_equal(config_roots(home->config, &count)[3], "/in");
-    assert_int_equal(count, 4);
+    assert_int_equal(config_roots(home->config, NULL, NULL, roots), 4);
+    assert_place(home, roots[CONFIG_ROOT_OUTPUT], "tmp");
+    assert_string_equal(roots[3], "/in");
+    /* A caller's own folders take the place of ours. */
+    assert_int_equal(config_roots(home->config, "/agent", "/agent/out", roots), 4);
+    assert_string_equal(roots[CONFIG_ROOT_WORKSPACE], "/agent");
+    assert_string_equal(roots[CONFIG_ROOT_OUTPUT], "/agent/out");
+    assert_string_equal(roots[3], "/in");
 }
 
 static void test_given(void **state)

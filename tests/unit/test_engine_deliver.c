@@ -228,6 +228,49 @@ static void unknown_is_left_to_a_person_elsewhere(void **state)
     states_are(rig, "delivered", "done");
 }
 
+/* The host will never know: nothing is offered that could tell, and a person's wish has a new key. */
+static void lost_is_left_to_a_person(void **state)
+{
+    struct rig *rig = *state;
+    json_t *json;
+
+    offered(rig);
+    side_receipt(&rig->a, key, AHP_RECEIPT_LOST, 0);
+    rig_until_idle(&rig->a);
+    states_are(rig, "delivering", "unknown");
+    rig_pass(rig, 3600000);
+    assert_int_equal(rig->a.fake->deliveries_count, 1);
+    json = side_ask(&rig->a, "poll", "{}", NULL, "c");
+    assert_non_null(strstr(text_at(json, "next"), "redeliver"));
+    json_decref(json);
+    assert_string_equal(redeliver(rig), "");
+    rig_until_deliveries(&rig->a, 2);
+    assert_string_not_equal(rig->a.fake->deliveries[1].key, key);
+    side_receipt(&rig->a, key, AHP_RECEIPT_LOST, 0); /* a repeat, for the first */
+    side_receipt(&rig->a, rig->a.fake->deliveries[1].key, AHP_RECEIPT_DELIVERED, 0);
+    rig_until_idle(&rig->a);
+    assert_string_equal(rig_sql(&rig->a, "SELECT state FROM jobs"), "delivered");
+    assert_int_equal(rig->spends, 1);
+}
+
+/* The same at the last of many tries: what the host settled is not mistaken for what was given up. */
+static void lost_at_the_last_try(void **state)
+{
+    struct rig *rig = *state;
+
+    offered(rig);
+    for (uint32_t tries = 1; tries < 8; tries++) {
+        side_receipt(&rig->a, key, AHP_RECEIPT_UNKNOWN, 0);
+        rig_until_deliveries(&rig->a, tries + 1);
+    }
+    side_receipt(&rig->a, key, AHP_RECEIPT_LOST, 0);
+    rig_until_idle(&rig->a);
+    states_are(rig, "delivering", "unknown");
+    assert_string_equal(redeliver(rig), "");
+    rig_until_deliveries(&rig->a, 9);
+    assert_string_not_equal(rig->a.fake->deliveries[8].key, key);
+}
+
 static void a_host_that_never_says_is_asked_again(void **state)
 {
     struct rig *rig = *state;
@@ -367,6 +410,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_is_offered_again_to_a_host_that_drops_repeats,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(unknown_is_left_to_a_person_elsewhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_is_left_to_a_person, setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_at_the_last_try, setup, teardown),
         cmocka_unit_test_setup_teardown(a_host_that_never_says_is_asked_again, setup, teardown),
         cmocka_unit_test_setup_teardown(offers_are_refused_for_now, setup, teardown),
         cmocka_unit_test_setup_teardown(a_late_receipt_mends_unknown, setup, teardown),

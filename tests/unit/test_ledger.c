@@ -132,7 +132,7 @@ static enum ledger_result accept_key(struct fixture *f, const char *id, const ch
 {
     struct ledger_job job = job_make(id);
     struct ledger_accept accept = {
-        .job = &job, .take = 1, .dedup_key = key, .dedup_host = by_host, .now_ms = f->host.wall_ms};
+        .job = &job, .take = 1, .dedup_key = key, .dedup = by_host ? DEDUP_HOST : DEDUP_OWN, .now_ms = f->host.wall_ms};
 
     job.created_ms = f->host.wall_ms;
     answer_done(answer);

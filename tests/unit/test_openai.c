@@ -225,15 +225,20 @@ static void validate(const json_t *schema, const json_t *value, const char *wher
     }
 }
 
-static void catalogue_keeps_its_schema(void **state)
+static void catalogues_keep_their_schema(void **state)
 {
+    static const char *const names[] = {"manifests/providers/openai.json",
+                                        "manifests/providers/plume.json"};
     json_t *schema = golden_load("manifests/schema/provider.schema.json");
-    json_t *catalog = golden_load("manifests/providers/openai.json");
 
     (void)state;
-    validate(schema, catalog, "");
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        json_t *catalog = golden_load(names[i]);
+
+        validate(schema, catalog, names[i]);
+        json_decref(catalog);
+    }
     json_decref(schema);
-    json_decref(catalog);
 }
 
 static void models_are_listed(void **state)
@@ -315,7 +320,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_golden),
-        cmocka_unit_test(catalogue_keeps_its_schema),
+        cmocka_unit_test(catalogues_keep_their_schema),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(adapter_is_found_by_name),
         cmocka_unit_test(plan_survives_without_memory),

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int setup(void **state)
 {
@@ -336,6 +337,84 @@ static void no_conversation_is_one_too(void **state)
     json_decref(json);
 }
 
+/* An agent with folders of its own, of several behind one host: "<dir>/<agent>" and media/ in it. */
+static uint64_t call_of_agent(struct rig *rig, const char *agent, const char *args, uint32_t flags,
+                              const char *conversation)
+{
+    ahp_call call = fake_host_call(rig->a.fake, "generate_image", args,
+                                   flags & AHP_CALL_ONE_SHOT ? "to" : NULL, conversation);
+    char workspace[300], output[320];
+
+    snprintf(workspace, sizeof(workspace), "%s/%s", rig->dir, agent);
+    snprintf(output, sizeof(output), "%s/media", workspace);
+    call.flags = flags;
+    call.workspace.ptr = workspace;
+    call.workspace.len = strlen(workspace);
+    call.output_dir.ptr = output;
+    call.output_dir.len = strlen(output);
+    assert_int_equal(rig->a.inst->call(rig->a.inst->self, &call), AHP_OK);
+    return call.id;
+}
+
+static void agent_gets(struct rig *rig, const char *agent, const char *reference, const char *error)
+{
+    char args[512], start[320];
+    const char *path;
+    json_t *json;
+
+    snprintf(args, sizeof(args), "{\"prompt\":\"x\",\"again\":true,\"reference_images\":[\"%s\"]}",
+             reference);
+    json = json_loads(side_end_of(&rig->a, call_of_agent(rig, agent, args, 0, "c"))->json, 0, NULL);
+    if (error) {
+        assert_string_equal(text_at(json, "error.field"), "reference_images");
+        if (!strstr(text_at(json, "error.text"), error))
+            fail_msg("%s: %s", reference, text_at(json, "error.text"));
+    } else {
+        snprintf(start, sizeof(start), "%s/%s/media/images/", rig->dir, agent);
+        path = json_string_value(
+            json_object_get(json_array_get(json_object_get(json, "files"), 0), "path"));
+        assert_non_null(path);
+        assert_memory_equal(path, start, strlen(start));
+    }
+    json_decref(json);
+}
+
+static void calls_bring_their_folders(void **state)
+{
+    struct rig *rig = *state;
+    char path[320], theirs[340], like[340];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/ada", rig->dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(theirs, sizeof(theirs), "%s/in.png", path);
+    f = fopen(theirs, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(rig->png, 1, rig->png_len, f), rig->png_len);
+    fclose(f);
+    snprintf(path, sizeof(path), "%s/bob", rig->dir);
+    assert_int_equal(mkdir(path, 0755), 0);
+
+    agent_gets(rig, "ada", "in.png", NULL);
+    agent_gets(rig, "ada", theirs, NULL);
+    agent_gets(rig, "bob", "in.png", "there is no file");
+    agent_gets(rig, "bob", "../ada/in.png", "may only be read");
+    agent_gets(rig, "bob", theirs, "may only be read");
+    /* What was made in a conversation is of the conversation, whoever answers there now. */
+    agent_gets(rig, "bob", "last", NULL);
+
+    /* Another process finishes it, without a word of where. */
+    side_end_of(&rig->a, call_of_agent(rig, "ada", "{\"prompt\":\"later\"}", AHP_CALL_ONE_SHOT, "c"));
+    side_end(&rig->a);
+    side_open(&rig->a, "s");
+    rig_until_deliveries(&rig->a, 1);
+    snprintf(like, sizeof(like), "%s/ada/media/images/", rig->dir);
+    snprintf(theirs, sizeof(theirs), "%s",
+             rig_sql(&rig->a, "SELECT path FROM files JOIN jobs ON jobs.id = job ORDER BY "
+                              "jobs.number DESC LIMIT 1"));
+    assert_memory_equal(theirs, like, strlen(like));
+}
+
 static void unknown_jobs_can_be_sent_again_by_a_person(void **state)
 {
     struct rig *rig = *state;
@@ -450,6 +529,7 @@ int main(void)
         tool_test(detached_calls_return_at_once),
         tool_test(others_jobs_are_not_there),
         tool_test(no_conversation_is_one_too),
+        tool_test(calls_bring_their_folders),
         tool_test(unknown_jobs_can_be_sent_again_by_a_person),
         tool_test(providers_words_are_scrubbed),
         tool_test(nothing_configured_says_how_to),

@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "app.h"
+#include "common.h"
 #include "paths.h"
 #include "text.h"
 
@@ -84,6 +85,20 @@ static void on_receipt_taken(void *ud, const ahp_receipt *receipt, int32_t code)
 
     (void)code; /* taken or not known to the plugin: settled in both cases */
     outbox_receipt_taken(app->outbox, receipt);
+}
+
+static int32_t on_ask(void *ud, uint64_t question_id, const ahp_question *question)
+{
+    struct app *app = ud;
+
+    return ask_begin(app->ask, question_id, question);
+}
+
+static void on_ask_over(void *ud, uint64_t question_id)
+{
+    struct app *app = ud;
+
+    ask_over(app->ask, question_id);
 }
 
 /* ---- signals, limit, end ---- */
@@ -168,7 +183,7 @@ void app_say_resume(struct app *app, const char *job)
 static int open_instance(struct app *app)
 {
     const struct options *o = app->options;
-    char *path = path_plugin(o);
+    char *path = path_plugin(o->plugin);
     char *config = path_config(o);
     const ahp_entry *entry;
     ahp_err err = {.size = sizeof(err)};
@@ -241,6 +256,10 @@ static int open_host(struct app *app)
         owner.offer = on_offer;
         owner.receipt_taken = on_receipt_taken;
     }
+    if (o->command == COMMAND_CALL && ask_is_possible(app) && (app->ask = ask_open(app)) != NULL) {
+        owner.ask = on_ask;
+        owner.ask_over = on_ask_over;
+    }
     if (ahp_uv_open(&app->loop, &owner, &app->host) != AHP_OK) {
         app_fail(app, "the host could not be set up");
         return -1;
@@ -267,6 +286,7 @@ static void close_loop_handles(struct app *app)
     size_t i;
 
     outbox_close(app->outbox);
+    ask_close(app->ask);
     term_close(app->term);
     uv_close((uv_handle_t *)&app->limit, NULL);
     for (i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
@@ -323,7 +343,9 @@ static void print_stats(struct app *app)
 static int final_code(struct app *app)
 {
     const struct ahp_uv_end *e = &app->end;
-    int leaks = e->calls_open + e->watches_live + e->timers_live + e->deferred_live > 0;
+    int leaks = e->calls_open + e->watches_live + e->timers_live + e->deferred_live +
+                    e->questions_live >
+                0;
 
     if (app->options->check && (atomic_load(&app->breaches) > 0 || leaks || e->stop_late)) {
         fprintf(stderr, "agent-host: host and plugin broke %u rules of their contract; see above\n",

@@ -13,6 +13,7 @@
 
 #include <ahp_uv.h>
 
+#include "ask.h"
 #include "options.h"
 #include "outbox.h"
 #include "term.h"
@@ -27,6 +28,7 @@ struct app {
     uv_timer_t limit;
     struct term *term;
     struct outbox *outbox;
+    struct ask *ask; /* NULL: nobody can be asked */
     struct ahp_uv *host;
     const char *reply_to; /* effective: --reply-to or what stands for it */
     uint64_t call_id;     /* of the one open call, or 0 */

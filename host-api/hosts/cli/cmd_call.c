@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "app.h"
+#include "common.h"
 #include "result.h"
 #include "text.h"
 

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "app.h"
+#include "common.h"
 #include "result.h"
 #include "table.h"
 #include "text.h"

@@ -18,6 +18,7 @@ static const struct {
     {AHP_TOOL_READ_ONLY, "read_only"},       {AHP_TOOL_IDEMPOTENT, "idempotent"},
     {AHP_TOOL_LONG_RUNNING, "long_running"}, {AHP_TOOL_DELIVERS_LATER, "delivers_later"},
     {AHP_TOOL_OPEN_WORLD, "open_world"},     {AHP_TOOL_DESTRUCTIVE, "destructive"},
+    {AHP_TOOL_JOBS, "jobs"},
 };
 
 static json_t *flags_json(uint32_t bits)

@@ -27,6 +27,7 @@ enum {
     OPT_ALL,
     OPT_BACKGROUND,
     OPT_UNTIL_IDLE,
+    OPT_YES,
     OPT_NO_WORK,
     OPT_CHECK,
     OPT_NO_CHECK,
@@ -49,6 +50,7 @@ static const struct option long_options[] = {
     {"all", no_argument, NULL, OPT_ALL},
     {"background", no_argument, NULL, OPT_BACKGROUND},
     {"until-idle", no_argument, NULL, OPT_UNTIL_IDLE},
+    {"yes", no_argument, NULL, OPT_YES},
     {"no-work", no_argument, NULL, OPT_NO_WORK},
     {"check", no_argument, NULL, OPT_CHECK},
     {"no-check", no_argument, NULL, OPT_NO_CHECK},
@@ -135,6 +137,9 @@ static int parse_simple(struct options *o, int c)
     case OPT_UNTIL_IDLE:
         flag = &o->until_idle;
         break;
+    case OPT_YES:
+        flag = &o->yes;
+        break;
     case OPT_NO_WORK:
         flag = &o->no_work;
         break;
@@ -197,6 +202,8 @@ static int check_together(const struct options *o, int *ret_exit)
         return usage(ret_exit, "--until-idle goes with 'run'");
     if ((o->background || o->reply_to != NULL) && o->command != COMMAND_CALL)
         return usage(ret_exit, "--background and --reply-to go with 'call'");
+    if (o->yes && o->command != COMMAND_CALL)
+        return usage(ret_exit, "--yes goes with 'call'");
     if (o->conversation[0] == '\0')
         return usage(ret_exit, "--conversation is empty");
     return 0;

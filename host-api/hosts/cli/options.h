@@ -33,6 +33,7 @@ struct options {
     int all;
     int background;
     int until_idle;
+    int yes;
     int no_work;
     int check;
     int verbose;

@@ -13,6 +13,7 @@
 #include <jansson.h>
 #include <utlist.h>
 
+#include "common.h"
 #include "outbox.h"
 #include "outbox_script.h"
 #include "parcel.h"
@@ -242,6 +243,9 @@ static int32_t offer_scripted(struct outbox *b, const ahp_delivery *delivery,
         return AHP_OK;
     case OUTBOX_UNKNOWN:
         send_receipt(b, delivery->key, AHP_RECEIPT_UNKNOWN, 0, NULL, "the script says so");
+        return AHP_OK;
+    case OUTBOX_LOST:
+        send_receipt(b, delivery->key, AHP_RECEIPT_LOST, 0, NULL, "the script says so");
         return AHP_OK;
     case OUTBOX_BUSY:
         return AHP_E_LIMIT;

@@ -27,7 +27,7 @@ static const struct {
     {"deliver", OUTBOX_DELIVER, 0}, {"later", OUTBOX_LATER, 1},
     {"held", OUTBOX_HELD, 1},       {"refused", OUTBOX_REFUSED, 0},
     {"unknown", OUTBOX_UNKNOWN, 0}, {"unknown-written", OUTBOX_UNKNOWN_WRITTEN, 0},
-    {"busy", OUTBOX_BUSY, 0},
+    {"lost", OUTBOX_LOST, 0},       {"busy", OUTBOX_BUSY, 0},
 };
 
 static int parse_line(const char *text, struct line *ret_line)

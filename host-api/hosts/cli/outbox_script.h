@@ -16,6 +16,7 @@ enum outbox_action {
     OUTBOX_REFUSED,
     OUTBOX_UNKNOWN,
     OUTBOX_UNKNOWN_WRITTEN,
+    OUTBOX_LOST,
     OUTBOX_BUSY /* the offer itself is refused with AHP_E_LIMIT */
 };
 

@@ -289,6 +289,13 @@ void term_say(struct term *t, const char *fmt, ...)
     put_line(t, "", clean);
 }
 
+void term_prompt(struct term *t, const char *text)
+{
+    uv_mutex_lock(&t->mutex);
+    put(text, strlen(text));
+    uv_mutex_unlock(&t->mutex);
+}
+
 void term_log(struct term *t, int32_t level, const char *text, size_t len)
 {
     /* accusations name the accused themselves */

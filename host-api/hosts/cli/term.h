@@ -23,6 +23,9 @@ void term_live_end(struct term *t);
 /* A line that stays: no prefix, control characters taken out, a newline. */
 void term_say(struct term *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* A text without a newline behind it, for an answer to be typed after. */
+void term_prompt(struct term *t, const char *text);
+
 /* A line that stays, with control characters taken out, after "agent-host: " and the level. */
 void term_log(struct term *t, int32_t level, const char *text, size_t len);
 

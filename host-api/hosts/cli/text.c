@@ -168,10 +168,3 @@ char *text_quote(const char *text)
     *p = '\0';
     return out;
 }
-
-ahp_text text_of(const char *text)
-{
-    ahp_text t = {text, text != NULL ? strlen(text) : 0};
-
-    return t;
-}

@@ -8,8 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <ahp/ahp.h>
-
 /* Copies at most size-1 bytes of text, whole characters only, with everything that could move a
  * terminal's cursor made a blank. Returns the bytes copied. */
 size_t text_clean(const char *text, size_t len, char *ret_text, size_t size);
@@ -33,8 +31,5 @@ char *text_quote(const char *text);
 
 /* 1 if the locale can show characters beyond ASCII. */
 int text_is_utf8(void);
-
-/* Borrows it; {NULL, 0} for NULL. */
-ahp_text text_of(const char *text);
 
 #endif

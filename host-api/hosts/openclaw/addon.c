@@ -4,7 +4,8 @@
  *   open({plugin, name, version, config, delivers, dropsRepeats, repeatWindowMs, fileBytesMax, check,
  *         debug, onDelivery(delivery), onLog(level, item, text)}) -> host, or throws
  *   host.tools() -> [{name, title, summary, inputSchema, flags, timeoutMs}]
- *   host.call({tool, args, replyTo, conversation, caller, locale, dedupKey, flags, deadlineMs},
+ *   host.call({tool, args, replyTo, conversation, caller, locale, dedupKey, workspace, outputDir, flags,
+ *              deadlineMs},
  *             onEnd({status, json, jobId, files}), onProgress(permille, text)) -> id, or throws
  *   host.cancel(id) -> whether the call was open
  *   host.receipt({key, outcome, delayMs, hostRef, error})
@@ -151,7 +152,7 @@ static bool take_function(napi_env env, napi_value value, bool may_miss, napi_re
 }
 
 struct call_texts {
-    char *tool, *args, *reply_to, *conversation, *caller, *locale, *dedup_key;
+    char *tool, *args, *reply_to, *conversation, *caller, *locale, *dedup_key, *workspace, *output_dir;
 };
 
 static void call_texts_free(struct call_texts *texts)
@@ -163,6 +164,8 @@ static void call_texts_free(struct call_texts *texts)
     free(texts->caller);
     free(texts->locale);
     free(texts->dedup_key);
+    free(texts->workspace);
+    free(texts->output_dir);
 }
 
 static bool read_text(napi_env env, napi_value object, const char *name, char **ret_take,
@@ -189,6 +192,8 @@ static bool read_call(napi_env env, struct host *h, napi_value request, struct c
         !read_text(env, request, "caller", &texts->caller, &call->caller) ||
         !read_text(env, request, "locale", &texts->locale, &call->locale) ||
         !read_text(env, request, "dedupKey", &texts->dedup_key, &call->dedup_key) ||
+        !read_text(env, request, "workspace", &texts->workspace, &call->workspace) ||
+        !read_text(env, request, "outputDir", &texts->output_dir, &call->output_dir) ||
         !get_int(env, request, "flags", &flags) ||
         !get_int(env, request, "deadlineMs", &deadline_ms))
         return false;
@@ -268,7 +273,7 @@ static napi_value on_receipt(napi_env env, napi_callback_info info)
         !get_int(env, argv[0], "outcome", &outcome) ||
         !get_int(env, argv[0], "delayMs", &receipt.delay_ms))
         goto out;
-    if (key == NULL || outcome < AHP_RECEIPT_DELIVERED || outcome > AHP_RECEIPT_UNKNOWN) {
+    if (key == NULL || outcome < AHP_RECEIPT_DELIVERED || outcome > AHP_RECEIPT_LOST) {
         throw_code(env, AHP_E_INVALID, "a receipt needs a key and a known outcome");
         goto out;
     }

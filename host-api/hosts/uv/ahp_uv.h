@@ -2,13 +2,13 @@
  * ahp_uv.h - the host side of the ABI on somebody's libuv loop; a library that hosts link.
  *
  * One `struct ahp_uv` carries one instance. It lends the instance ahp.loop/1, ahp.calls/1,
- * ahp.deliver/1, ahp.check/1 and, if asked, ahp.work/1, keeps the table of open calls, and takes
+ * ahp.deliver/1, ahp.check/1 and, if asked, ahp.work/1 and ahp.approval/1, keeps the table of open calls, and takes
  * the instance down in order. It knows nothing about what the tools do. The loop stays its owner's:
  * it is never run, stopped or closed here, so the same code serves a program of its own and Node.
  *
  * The owner is called back from the loop's top level only, never while the plugin is running, so it
- * may call any function of this header from a callback. The exceptions are `log`, `log_on`, `offer`
- * and `breach`, marked [inside]: these run on the plugin's stack (log on any thread) and may only
+ * may call any function of this header from a callback. The exceptions are `log`, `log_on`, `offer`,
+ * `ask`, `ask_over` and `breach`, marked [inside]: these run on the plugin's stack (log on any thread) and may only
  * copy what they are given. Everything else is for the loop's thread.
  *
  * Threads: none, unless AHP_UV_WORK is set and the plugin queues work; then libuv's pool starts.
@@ -19,6 +19,7 @@
 #include <uv.h>
 
 #include <ahp/ahp.h>
+#include <ahp/approval.h>
 #include <ahp/calls.h>
 #include <ahp/deliver.h>
 
@@ -29,6 +30,7 @@
 #define AHP_UV_CALLS_MAX          65535u
 #define AHP_UV_WORK_MAX           1024u
 #define AHP_UV_RECEIPTS_MAX       65536u
+#define AHP_UV_QUESTIONS_MAX      1024u
 #define AHP_UV_PROGRESS_BYTES_MAX 256u
 
 /* A callback of the plugin that holds the loop for longer than this is named in the log. */
@@ -64,6 +66,7 @@ enum ahp_uv_kind {
     AHP_UV_KIND_TIMER,
     AHP_UV_KIND_DEFER,
     AHP_UV_KIND_WORK_DONE,
+    AHP_UV_KIND_ANSWER,
     AHP_UV_KIND_UNFINISHED,
     AHP_UV_KIND_STOP,
     AHP_UV_KIND_DESTROY,
@@ -102,6 +105,7 @@ struct ahp_uv_end {
     uint32_t watches_live;
     uint32_t timers_live;
     uint32_t deferred_live;
+    uint32_t questions_live;
 };
 
 #define AHP_UV_WORK  1u /* offer ahp.work/1 on libuv's thread pool */
@@ -124,6 +128,15 @@ struct ahp_uv_owner {
 
     /* [inside] As ahp_deliver.offer; answer later with ahp_uv_receipt. NULL: unsupported. */
     int32_t (*offer)(void *ud, const ahp_delivery *delivery);
+
+    /*
+     * [inside] As ahp_approval.ask; answer later, or at once, with ahp_uv_answer. Without it
+     * ahp.approval/1 is not offered.
+     */
+    int32_t (*ask)(void *ud, uint64_t question_id, const ahp_question *question);
+
+    /* [inside] The question was taken back before it was answered. May be NULL. */
+    void (*ask_over)(void *ud, uint64_t question_id);
 
     /* [inside] The shim found a breach; it has been logged. May be NULL. */
     void (*breach)(void *ud, int32_t level, uint32_t item, const char *text);
@@ -194,6 +207,12 @@ int32_t ahp_uv_receipt(struct ahp_uv *h, const ahp_receipt *receipt);
  * they stay 0.
  */
 void ahp_uv_deliver_set(struct ahp_uv *h, uint32_t deliver_flags);
+
+/*
+ * Answers a question (AHP_APPROVAL_): the plugin hears it from the top level, on a later turn. May be
+ * called [inside] ask. AHP_E_STALE: it was answered or taken back.
+ */
+int32_t ahp_uv_answer(struct ahp_uv *h, uint64_t question_id, int32_t answer);
 
 /* 1 if nothing is queued for the next turn: no result, receipt or deferred call. */
 int ahp_uv_quiet(const struct ahp_uv *h);

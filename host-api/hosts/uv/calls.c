@@ -310,6 +310,8 @@ static int call_is_valid(struct ahp_uv *h, const ahp_call *call)
         {"conversation", call->conversation.len, AHP_CONVERSATION_BYTES_MAX},
         {"caller", call->caller.len, AHP_CALLER_BYTES_MAX},
         {"locale", call->locale.len, AHP_LOCALE_BYTES_MAX},
+        {"workspace", call->workspace.len, AHP_FOLDER_BYTES_MAX},
+        {"output_dir", call->output_dir.len, AHP_FOLDER_BYTES_MAX},
     };
     size_t i;
 

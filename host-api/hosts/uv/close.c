@@ -79,6 +79,7 @@ static void step_destroy(struct ahp_uv *h)
     ahp_uv_queue_close(h); /* what the owner queued when it heard of the ends */
     ahp_uv_deliver_close(h);
     ahp_uv_loop_sweep(h);
+    ahp_uv_ask_sweep(h);
     if (h->end.deferred_live > 0)
         ahp_uv_log(h, AHP_LOG_PLUGIN_MISBEHAVES, AHP_UV_ITEM_LEAK,
                    "destroy() left %u deferred calls behind", (unsigned)h->end.deferred_live);

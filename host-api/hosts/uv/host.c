@@ -45,6 +45,8 @@ static const void *host_ext(void *ctx, const char *id)
         return &ahp_uv_check_vtable;
     if (strcmp(id, AHP_WORK_1) == 0 && (h->owner.flags & AHP_UV_WORK))
         return &ahp_uv_work_vtable;
+    if (strcmp(id, AHP_APPROVAL_1) == 0 && h->owner.ask != NULL)
+        return &ahp_uv_approval_vtable;
     return NULL;
 }
 

@@ -27,6 +27,7 @@ enum item_kind {
     ITEM_RESULT,
     ITEM_PROGRESS,
     ITEM_RECEIPT,
+    ITEM_ANSWER,
     ITEM_RESCAN,
     ITEM_CLOSE
 };
@@ -99,6 +100,10 @@ struct ahp_uv {
     struct work_item *work;
     uint32_t work_count;
 
+    struct ahp_asked *asked; /* questions without an answer that has arrived */
+    uint32_t asked_count;
+    uint64_t asked_last;
+
     int stopped;
     int late;
     int64_t stop_timeout_ms;
@@ -113,6 +118,7 @@ extern const ahp_loop ahp_uv_loop_vtable;
 extern const ahp_calls ahp_uv_calls_vtable;
 extern const ahp_work ahp_uv_work_vtable;
 extern const ahp_check ahp_uv_check_vtable;
+extern const ahp_approval ahp_uv_approval_vtable;
 
 /* host.c */
 void ahp_uv_log(struct ahp_uv *h, int32_t level, uint32_t item, const char *fmt, ...)
@@ -149,6 +155,10 @@ int32_t ahp_uv_deliver_init(struct ahp_uv *h);
 void ahp_uv_deliver_close(struct ahp_uv *h); /* drops the receipts that wait */
 int32_t ahp_uv_offer(void *ctx, const ahp_delivery *delivery);
 void ahp_uv_receipt_run(struct receipt_item *receipt, int drop);
+
+/* ask.c */
+void ahp_uv_answer_run(struct ahp_asked *asked);
+void ahp_uv_ask_sweep(struct ahp_uv *h); /* frees what the plugin left */
 
 /* work.c */
 void ahp_uv_work_cancel(struct ahp_uv *h);

@@ -48,6 +48,9 @@ static void run_item(struct ahp_uv *h, struct item *item)
     case ITEM_RECEIPT:
         ahp_uv_receipt_run(item->owner, 0);
         break;
+    case ITEM_ANSWER:
+        ahp_uv_answer_run(item->owner);
+        break;
     case ITEM_RESCAN:
         if (h->owner.rescan != NULL)
             h->owner.rescan(h->owner.ud);
@@ -59,14 +62,15 @@ static void run_item(struct ahp_uv *h, struct item *item)
 }
 
 /*
- * The first item that may run now. Deferred calls of an instance that does not run any more stay
- * queued for destroy, which frees them.
+ * The first item that may run now. Deferred calls and answers of an instance that does not run any
+ * more stay queued for destroy, which frees them.
  */
 static struct item *first_runnable(const struct ahp_uv *h)
 {
     struct item *item = h->queue;
 
-    while (item != NULL && item->kind == ITEM_DEFER && !ahp_uv_may_call_back(h))
+    while (item != NULL && (item->kind == ITEM_DEFER || item->kind == ITEM_ANSWER) &&
+           !ahp_uv_may_call_back(h))
         item = item->next;
     return item;
 }
@@ -178,6 +182,7 @@ void ahp_uv_queue_close(struct ahp_uv *h)
             free(item->owner);
             break;
         case ITEM_TIMER: /* swept with the timers */
+        case ITEM_ANSWER: /* and with the questions */
         case ITEM_PROGRESS:
         case ITEM_RESCAN:
         case ITEM_CLOSE:

@@ -9,7 +9,7 @@
 
 static const char *const kind_names[AHP_UV_KIND_COUNT] = {
     "create", "start", "tools", "call",       "cancel", "receipt", "watch",
-    "timer",  "defer", "work",  "unfinished", "stop",   "destroy",
+    "timer",  "defer", "work",  "answer",     "unfinished", "stop", "destroy",
 };
 
 const char *ahp_uv_kind_name(enum ahp_uv_kind kind)

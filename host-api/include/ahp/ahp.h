@@ -151,6 +151,7 @@ typedef struct ahp_host {
 #define AHP_TOOL_DELIVERS_LATER 8u /* with a reply address it answers at once and delivers later */
 #define AHP_TOOL_OPEN_WORLD 16u    /* talks to services outside the host */
 #define AHP_TOOL_DESTRUCTIVE 32u   /* may remove something that the user made */
+#define AHP_TOOL_JOBS 64u         /* looks at and acts on jobs, as jobs.h describes */
 
 /* One tool. It and its texts live as long as the list that named them, see ahp_inst.tools. */
 typedef struct ahp_tool {

@@ -27,6 +27,7 @@ extern "C" {
 #define AHP_CALLER_BYTES_MAX 1024u
 #define AHP_LOCALE_BYTES_MAX 64u
 #define AHP_TOOL_NAME_BYTES_MAX 64u
+#define AHP_FOLDER_BYTES_MAX 4000u
 
 /*
  * The longest json of a result. A result's job_id has at most AHP_KEY_BYTES_MAX bytes, and it names
@@ -57,6 +58,15 @@ typedef struct ahp_call {
     ahp_text conversation; /* stable key of the chat; "the last picture" means the last in here */
     ahp_text caller;       /* who asks, for logs and limits; may be none */
     ahp_text locale;       /* BCP 47, such as "zh-CN"; none: the plugin looks at the request */
+
+    /*
+     * Folders of the one who asks, where a host serves several: absolute paths; none, or a struct that
+     * ends before: those of the instance. Relative names in the arguments are names in the workspace;
+     * what is in it may be read for this call, and the workspace of another call may not. Files that
+     * the call leads to are written under output_dir, also when a later process finishes them.
+     */
+    ahp_text workspace;
+    ahp_text output_dir;
 } ahp_call;
 
 /* How a call ended. */

@@ -4,8 +4,8 @@
  *
  * A delivery has a key that the plugin has stored before the first offer. An accepted offer is
  * answered with ahp_inst.receipt, which may happen after a restart of both sides. What has neither a
- * final receipt (DELIVERED, REFUSED) nor HELD is offered again with the same key after a restart, and
- * the host drops what it has seen: each host says for how long it remembers.
+ * final receipt (DELIVERED, REFUSED, LOST) nor HELD is offered again with the same key after a restart,
+ * and the host drops what it has seen: each host says for how long it remembers.
  *
  * A host gives its receipt within AHP_RECEIPT_WITHIN_MS of the offer: a plugin may take a longer
  * silence for UNKNOWN. A host that is still busy then answers AHP_E_EXISTS to a repeat of the key.
@@ -46,7 +46,8 @@ extern "C" {
 #define AHP_RECEIPT_HELD 1      /* in the host's durable queue: do not offer again, one follows */
 #define AHP_RECEIPT_LATER 2     /* not now: offer again after delay_ms */
 #define AHP_RECEIPT_REFUSED 3   /* never; final */
-#define AHP_RECEIPT_UNKNOWN 4   /* it may have arrived */
+#define AHP_RECEIPT_UNKNOWN 4   /* it may have arrived; an offer of the same key may tell */
+#define AHP_RECEIPT_LOST 5      /* it may have arrived, and this host will never know; final */
 
 typedef struct ahp_delivery {
     uint32_t size;

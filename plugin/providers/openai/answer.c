@@ -121,7 +121,7 @@ static void read_state(struct reader *reader, const json_t *json)
         for (size_t k = 0; k < reader->states_count; k++)
             if (state_of(reader, reader->states[k]) == order[i] && out->state == STATE_NONE) {
                 out->state = order[i];
-                out->word = openai_error_clean(reader->turn->arena, reader->states[k],
+                out->word = provider_clean(reader->turn->arena, reader->states[k],
                                                strnlen(reader->states[k], 60));
             }
 }

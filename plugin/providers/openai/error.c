@@ -8,8 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define WORDS_MAX 300 /* of the provider's text that we keep */
-
 struct words {
     const char *code;
     const char *type;
@@ -23,71 +21,6 @@ static void fill_blanks(struct words *words)
     words->type = words->type ? words->type : "";
     words->text = words->text ? words->text : "";
     words->param = words->param ? words->param : "";
-}
-
-/* Bytes of the character at `text`, 0 for what is no UTF-8. */
-static size_t utf8_len(const unsigned char *text, size_t len)
-{
-    size_t need = text[0] < 0x80                         ? 1
-                  : text[0] >= 0xC2 && text[0] <= 0xDF ? 2
-                  : text[0] >= 0xE0 && text[0] <= 0xEF ? 3
-                  : text[0] >= 0xF0 && text[0] <= 0xF4 ? 4
-                                                         : 0;
-
-    if (!need || need > len)
-        return 0;
-    for (size_t i = 1; i < need; i++)
-        if ((text[i] & 0xC0) != 0x80)
-            return 0;
-    if ((text[0] == 0xE0 && text[1] < 0xA0) || (text[0] == 0xED && text[1] > 0x9F) ||
-        (text[0] == 0xF0 && text[1] < 0x90) || (text[0] == 0xF4 && text[1] > 0x8F))
-        return 0;
-    return need;
-}
-
-static int is_key_letter(char c)
-{
-    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '-' || c == '_' ||
-           c == '*' || c == '.';
-}
-
-char *openai_error_clean(struct arena *arena, const char *text, size_t len)
-{
-    char *out = arena_alloc(arena, WORDS_MAX + 8);
-    size_t at = 0;
-    size_t i = 0;
-
-    if (!out)
-        return NULL;
-    while (i < len && at < WORDS_MAX) {
-        size_t letter = utf8_len((const unsigned char *)text + i, len - i);
-
-        if (len - i > 6 && strncmp(text + i, "sk-", 3) == 0 && (!i || !is_key_letter(text[i - 1]))) {
-            memcpy(out + at, "***", 3);
-            at += 3;
-            while (i < len && is_key_letter(text[i]))
-                i++;
-        } else if (!letter) {
-            out[at++] = '?';
-            i++;
-        } else if ((unsigned char)text[i] <= ' ' || text[i] == 0x7F) {
-            if (at && out[at - 1] != ' ')
-                out[at++] = ' ';
-            i++;
-        } else if (at + letter > WORDS_MAX) {
-            break;
-        } else {
-            memcpy(out + at, text + i, letter);
-            at += letter;
-            i += letter;
-        }
-    }
-    while (at && out[at - 1] == ' ')
-        at--;
-    out[at] = '\0';
-    if (i < len && at > 3)
-        memcpy(out + at, "...", 4);
-    return out;
 }
 
 /* The first of some members that is a text or a number. */
@@ -300,14 +233,14 @@ void openai_error_status(const struct http_reply *reply, const json_t *json, con
     if (by_status == ERR_UNAVAILABLE && kind != ERR_MODERATED && kind != ERR_CREDITS)
         kind = by_status;
     text = *words.text ? words.text : *words.code ? words.code : json ? "" : page_words(arena, reply);
-    clean = text ? openai_error_clean(arena, text, strlen(text)) : NULL;
+    clean = text ? provider_clean(arena, text, strlen(text)) : NULL;
     if (!clean) {
         err_set(ret_err, kind, "HTTP %d", reply->status); /* no memory for the words */
         return;
     }
     err_set(ret_err, kind, *clean ? "HTTP %d: %s" : "HTTP %d%s", reply->status,
             *clean ? clean : " without a reason");
-    clean = openai_error_clean(arena, words.param, strlen(words.param));
+    clean = provider_clean(arena, words.param, strlen(words.param));
     if (kind == ERR_INVALID && clean && strlen(clean) < sizeof(ret_err->field))
         snprintf(ret_err->field, sizeof(ret_err->field), "%s", clean);
 }
@@ -325,11 +258,11 @@ int openai_error_inside(const json_t *json, const json_t *catalog, struct arena 
     fill_blanks(&words);
     kind = kind_of_words(catalog, &words);
     text = *words.text ? words.text : words.code;
-    clean = openai_error_clean(arena, text, strlen(text));
+    clean = provider_clean(arena, text, strlen(text));
     err_set(ret_err, kind == ERR_NONE ? ERR_UNAVAILABLE : kind, "%s",
             clean && *clean ? clean : "the provider gives no reason");
     if (*words.code && *words.text && strcmp(words.code, words.text) != 0 && clean)
-        err_set(ret_err, ret_err->kind, "%s (%.60s)", clean, openai_error_clean(arena, words.code,
+        err_set(ret_err, ret_err->kind, "%s (%.60s)", clean, provider_clean(arena, words.code,
                                                                                 strlen(words.code)));
     return 1;
 }

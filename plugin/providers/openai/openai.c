@@ -65,7 +65,7 @@ static void end(struct machine *machine, enum provider_step_kind kind)
 static const char *reason(const struct machine *machine, const char *otherwise)
 {
     const char *text = machine->reply->error;
-    char *clean = text && *text ? openai_error_clean(machine->turn->arena, text, strlen(text)) : NULL;
+    char *clean = text && *text ? provider_clean(machine->turn->arena, text, strlen(text)) : NULL;
 
     return clean ? clean : otherwise;
 }

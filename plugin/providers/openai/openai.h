@@ -183,7 +183,4 @@ void openai_error_status(const struct http_reply *reply, const json_t *json,
 int openai_error_inside(const json_t *json, const json_t *catalog, struct arena *arena, int failed,
                         struct err *ret_err);
 
-/* One line, bounded, valid UTF-8, without anything that looks like a key. */
-char *openai_error_clean(struct arena *arena, const char *text, size_t len);
-
 #endif

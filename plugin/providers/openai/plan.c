@@ -292,6 +292,24 @@ static void fill_price(const struct openai_planner *planner, struct provider_pla
     snprintf(plan->currency, sizeof(plan->currency), "%s", *currency ? currency : "USD");
 }
 
+/* What the body asks for, as far as a file can show it. */
+static void fill_expect(const struct openai_planner *planner, struct provider_expect *expect)
+{
+    const json_t *body = planner->body;
+    const char *size = json_text(body, "size");
+    const char *ratio = json_text(body, "aspect_ratio");
+    int width = (int)json_int(body, "width", 0);
+    int height = (int)json_int(body, "height", 0);
+
+    expect->seconds = planner->seconds;
+    if ((width > 0 && height > 0) || openai_parse_size(size, &width, &height) == 0) {
+        expect->width = (uint32_t)width;
+        expect->height = (uint32_t)height;
+    } else if (openai_parse_ratio(*ratio ? ratio : size, &expect->ratio)) {
+        expect->ratio = 0;
+    }
+}
+
 static int finish(struct openai_planner *planner, const json_t *catalog,
                   struct provider_plan *ret_plan)
 {
@@ -314,6 +332,7 @@ static int finish(struct openai_planner *planner, const json_t *catalog,
     plan.files = planner->files;
     fill_times(planner, catalog, &plan.times);
     fill_price(planner, &plan);
+    fill_expect(planner, &plan.expect);
     plan.request = json_object();
     planner->failed |= json_object_set_new(plan.request, "kind", json_string(plan.kind)) |
                        json_object_set(plan.request, "body", planner->body) |

@@ -3,8 +3,9 @@
  * and says what became of it, in the terms of ahp/deliver.h.
  *
  * The delivery's key is the queue's intent id, kept for as long as KEPT_MS after it was sent: offering
- * a key again, after a crash, is not sent twice. A send whose fate is not known blocks its id in the
- * queue, so it is never repeated either. So does one that never left the host; its receipt says so
+ * a key again, after a crash, is not sent twice. A send that broke off in the middle is LOST: the queue
+ * parks it for good and blocks its id. An id that is blocked otherwise may still be at work, UNKNOWN,
+ * until it has been for longer than the queue needs to park it. One that never left the host blocks its id too; its receipt says so
  * (`neverLeft`), and only then may the next try go under another id.
  */
 import path from "node:path";
@@ -15,11 +16,13 @@ export const HELD = 1;
 export const LATER = 2;
 export const REFUSED = 3;
 export const UNKNOWN = 4;
+export const LOST = 5;
 
 export const KEPT_MS = 30 * 24 * 3600 * 1000;
 const KEPT_ENTRIES_MAX = 10000;
 const MIB = 1024 * 1024;
 const BUSY_DELAY_MS = 30 * 1000;
+const ATTEMPTS_UNTIL_PARKED = 7; // some two minutes after the first
 
 /* The host's cap for a durable file is 5 MB unless the configuration says more. */
 export function withRoomFor(cfg, files) {
@@ -69,14 +72,16 @@ function messageIdOf(sent) {
 }
 
 /* What a failed send means. The host's own words are the only thing that tells some cases apart. */
-function outcomeOfFailure(sent, key) {
+function outcomeOfFailure(sent, { key, attempt = 1 }) {
   const error = sent.error;
   const text = textOf(error) || "the host gives no reason";
   const began = sent.payloadOutcomes?.some((one) => one.sentBeforeError === true);
 
-  if (text.includes(key) && text.includes("already queued")) return { key, outcome: UNKNOWN, error: text };
+  if (text.includes(key) && text.includes("already queued")) {
+    return { key, outcome: attempt < ATTEMPTS_UNTIL_PARKED ? UNKNOWN : LOST, error: text };
+  }
   if (/awaiting queue migration/.test(text)) return { key, outcome: LATER, delayMs: BUSY_DELAY_MS, error: text };
-  if (began) return { key, outcome: UNKNOWN, error: text };
+  if (began) return { key, outcome: LOST, error: text };
   if (error?.queueCustody === "held") return { key, outcome: HELD, error: text };
   if (error?.code === "OPENCLAW_PLATFORM_MESSAGE_NOT_DISPATCHED" || /exceeds .*limit/.test(text)) {
     return { key, outcome: REFUSED, error: text };
@@ -84,7 +89,9 @@ function outcomeOfFailure(sent, key) {
   return { key, outcome: LATER, error: text, neverLeft: sent.status === "failed" };
 }
 
-export function receiptOf(sent, key) {
+export function receiptOf(sent, delivery) {
+  const { key } = delivery;
+
   switch (sent?.status) {
     case "sent":
     case "partial_failed":
@@ -93,7 +100,7 @@ export function receiptOf(sent, key) {
       if (!sent.reason || sent.reason === "no_visible_result") return { key, outcome: DELIVERED };
       return { key, outcome: REFUSED, error: `the host suppressed it: ${sent.reason}` };
     case "failed":
-      return outcomeOfFailure(sent, key);
+      return outcomeOfFailure(sent, delivery);
     default:
       return { key, outcome: UNKNOWN, error: `the host reported the state ${sent?.status}` };
   }
@@ -113,8 +120,8 @@ export async function deliver(send, cfg, delivery, intent = delivery.key) {
     return { key, outcome: REFUSED, error: textOf(error) };
   }
   try {
-    return receiptOf(await send(request), key);
+    return receiptOf(await send(request), delivery);
   } catch (error) {
-    return outcomeOfFailure({ error }, key);
+    return outcomeOfFailure({ error }, delivery);
   }
 }

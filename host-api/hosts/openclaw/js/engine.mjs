@@ -11,12 +11,12 @@ import process from "node:process";
 import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
 import { addHeld, noteSent, settleSent } from "./held.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
+import { noticeOf, tellSession } from "./session.mjs";
 import { targetOf } from "./route.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
 const STOP_MS = 4000; // the host waits 5 s
-const INPUT_DIRS_MAX = 13; // config.schema.json
 const LEVELS = ["debug", "info", "warn", "error", "error", "error"];
 
 function engines() {
@@ -27,24 +27,18 @@ export function stateDirOf(api) {
   return api.runtime.state.resolveStateDir(process.env);
 }
 
-/* Folders that agents have their files in; one engine serves all of them. */
-function inputDirs(api, cfg) {
-  const agents = cfg?.agents;
-  const listed = [agents?.defaults?.workspace, ...(agents?.list ?? []).map((agent) => agent?.workspace)];
-  const all = [...(api.pluginConfig?.input_dirs ?? []), ...listed.filter(Boolean).map((dir) => api.resolvePath?.(dir) ?? dir)];
-  return [...new Set(all.filter((dir) => path.isAbsolute(dir)))].slice(0, INPUT_DIRS_MAX);
-}
-
-/* What the plugin's create gets. Providers and their keys are not among it: it reads the host's files. */
+/*
+ * What the plugin's create gets. Providers and their keys are not among it: it reads the host's files.
+ * Calls bring their agent's folders; one that does not gets nobody's.
+ */
 function configOf(api, options) {
   const stateDir = stateDirOf(api);
-  const dirs = inputDirs(api, api.runtime.config?.current?.() ?? api.config);
+  const own = path.join(stateDir, "media", "clawmedia");
   return {
     state_dir: path.join(stateDir, "clawmedia"),
-    output_dir: path.join(stateDir, "media", "clawmedia"),
-    workspace: options.workspaceDir ?? path.join(stateDir, "workspace"),
+    output_dir: own,
+    workspace: own,
     resume: options.canDeliver,
-    ...(dirs.length > 0 ? { settings: { input_dirs: dirs } } : {}),
   };
 }
 
@@ -109,7 +103,7 @@ class Engine {
     else this.tries.delete(key);
     if (receipt.outcome === HELD) addHeld(this.stateDir, delivery);
     if (receipt.outcome !== DELIVERED) this.log(2, `${key} is not delivered: ${receipt.error}`);
-    this.tell(receipt);
+    this.tell(receipt, noticeOf(delivery));
   }
 
   async send(delivery) {
@@ -125,9 +119,10 @@ class Engine {
   }
 
   /* Refused once the engine stops: it offers the same key again after a restart. */
-  tell(receipt) {
+  tell(receipt, notice) {
     try {
       this.host.receipt(receipt);
+      void inRoot(() => tellSession([...this.users.values()], receipt.key, notice, receipt.outcome));
       return true;
     } catch (error) {
       this.log(1, `a receipt came too late: ${error.message}`);
@@ -143,7 +138,7 @@ class Engine {
 
   /* What the host's queue has sent since, maybe before this engine ran. */
   settleHeld() {
-    settleSent(this.stateDir, (key, hostRef) => this.tell({ key, outcome: DELIVERED, hostRef }));
+    settleSent(this.stateDir, ({ key, sent, notice }) => this.tell({ key, outcome: DELIVERED, hostRef: sent.hostRef }, notice));
   }
 
   stop() {

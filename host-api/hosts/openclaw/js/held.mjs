@@ -6,6 +6,7 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { noticeOf } from "./session.mjs";
 import { targetOf } from "./route.mjs";
 
 const ENTRIES_MAX = 1000;
@@ -35,7 +36,8 @@ function write(stateDir, entries) {
 
 export function addHeld(stateDir, delivery) {
   const others = read(stateDir).filter((one) => one.key !== delivery.key);
-  write(stateDir, [...others, { key: delivery.key, to: targetOf(delivery.replyTo), text: delivery.text, at: Date.now() }]);
+  const entry = { key: delivery.key, to: targetOf(delivery.replyTo), text: delivery.text, at: Date.now(), notice: noticeOf(delivery) };
+  write(stateDir, [...others, entry]);
 }
 
 /* The host has sent a message: notes it for the oldest that it can be. Whether it was one of ours. */
@@ -49,9 +51,9 @@ export function noteSent(stateDir, event) {
   return true;
 }
 
-/* Gives `tell` a key and the message's id for each that was sent; one that it takes is forgotten. */
+/* Gives `tell` each that was sent, the message's id in it; one that it takes is forgotten. */
 export function settleSent(stateDir, tell) {
   const entries = read(stateDir);
-  const rest = entries.filter((one) => !one.sent || !tell(one.key, one.sent.hostRef));
+  const rest = entries.filter((one) => !one.sent || !tell(one));
   if (rest.length < entries.length) write(stateDir, rest);
 }

@@ -7,8 +7,9 @@
  */
 import fs from "node:fs";
 import { answerOf } from "./answer.mjs";
+import { makeApproval } from "./approval.mjs";
 import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
-import { callerOf, flagsOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
+import { callerOf, flagsOf, foldersOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
 const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
@@ -23,8 +24,8 @@ function executionTimeoutMs(params) {
 function makeLease(api) {
   let lease;
   return {
-    async engine(ctx, options) {
-      lease ??= acquireEngine(api, { workspaceDir: ctx?.workspaceDir, ...options });
+    async engine(options) {
+      lease ??= acquireEngine(api, options);
       try {
         return (await lease).engine;
       } catch (error) {
@@ -40,6 +41,19 @@ function makeLease(api) {
   };
 }
 
+function requestOf(ctx, tool, params) {
+  return {
+    tool,
+    args: JSON.stringify(params ?? {}),
+    replyTo: replyToOf(ctx),
+    conversation: conversationOf(ctx),
+    caller: callerOf(ctx),
+    ...foldersOf(ctx),
+    flags: flagsOf(ctx),
+    deadlineMs: 0,
+  };
+}
+
 function makeTool(api, lease, described, ctx) {
   return {
     name: described.name,
@@ -51,16 +65,11 @@ function makeTool(api, lease, described, ctx) {
     getExecutionTimeoutMs: executionTimeoutMs,
     async execute(toolCallId, params, signal, onUpdate) {
       const flags = flagsOf(ctx);
-      const engine = await lease.engine(ctx, { canDeliver: !(flags & FLAG_ONE_SHOT) });
+      const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
       const result = await engine.call(
         {
-          tool: described.name,
-          args: JSON.stringify(params ?? {}),
-          replyTo: replyToOf(ctx),
-          conversation: conversationOf(ctx),
-          caller: callerOf(ctx),
-          flags,
+          ...requestOf(ctx, described.name, params),
           deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
         },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
@@ -81,6 +90,18 @@ function tellProgress(onUpdate, id, permille, text) {
   }
 }
 
+/* What the engine would do, for the host's prompt. */
+function planFor(lease, ctx, tool, params) {
+  return lease
+    .engine({ canDeliver: !(flagsOf(ctx) & FLAG_ONE_SHOT) })
+    .then((engine) => engine.call(requestOf(ctx, tool.name, params), {}));
+}
+
+function askBefore(api, lease, approval, event, hookCtx) {
+  const cfg = api.runtime.config?.current?.() ?? api.config;
+  return approval.before(event, hookCtx, cfg, (ctx, tool, params) => planFor(lease, ctx, tool, params));
+}
+
 export default {
   id: "clawmedia",
   name: "clawmedia",
@@ -90,14 +111,23 @@ export default {
     const ofTools = makeLease(api);
     const ofService = makeLease(api);
 
+    const approval = makeApproval(tools);
+
     for (const described of tools) {
-      api.registerTool((ctx) => makeTool(api, ofTools, described, ctx), { name: described.name });
+      const make = (ctx) => {
+        approval.remember(ctx);
+        return makeTool(api, ofTools, described, ctx);
+      };
+      api.registerTool(make, { name: described.name });
     }
+    api.on?.("before_tool_call", (event, ctx) => askBefore(api, ofTools, approval, event, ctx), {
+      matcher: approval.toolNames,
+    });
     api.registerService({
       id: "clawmedia",
-      async start(ctx) {
+      async start() {
         try {
-          await ofService.engine(ctx, { canDeliver: true });
+          await ofService.engine({ canDeliver: true });
         } catch (error) {
           api.logger?.error?.(`clawmedia cannot work: ${error.message}`);
         }

@@ -4,6 +4,7 @@
  * session key, which changes its form for the same chat when settings change. No state, no effects.
  */
 import { createHash } from "node:crypto";
+import path from "node:path";
 
 /* ahp/calls.h */
 export const FLAG_NO_LATE_DELIVERY = 1;
@@ -11,6 +12,7 @@ export const FLAG_ONE_SHOT = 2;
 export const FLAG_OPERATOR = 8;
 const KEY_BYTES_MAX = 256;
 const REPLY_TO_BYTES_MAX = 4096;
+const FOLDER_BYTES_MAX = 3900; // the plugin's limit, less our part of the path
 
 /* Nothing can be sent there after the turn: the web page has no outbound side. */
 const CHANNELS_WITHOUT_OUTBOUND = new Set(["webchat"]);
@@ -49,14 +51,16 @@ export function routeFromReplyTo(text) {
   return route;
 }
 
-/* undefined for what is no reply address. */
-export function targetOf(text) {
+/* The same; an empty one for what is no reply address. */
+export function storedRouteOf(text) {
   try {
-    return routeFromReplyTo(text).to;
+    return routeFromReplyTo(text);
   } catch {
-    return undefined;
+    return {};
   }
 }
+
+export const targetOf = (text) => storedRouteOf(text).to;
 
 export function conversationOf(ctx) {
   const route = routeOf(ctx);
@@ -67,6 +71,13 @@ export function conversationOf(ctx) {
 
 export function callerOf(ctx) {
   return shortKey(String(ctx?.requesterSenderId ?? ctx?.agentId ?? ""));
+}
+
+/* The agent's own folders: results lie beside what the host puts there of the chat's. */
+export function foldersOf(ctx) {
+  const workspace = ctx?.workspaceDir;
+  if (!workspace || !path.isAbsolute(workspace) || Buffer.byteLength(workspace) > FOLDER_BYTES_MAX) return {};
+  return { workspace, outputDir: path.join(workspace, "media", "clawmedia") };
 }
 
 /* Only on the command line does the owner ask as the owner: a chat may have other readers. */

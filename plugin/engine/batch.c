@@ -1,0 +1,469 @@
+/*
+ * batch.c - jobs that belong together. An item is a job like any other, but it begins only when there
+ * is room among those of its batch that are under way here. The whole is a job, too: it asks nobody
+ * anything, looks at its items until the last has ended, writes the summary, and is what is delivered.
+ *
+ * A batch is named by what it makes, so the same manifest again is the same batch: its items that
+ * succeeded are found in the ledger and not made twice.
+ */
+#include "engine/engine_private.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#define LOOK_MS 1000     /* how often the whole looks at its items */
+#define WAIT_MS 60000    /* an item without room is looked at again in case a wake-up was lost */
+#define ITEMS_DEFAULT 4  /* under way at once */
+
+/* ---- room ---- */
+
+struct batch_room {
+    UT_hash_handle hh;
+    char *name;
+    unsigned active;
+    unsigned waiting;
+};
+
+static unsigned most_of(const struct job *job)
+{
+    json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
+    int64_t most = json_int(plan, "concurrency", ITEMS_DEFAULT);
+
+    json_decref(plan);
+    return most < 1 ? 1 : (unsigned)most;
+}
+
+static struct batch_room *room_of(struct engine *engine, const char *name)
+{
+    struct batch_room *room;
+
+    HASH_FIND_STR(engine->rooms, name, room);
+    if (room)
+        return room;
+    room = mem_alloc(sizeof(*room));
+    if (room)
+        room->name = mem_text(name);
+    if (!room || !room->name) {
+        mem_free(room);
+        return NULL;
+    }
+    HASH_ADD_KEYPTR(hh, engine->rooms, room->name, strlen(room->name), room);
+    if (HASH_TOOK(room))
+        return room;
+    mem_free(room->name);
+    mem_free(room);
+    return NULL;
+}
+
+int batch_enter(struct job *job)
+{
+    struct batch_room *room;
+
+    if (!job->row->batch_index || !job->row->batch || job->room)
+        return 0;
+    room = room_of(job->engine, job->row->batch);
+    if (!room) {
+        schedule_in(job, LOOK_MS);
+        return -1;
+    }
+    /* What was begun before, in another process, goes on whatever room there is. */
+    if (job->row->state == JOB_PLANNED && room->active >= most_of(job)) {
+        if (!job->room_waits)
+            room->waiting++;
+        job->room_waits = 1;
+        schedule_in(job, WAIT_MS);
+        return -1;
+    }
+    if (job->room_waits)
+        room->waiting--;
+    job->room_waits = 0;
+    job->room = room;
+    room->active++;
+    return 0;
+}
+
+/* The one that has waited longest; ids say nothing of the order, indexes do. */
+static struct job *next_waiting(struct engine *engine, const struct batch_room *room)
+{
+    struct job *best = NULL;
+
+    for (struct job *job = engine->jobs; job; job = job->hh.next)
+        if (job->room_waits && strcmp(job->row->batch, room->name) == 0 && job->busy == BUSY_NOT &&
+            !job->dropped && (!best || job->row->batch_index < best->row->batch_index))
+            best = job;
+    return best;
+}
+
+/* Its last item has ended here: no need to wait for the next look. */
+static void wake_whole(struct engine *engine, const char *name)
+{
+    for (struct job *job = engine->jobs; job && !engine->closing; job = job->hh.next)
+        if (batch_is_whole(job) && job->busy == BUSY_NOT && !job->dropped &&
+            job->row->state == JOB_WORKING && strcmp(job->row->batch, name) == 0)
+            schedule_in(job, 0);
+}
+
+void batch_leave(struct job *job)
+{
+    struct engine *engine = job->engine;
+    struct batch_room *room = job->room;
+    struct job *next;
+
+    if (job->room_waits && !room) {
+        HASH_FIND_STR(engine->rooms, job->row->batch, room);
+        job->room_waits = 0;
+        if (room)
+            room->waiting--;
+        return;
+    }
+    if (!room)
+        return;
+    job->room = NULL;
+    room->active--;
+    next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
+    if (next)
+        schedule_in(next, 0);
+    if (!room->active && !room->waiting) {
+        wake_whole(engine, room->name);
+        HASH_DEL(engine->rooms, room);
+        mem_free(room->name);
+        mem_free(room);
+    }
+}
+
+/* ---- the whole ---- */
+
+/* The summary being gathered, page by page, and then written off the loop. Outlives its job. */
+struct summing {
+    struct job *job; /* NULL: gone */
+    json_t *rows;
+    uint32_t after;
+    char path[LIMIT_PATH];
+    char *text; /* jansson's */
+    uint64_t bytes;
+    int writes; /* off the loop */
+    struct err err;
+};
+
+int batch_is_whole(const struct job *job)
+{
+    return job->row->batch && !job->row->batch_index;
+}
+
+static void summing_free(struct summing *it)
+{
+    if (it->job)
+        it->job->summing = NULL;
+    json_decref(it->rows);
+    free(it->text);
+    mem_free(it);
+}
+
+void batch_words(const struct ledger_job *row, json_t *values)
+{
+    json_t *flow;
+
+    if (!row->batch || row->batch_index)
+        return;
+    flow = json_loads(row->flow ? row->flow : "{}", 0, NULL);
+    json_object_set_new(values, "items", json_integer(json_int(flow, "count", 0)));
+    json_object_set_new(values, "ended", json_integer(json_int(flow, "ended", 0)));
+    json_object_set_new(values, "failed", json_integer(json_int(flow, "failed", 0)));
+    json_object_set_new(values, "path",
+                        json_string(row->files_count ? row->files[0].path : ""));
+    json_decref(flow);
+}
+
+void batch_drop(struct job *job)
+{
+    /* The ledger calls nobody back whose job is gone; a worker does. */
+    if (job->summing && job->summing->writes)
+        job->summing->job = NULL;
+    else if (job->summing)
+        summing_free(job->summing);
+    job->summing = NULL;
+}
+
+static void look_again(struct job *job)
+{
+    job->busy = BUSY_NOT;
+    if (job->dropped) {
+        struct engine *engine = job->engine;
+
+        job_free(job);
+        engine_idle_check(engine);
+        return;
+    }
+    schedule_in(job, LOOK_MS);
+}
+
+static json_t *row_json(const struct ledger_job *row)
+{
+    json_t *files = json_array();
+    json_t *request = json_loads(row->request, 0, NULL);
+    json_t *json;
+    int ok = row->state == JOB_DONE || row->state == JOB_DELIVERED;
+
+    for (size_t i = 0; i < row->files_count; i++)
+        json_array_append_new(files, json_pack("{s:s, s:s, s:s}", "handle", row->files[i].handle,
+                                               "path", row->files[i].path, "mime",
+                                               row->files[i].mime));
+    json = json_pack("{s:I, s:b, s:s, s:s, s:s, s:s, s:s?, s:o}", "index",
+                     (json_int_t)row->batch_index, "ok", ok, "state", job_state_name(row->state),
+                     "job", row->id, "tool", row->tool, "provider", row->provider, "model",
+                     row->model, "files", files);
+    if (json && row->error_text)
+        json_object_set_new(json, "error", json_string(row->error_text));
+    if (json && row->cost >= 0)
+        json_object_set_new(json, "cost", json_pack("{s:f, s:s}", "amount", row->cost, "currency",
+                                                    row->currency ? row->currency : "USD"));
+    json_decref(request);
+    return json;
+}
+
+/* Temporary file, sync, rename: a summary is whole or not there. */
+static void write_summary(void *item)
+{
+    struct summing *it = item;
+    char temp[LIMIT_PATH + 8];
+    size_t len = strlen(it->text);
+    size_t done = 0;
+    int fd;
+
+    for (char *slash = strchr(it->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(it->path, 0755); /* that it is not there the open below will tell */
+        *slash = '/';
+    }
+    snprintf(temp, sizeof(temp), "%s.new", it->path);
+    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    while (fd >= 0 && done < len) {
+        ssize_t sent = write(fd, it->text + done, len - done);
+
+        if (sent < 0 && errno != EINTR)
+            break;
+        done += sent > 0 ? (size_t)sent : 0;
+    }
+    if (fd < 0 || done < len || fsync(fd) != 0)
+        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
+                strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (it->err.kind == ERR_NONE && rename(temp, it->path) != 0)
+        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
+                strerror(errno));
+    if (it->err.kind != ERR_NONE && fd >= 0)
+        unlink(temp);
+    it->bytes = len;
+}
+
+static int add_summary(struct job *job, const struct summing *it)
+{
+    struct ledger_job *row = job->row;
+    struct ledger_file *file = mem_alloc(sizeof(*file));
+
+    if (!file)
+        return -1;
+    file->number = 1;
+    file->path = mem_text(it->path);
+    file->mime = mem_text("application/json");
+    file->bytes = it->bytes;
+    if (!file->path || !file->mime ||
+        env_handle(file->handle, sizeof(file->handle), "sum_", 8)) {
+        mem_free(file->path);
+        mem_free(file->mime);
+        mem_free(file);
+        return -1;
+    }
+    mem_free(row->files);
+    row->files = file;
+    row->files_count = 1;
+    return 0;
+}
+
+static void summary_written(void *item, int32_t cancelled)
+{
+    struct summing *it = item;
+    struct job *job = it->job;
+
+    if (!job) {
+        summing_free(it);
+        return;
+    }
+    job->busy = BUSY_NOT;
+    if (job->dropped || cancelled || it->err.kind != ERR_NONE || job->row->files_count ||
+        add_summary(job, it)) {
+        if (it->err.kind != ERR_NONE)
+            env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id,
+                    it->err.text);
+        summing_free(it);
+        look_again(job);
+        return;
+    }
+    summing_free(it);
+    job->row->ended_ms = env_wall_ms(job->engine->env);
+    job->row->progress = 1000;
+    job_set_state(job, JOB_FETCHING);
+    job_set_state(job, JOB_READY);
+    fetch_finish(job);
+}
+
+/* What the items came to, and those that never became jobs. */
+static int compose(struct job *job, struct summing *it)
+{
+    json_t *request = json_loads(job->row->request, 0, NULL);
+    json_t *bad = json_object_get(request, "invalid");
+    json_t *summary;
+    json_int_t ok = 0;
+    size_t index;
+    json_t *one;
+
+    json_array_foreach(it->rows, index, one)
+        ok += json_is_true(json_object_get(one, "ok"));
+    json_array_foreach(bad, index, one)
+        json_array_append(it->rows, one);
+    summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
+                        ok == (json_int_t)json_array_size(it->rows), "manifest",
+                        json_object_get(request, "manifest"), "count",
+                        (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
+                        job->row->batch, "job", job->row->id, "results", it->rows);
+    json_decref(request);
+    it->text = summary ? json_dumps(summary, JSON_INDENT(1)) : NULL;
+    json_decref(summary);
+    snprintf(it->path, sizeof(it->path), "%s/%s-%s.json", job->dir, job->row->batch,
+             job->row->id + 4);
+    return it->text ? 0 : -1;
+}
+
+static int next_page(struct summing *it);
+
+static void page(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
+                 size_t jobs_count, const struct err *err)
+{
+    struct summing *it = ud;
+    struct job *job = it->job;
+
+    for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
+        json_array_append_new(it->rows, row_json(jobs[i]));
+        it->after = jobs[i]->batch_index;
+    }
+    if (result == LEDGER_OK && !job->dropped) {
+        if (jobs_count == LIMIT_LIST && next_page(it) == 0)
+            return;
+        if (jobs_count < LIMIT_LIST && compose(job, it) == 0) {
+            it->writes = 1;
+            if (env_work(job->engine->env, it, write_summary, summary_written) == 0)
+                return;
+        }
+    } else if (err) {
+        env_log(job->engine->env, AHP_LOG_WARN, LOG_LEDGER, "%s: %s", job->row->id, err->text);
+    }
+    summing_free(it);
+    look_again(job);
+}
+
+static int next_page(struct summing *it)
+{
+    struct ledger_query query = {.batch = it->job->row->batch, .batch_after = it->after,
+                                 .limit = LIMIT_LIST};
+
+    return ledger_find(it->job->engine->ledger, &query, page, it);
+}
+
+static void sum_up(struct job *job)
+{
+    struct summing *it = mem_alloc(sizeof(*it));
+
+    if (it)
+        it->rows = json_array();
+    if (!it || !it->rows) {
+        mem_free(it);
+        look_again(job);
+        return;
+    }
+    it->job = job;
+    job->summing = it;
+    job->busy = BUSY_FILE;
+    if (next_page(it)) {
+        summing_free(it);
+        look_again(job);
+    }
+}
+
+/*
+ * The first failure ends those that have not begun, unless the batch goes on whatever happens; a
+ * person's wish ends those that have, too.
+ */
+static void stop_items(struct job *whole)
+{
+    int all = (whole->row->flags & LEDGER_JOB_CANCEL) != 0;
+    struct engine *engine = whole->engine;
+    struct job *job;
+    struct job *next;
+
+    HASH_ITER(hh, engine->jobs, job, next)
+    {
+        if (job->row->batch_index && strcmp(job->row->batch, whole->row->batch) == 0 &&
+            (all ? job->row->state < JOB_READY
+                 : job->row->state == JOB_PLANNED && job->busy == BUSY_NOT) &&
+            !(job->row->flags & LEDGER_JOB_CANCEL))
+            act_cancel(job);
+    }
+}
+
+static void counted(void *ud, enum ledger_result result, const struct ledger_batch *batch,
+                    const struct err *err)
+{
+    struct job *job = ud;
+    json_t *request = json_loads(job->row->request, 0, NULL);
+    int64_t count = json_int(request, "count", 0);
+    int go_on = json_is_true(json_object_get(request, "continue_on_error"));
+    json_t *flow;
+    char *text;
+
+    json_decref(request);
+    job->busy = BUSY_NOT;
+    if (result != LEDGER_OK || job->dropped || job->engine->stopping) {
+        if (err)
+            env_log(job->engine->env, AHP_LOG_WARN, LOG_LEDGER, "%s: %s", job->row->id, err->text);
+        look_again(job);
+        return;
+    }
+    if ((batch->failed && !go_on) || (job->row->flags & LEDGER_JOB_CANCEL))
+        stop_items(job);
+    flow = json_pack("{s:I, s:I, s:I}", "count", (json_int_t)count, "ended",
+                     (json_int_t)(batch->items - batch->open), "failed",
+                     (json_int_t)(batch->failed));
+    text = flow ? json_dumps(flow, JSON_COMPACT) : NULL;
+    json_decref(flow);
+    if (text && job_text(&job->row->flow, text) == 0 && count > 0)
+        job->row->progress = (int32_t)(1000 * (int64_t)(batch->items - batch->open) / count);
+    free(text);
+    watch_changed(job->engine, job);
+    if (batch->open)
+        look_again(job);
+    else
+        sum_up(job);
+}
+
+void batch_run(struct job *job)
+{
+    if (job->row->state == JOB_PLANNED) {
+        job->row->submitted_ms = env_wall_ms(job->engine->env);
+        job_set_state(job, JOB_WORKING);
+        job_record(job, 0, batch_run);
+        return;
+    }
+    job->busy = BUSY_RECORD;
+    if (ledger_batch(job->engine->ledger, job->row->batch, counted, job))
+        look_again(job);
+}

@@ -1,0 +1,549 @@
+/*
+ * run_batch.c - a list of pictures and videos as one order. Two passes over the items, a few at a time:
+ * first every one is only planned, so that mistakes and the estimate are known before anything is
+ * paid; then each becomes a job of its own, and at last the whole becomes one, which is what is
+ * waited for, delivered and polled. An item that succeeded in an earlier run of the same manifest is
+ * found, not made again.
+ */
+#include "tools/batch.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "media/media.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT_ONCE 16        /* inner calls that look something up */
+#define A_TURN 8          /* begun in one turn of the loop */
+#define NAMED_MISTAKES 20 /* in a result */
+
+enum pass {
+    PASS_PLAN,
+    PASS_ORDER,
+};
+
+struct batch {
+    struct call *call;
+    json_t *items;    /* as written */
+    json_t *vars;     /* of all */
+    json_t *planned;  /* per item {"tool","args"}, or null for one that makes no sense */
+    json_t *invalid;  /* [{"index","ok":false,"error","field"?}] */
+    char name[24];
+    enum pass pass;
+    size_t next;      /* index of the item to begin next, from 0 */
+    struct call *inner[AT_ONCE];
+    size_t inner_count;
+    unsigned made;    /* items that became new jobs */
+    double cost;
+    int cost_unknown; /* some */
+    char currency[8];
+    int currencies;   /* more than one */
+    const char *dedup_key; /* of a confirmed batch: its token */
+    ahp_deferred *turn;
+    int in_turn;
+};
+
+/* A process that ends with its answer must not begin what it cannot see through. */
+static int is_held(const struct call *call)
+{
+    return (call->flags & AHP_CALL_ONE_SHOT) && (call->reply_to || (call->flags & AHP_CALL_DETACH));
+}
+
+static int flag(const struct call *call, const char *name)
+{
+    return json_is_true(json_object_get(call->args, name));
+}
+
+/* ---- the end of it ---- */
+
+static void leave(struct batch *it, const struct call *inner)
+{
+    for (size_t i = 0; i < it->inner_count; i++) {
+        if (it->inner[i] == inner) {
+            it->inner[i] = it->inner[--it->inner_count];
+            return;
+        }
+    }
+}
+
+void batch_close(struct call *call)
+{
+    struct batch *it = call->batch;
+
+    if (!it)
+        return;
+    call->batch = NULL;
+    if (call->batch_index) {
+        leave(it, call);
+        return;
+    }
+    for (size_t i = 0; i < it->inner_count; i++)
+        it->inner[i]->batch = NULL; /* what it orders is in the ledger; the next run finds it */
+    call_env(call)->loop->defer_free(it->turn);
+    json_decref(it->items);
+    json_decref(it->vars);
+    json_decref(it->planned);
+    json_decref(it->invalid);
+    mem_free(it);
+}
+
+/* ---- what is told ---- */
+
+static void note_invalid(struct batch *it, size_t number, const char *text, const char *field)
+{
+    json_t *row = json_pack("{s:I, s:b, s:s}", "index", (json_int_t)number, "ok", 0, "error", text);
+
+    if (field && *field)
+        json_object_set_new(row, "field", json_string(field));
+    json_array_append_new(it->invalid, row);
+}
+
+static json_t *few(const json_t *rows)
+{
+    json_t *some = json_array();
+
+    for (size_t i = 0; i < json_array_size(rows) && i < NAMED_MISTAKES; i++)
+        json_array_append(some, json_array_get(rows, i));
+    return some;
+}
+
+static int plan_whole(const struct batch *it, struct provider_plan *ret_plan);
+static int name_it(struct batch *it);
+
+static void answer_plan(struct batch *it)
+{
+    struct call *call = it->call;
+    struct provider_plan plan;
+    int is_planned = name_it(it) == 0 && plan_whole(it, &plan) == 0;
+    json_t *json = json_pack("{s:s, s:I}", "status", "plan", "items",
+                             (json_int_t)json_array_size(it->items));
+    json_t *values = json_pack("{s:I, s:I, s:f, s:s}", "items",
+                               (json_int_t)json_array_size(it->items), "invalid",
+                               (json_int_t)json_array_size(it->invalid), "amount", it->cost,
+                               "currency", it->currency);
+    int known = !it->cost_unknown && !it->currencies;
+    char *cost = words_text(call->language, known ? "plan.cost" : "plan.cost.unknown", values);
+
+    if (json && json_array_size(it->invalid))
+        json_object_set_new(json, "invalid", few(it->invalid));
+    if (json && known)
+        json_object_set_new(json, "cost_estimate", json_pack("{s:f, s:s}", "amount", it->cost,
+                                                             "currency", it->currency));
+    json_object_set_new(values, "cost", json_string(cost ? cost : ""));
+    if (json)
+        result_note(json, call, "plan.batch", json_incref(values));
+    if (json && is_planned)
+        confirm_note(call, config_provider_by_id(call_config(call), "web"), &plan, json);
+    if (is_planned)
+        provider_plan_done(&plan);
+    json_decref(values);
+    mem_free(cost);
+    call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
+}
+
+static void fail_invalid(struct batch *it)
+{
+    const json_t *first = json_array_get(it->invalid, 0);
+    struct err err;
+
+    err_field(&err, "items", "item %lld: %s (%zu of %zu items make no sense; nothing was sent; with "
+              "continue_on_error the others are made)",
+              (long long)json_int(first, "index", 0), json_text(first, "error"),
+              json_array_size(it->invalid), json_array_size(it->items));
+    call_fail(it->call, &err);
+}
+
+/* ---- the whole ---- */
+
+static void ordered(void *ud, const struct ledger_job *job, int created, const struct err *err)
+{
+    struct call *call = ud;
+    const json_t *seconds = json_object_get(call->args, "wait_seconds");
+
+    if (call_back(call))
+        return;
+    if (!job) {
+        call_fail(call, err);
+        return;
+    }
+    snprintf(call->job, sizeof(call->job), "%s", job->id);
+    call->created = created;
+    if (call->reply_to || (call->flags & AHP_CALL_DETACH))
+        call_answer_take(call, AHP_RESULT_PENDING_JOB, result_of_job(call, job), job);
+    else
+        call_wait(call, seconds ? json_integer_value(seconds) * 1000 : -1);
+}
+
+/* -1 without memory. */
+static int plan_whole(const struct batch *it, struct provider_plan *ret_plan)
+{
+    const json_t *args = it->call->args;
+
+    memset(ret_plan, 0, sizeof(*ret_plan));
+    ret_plan->kind = "batch";
+    ret_plan->files = 1;
+    ret_plan->cost = it->cost_unknown || it->currencies ? -1 : it->cost;
+    snprintf(ret_plan->prefix, sizeof(ret_plan->prefix), "batch");
+    snprintf(ret_plan->model, sizeof(ret_plan->model), "%s", it->name);
+    snprintf(ret_plan->currency, sizeof(ret_plan->currency), "%s", it->currency);
+    ret_plan->changed = json_array();
+    ret_plan->request =
+        json_pack("{s:s?, s:I, s:b, s:O}", "manifest",
+                  json_string_value(json_object_get(args, "manifest")), "count",
+                  (json_int_t)(json_array_size(it->items) - json_array_size(it->invalid)),
+                  "continue_on_error", flag(it->call, "continue_on_error"), "invalid", it->invalid);
+    return ret_plan->request && ret_plan->changed ? 0 : -1;
+}
+
+static void order_whole(struct batch *it)
+{
+    struct call *call = it->call;
+    struct provider_plan plan;
+    struct engine_order order = {
+        .tool = call->tool->name,
+        .provider = config_provider_by_id(call_config(call), "web"),
+        .plan = &plan,
+        .conversation = call->conversation,
+        .caller = call->caller,
+        .locale = words_tag(call->language),
+        .reply_to = call->reply_to,
+        .reply_to_len = call->reply_to_len,
+        .dedup_key = it->dedup_key,
+        .output_dir = call->output_dir,
+        .dedup_text = it->name,
+        /* With something new in it a whole of its own that tells of it; a token names one whole. */
+        .again = it->made > 0 && !it->dedup_key,
+        .batch = it->name,
+    };
+    struct err err;
+
+    order.hold = is_held(call);
+    if (plan_whole(it, &plan))
+        err_nomem(&err);
+    else if (engine_order(call_engine(call), &order, ordered, call, &err) == 0)
+        err.kind = ERR_NONE;
+    if (err.kind == ERR_NONE)
+        call_begin(call);
+    else
+        call_fail(call, &err);
+    provider_plan_done(&plan);
+}
+
+/* ---- the items ---- */
+
+static void go_on(struct batch *it);
+
+/* The same items, in the same conversation, are the same batch. */
+static int name_it(struct batch *it)
+{
+    struct sha256_ctx ctx;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    char *text = json_dumps(it->planned, JSON_COMPACT | JSON_SORT_KEYS);
+    const char *conversation = it->call->conversation;
+
+    if (!text)
+        return -1;
+    sha256_init(&ctx);
+    sha256_update(&ctx, strlen(conversation) + 1, (const uint8_t *)conversation);
+    sha256_update(&ctx, strlen(text), (const uint8_t *)text);
+    sha256_digest(&ctx, sizeof(digest), digest);
+    snprintf(it->name, sizeof(it->name), "batch-%02x%02x%02x%02x%02x%02x", digest[0], digest[1],
+             digest[2], digest[3], digest[4], digest[5]);
+    free(text);
+    return 0;
+}
+
+static void confirm(struct batch *it);
+
+static void confirmed(struct call *call, json_t *args)
+{
+    json_decref(args);
+    confirm(call->batch);
+}
+
+/* One yes for all items; they are not asked for one by one. */
+static void confirm(struct batch *it)
+{
+    struct call *call = it->call;
+    struct provider_plan plan;
+    struct err err;
+
+    if (plan_whole(it, &plan)) {
+        provider_plan_done(&plan);
+        err_nomem(&err);
+        call_fail(call, &err);
+        return;
+    }
+    plan.files = (unsigned)(json_array_size(it->items) - json_array_size(it->invalid));
+    if (confirm_pass(call, config_provider_by_id(call_config(call), "web"), &plan,
+                            call->args, confirmed, &it->dedup_key)) {
+        it->pass = PASS_ORDER;
+        it->next = 0;
+        go_on(it);
+    }
+    provider_plan_done(&plan);
+}
+
+static void pass_over(struct batch *it)
+{
+    struct call *call = it->call;
+    struct err err;
+
+    if (it->pass == PASS_ORDER) {
+        order_whole(it);
+        return;
+    }
+    if (flag(call, "dry_run")) {
+        answer_plan(it);
+    } else if (json_array_size(it->invalid) && (!flag(call, "continue_on_error") ||
+               json_array_size(it->invalid) == json_array_size(it->items))) {
+        fail_invalid(it);
+    } else if (name_it(it)) {
+        err_nomem(&err);
+        call_fail(call, &err);
+    } else {
+        confirm(it);
+    }
+}
+
+static void add_cost(struct batch *it, const json_t *json)
+{
+    const json_t *cost = json_object_get(json, "cost_estimate");
+    const char *currency = json_text(cost, "currency");
+
+    if (!cost) {
+        it->cost_unknown = 1;
+        return;
+    }
+    it->cost += json_number_value(json_object_get(cost, "amount"));
+    if (!*it->currency)
+        snprintf(it->currency, sizeof(it->currency), "%s", currency);
+    else if (strcmp(it->currency, currency) != 0)
+        it->currencies = 1;
+}
+
+void batch_answer_take(struct call *call, int32_t status, json_t *json)
+{
+    struct batch *it = call->batch;
+    const json_t *error = json_object_get(json, "error");
+    size_t number = call->batch_index;
+
+    if (!it) {
+        json_decref(json);
+        return;
+    }
+    leave(it, call);
+    call->batch = NULL;
+    if (status == AHP_RESULT_ERROR && !json_object_get(json, "job")) {
+        note_invalid(it, number, json_text(error, "text"), json_text(error, "field"));
+        json_array_set_new(it->planned, number - 1, json_null());
+    } else if (it->pass == PASS_PLAN) {
+        add_cost(it, json);
+    } else if (strcmp(json_text(json, "status"), "submitted") == 0) {
+        it->made++;
+    }
+    json_decref(json);
+    if (status != AHP_RESULT_SHUTDOWN)
+        go_on(it);
+}
+
+void batch_of_order(const struct call *call, struct engine_order *order)
+{
+    if (!call->batch_index || !call->batch)
+        return;
+    order->batch = call->batch->name;
+    order->batch_index = call->batch_index;
+    order->concurrency =
+        (unsigned)json_int(call->batch->call->args, "concurrency", 0);
+    order->hold = is_held(call->batch->call);
+}
+
+/* The arguments of an item in this pass; NULL: there is nothing to do for it. */
+static json_t *args_of(struct batch *it, size_t index, const char **ret_tool)
+{
+    json_t *args = NULL;
+    struct err err;
+
+    if (it->pass == PASS_ORDER) {
+        const json_t *planned = json_array_get(it->planned, index);
+
+        *ret_tool = json_text(planned, "tool");
+        return json_deep_copy(json_object_get(planned, "args"));
+    }
+    if (batch_item_args(json_array_get(it->items, index), it->vars, index + 1, ret_tool, &args,
+                        &err)) {
+        note_invalid(it, index + 1, err.text, err.field);
+        json_array_append_new(it->planned, json_null());
+        return NULL;
+    }
+    json_array_append_new(it->planned, json_pack("{s:s, s:o}", "tool", *ret_tool, "args",
+                                                 json_deep_copy(args)));
+    json_object_set_new(args, "dry_run", json_true());
+    return args;
+}
+
+static void begin(struct batch *it, size_t index)
+{
+    const char *tool;
+    json_t *args = args_of(it, index, &tool);
+    struct call *inner;
+
+    if (!args)
+        return;
+    inner = call_inner(it->call, tool, args);
+    if (!inner) {
+        note_invalid(it, index + 1, "out of memory", NULL);
+        return;
+    }
+    inner->batch = it;
+    inner->batch_index = (uint32_t)index + 1;
+    it->inner[it->inner_count++] = inner;
+    call_start(inner);
+}
+
+static void turn(void *ud)
+{
+    struct batch *it = ud;
+
+    it->turn = NULL;
+    it->in_turn = 1;
+    for (int i = 0; i < A_TURN && it->next < json_array_size(it->items) &&
+                    it->inner_count < AT_ONCE; i++)
+        begin(it, it->next++);
+    it->in_turn = 0;
+    go_on(it);
+}
+
+/* Never inline: an answer may come while its call is being begun. */
+static void go_on(struct batch *it)
+{
+    int is_over = it->next >= json_array_size(it->items) && it->inner_count == 0;
+    struct err err;
+
+    if (it->turn || it->in_turn || it->call->ended)
+        return;
+    if (is_over && it->pass == PASS_ORDER && it->call->pending)
+        return; /* the whole is being ordered */
+    if (is_over) {
+        pass_over(it);
+        return;
+    }
+    if (it->next < json_array_size(it->items) && it->inner_count < AT_ONCE &&
+        env_defer(call_env(it->call), &it->turn, turn, it)) {
+        err_nomem(&err);
+        call_fail(it->call, &err);
+    }
+}
+
+/* ---- arguments ---- */
+
+static json_t *read_manifest(struct call *call, const char *path, struct err *err)
+{
+    const char *roots[CONFIG_ROOTS_MAX];
+    size_t count = config_roots(call_config(call), call->workspace, call->output_dir, roots);
+    char *text = mem_alloc(LIMIT_ARGS_BYTES + 1);
+    char real[LIMIT_PATH];
+    json_t *items = NULL;
+    ssize_t got = -1;
+    size_t len = 0;
+    int fd = -1;
+
+    if (!text) {
+        err_nomem(err);
+    } else if (media_text_find(path, roots, count, real, err) == 0) {
+        fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        while (fd >= 0 && len <= LIMIT_ARGS_BYTES &&
+               (got = read(fd, text + len, LIMIT_ARGS_BYTES + 1 - len)) > 0)
+            len += (size_t)got;
+        if (fd < 0 || got < 0)
+            err_set(err, ERR_IO, "%s cannot be read: %s", real, strerror(errno));
+        else if (len > LIMIT_ARGS_BYTES)
+            err_set(err, ERR_LIMIT, "%s is larger than %u MiB", real, LIMIT_ARGS_BYTES >> 20);
+        else
+            items = batch_manifest(text, len, err);
+    }
+    if (fd >= 0)
+        close(fd);
+    if (!items && !err->field[0])
+        snprintf(err->field, sizeof(err->field), "manifest");
+    mem_free(text);
+    return items;
+}
+
+/* Items in the arguments are texts: JSON objects, or prompts. */
+static json_t *read_items(const json_t *list, struct err *err)
+{
+    json_t *items = json_array();
+    const json_t *text;
+    size_t index;
+
+    json_array_foreach((json_t *)list, index, text) {
+        const char *at = json_string_value(text) + strspn(json_string_value(text), " \t\r\n");
+        json_error_t broken;
+        json_t *item = *at == '{' ? json_loads(at, 0, &broken)
+                                  : json_pack("{s:s}", "prompt", json_string_value(text));
+
+        if (!item) {
+            json_decref(items);
+            err_field(err, "items", "item %zu is no JSON: column %d: %s", index + 1, broken.column,
+                      broken.text);
+            return NULL;
+        }
+        json_array_append_new(items, item);
+    }
+    return items;
+}
+
+static int take_vars(const struct call *call, json_t **ret_vars, struct err *err)
+{
+    const char *text = json_string_value(json_object_get(call->args, "vars"));
+    json_error_t broken;
+    json_t *vars = text ? json_loads(text, 0, &broken) : json_object();
+
+    if (json_is_object(vars)) {
+        *ret_vars = vars;
+        return 0;
+    }
+    json_decref(vars);
+    return err_field(err, "vars", "vars must be a JSON object as text: %s",
+                     vars ? "it is no object" : text ? broken.text : "out of memory");
+}
+
+static void run(struct call *call)
+{
+    const char *manifest = json_string_value(json_object_get(call->args, "manifest"));
+    const json_t *list = json_object_get(call->args, "items");
+    struct batch *it = mem_alloc(sizeof(*it));
+    struct err err = {.kind = ERR_NONE};
+
+    if (!it) {
+        err_nomem(&err);
+        call_fail(call, &err);
+        return;
+    }
+    it->call = call;
+    call->batch = it;
+    it->planned = json_array();
+    it->invalid = json_array();
+    if (!manifest == !list)
+        err_field(&err, "manifest", manifest ? "give manifest or items, not both"
+                                             : "give manifest (a file) or items");
+    else if (take_vars(call, &it->vars, &err) == 0)
+        it->items = manifest ? read_manifest(call, manifest, &err) : read_items(list, &err);
+    if (it->items && json_array_size(it->items) == 0)
+        err_field(&err, manifest ? "manifest" : "items", "there are no items in it");
+    else if (it->items && (!it->planned || !it->invalid))
+        err_nomem(&err);
+    if (err.kind != ERR_NONE)
+        call_fail(call, &err);
+    else
+        go_on(it);
+}
+
+const struct tool tool_run_batch = {"run_batch", run};
