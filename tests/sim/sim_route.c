@@ -14,8 +14,8 @@
 #include <microhttpd.h>
 
 static const struct sim_provider *const providers[] = {&sim_control, &sim_media_provider,
-                                                       &sim_libtv, &sim_nexu, &sim_openai};
-                                                       &sim_openai, &sim_plume};
+                                                       &sim_libtv, &sim_nexu, &sim_openai,
+                                                       &sim_plume};
 #define PROVIDERS (sizeof providers / sizeof providers[0])
 
 /* Compares segment by segment; {name} takes one non-empty segment. */
