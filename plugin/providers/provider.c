@@ -6,6 +6,7 @@
 static const struct provider *const providers[] = {
     &provider_openai,
     &provider_plume,
+    &provider_libtv,
 };
 
 const struct provider *provider_at(size_t index)

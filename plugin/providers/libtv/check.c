@@ -24,7 +24,8 @@ int libtv_check(const struct provider_account *account, struct arena *arena,
         (struct http_header){"Accept", "application/json"};
     for (size_t i = 0; i < account->headers_count && ret_request->headers_count < LIMIT_HEADERS; i++)
         ret_request->headers[ret_request->headers_count++] = account->headers[i];
-    if (backend)
+    ret_request->secret_prefix = arena_text(arena, json_text(backend, "key_prefix"));
+    if (backend && ret_request->secret_prefix)
         ret_request->url = libtv_url_api(arena, account->base_url,
                                          *path ? path : json_text(backend, "messages"), NO_SESSION);
     json_decref(catalog);

@@ -5,41 +5,9 @@
  */
 #include "providers/libtv/libtv.h"
 
-#include "base/utf8.h"
-
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-
-#define WORDS_MAX 300 /* of the service's text that we keep */
-
-char *libtv_clean(struct arena *arena, const char *text, size_t len)
-{
-    char *out = arena_alloc(arena, WORDS_MAX + 4);
-    size_t at = 0;
-    size_t i;
-
-    if (!out)
-        return NULL;
-    for (i = 0; i < len && at < WORDS_MAX; i++) {
-        unsigned char c = (unsigned char)text[i];
-
-        if (c > ' ' && c != 0x7F)
-            out[at++] = text[i];
-        else if (at && out[at - 1] != ' ')
-            out[at++] = ' ';
-    }
-    /* Not in the middle of a letter. */
-    while (i < len && at && ((unsigned char)text[i] & 0xC0) == 0x80) {
-        at--;
-        i--;
-    }
-    while (at && out[at - 1] == ' ')
-        at--;
-    out[at] = '\0';
-    utf8_mend(out);
-    return out;
-}
 
 static int of_kind(const json_t *lists, const char *kind, const char *code, const char *text)
 {
@@ -117,7 +85,7 @@ static void read_words(struct arena *arena, const json_t *json, const char **ret
     if (!*text)
         text = json_text(json, "message");
     *ret_code = code ? code : "";
-    *ret_text = libtv_clean(arena, text, strlen(text));
+    *ret_text = provider_clean(arena, text, strlen(text));
     if (!*ret_text)
         *ret_text = "";
 }
@@ -141,7 +109,7 @@ static const char *page_words(struct arena *arena, const struct http_reply *repl
             out[at++] = ' ';
         }
     }
-    clean = out ? libtv_clean(arena, out, at) : NULL;
+    clean = out ? provider_clean(arena, out, at) : NULL;
     return clean ? clean : "";
 }
 

@@ -15,7 +15,8 @@
  *   hint       the model's line, to be added when the words name none; absent: no line
  *   session    to go on with; absent: a new one
  *   full       true: the full file where the answer has one beside the preview
- *   deadline_ms, timeout_ms
+ *   new_project  true: the key is moved to a new project first
+ *   timeout_ms
  */
 #ifndef LIBTV_LIBTV_H
 #define LIBTV_LIBTV_H
@@ -23,6 +24,7 @@
 #include "base/json.h"
 #include "providers/provider.h"
 
+#define LIBTV_URL_MAX     1536 /* of a result or an upload: many of them are kept in the flow */
 #define LIBTV_SESSION_MAX 128 /* letters of a session's or project's name */
 
 /* catalog.c */
@@ -80,6 +82,7 @@ struct libtv_scan {
     int has_seq;
     size_t said;            /* messages of this turn after ours */
     int closed;             /* the agent spoke last, and called no tool */
+    int pending;            /* a tool was called and has not answered */
     int failed;
     const char *reason;     /* with failed */
     const char *words;      /* the agent's last, or "" */
@@ -99,8 +102,6 @@ const json_t *libtv_data(const json_t *json);
 /* The kind that words tell of; `otherwise` when they tell nothing. Advice goes with it. */
 void libtv_error_words(const json_t *catalog, const char *code, const char *text,
                        enum err_kind otherwise, struct err *ret_err);
-/* One line, bounded, valid UTF-8. NULL: no memory. */
-char *libtv_clean(struct arena *arena, const char *text, size_t len);
 
 /* request.c; 0, or -1 with *err */
 int libtv_request_status(struct provider_turn *turn, const json_t *catalog,
@@ -113,6 +114,9 @@ int libtv_request_upload(struct provider_turn *turn, const json_t *catalog, cons
 /* session NULL: a new one. message NULL: only make or bind it, which costs nothing. */
 int libtv_request_session(struct provider_turn *turn, const json_t *catalog, const char *session,
                           const char *message, struct http_request *ret_request, struct err *err);
+/* Moves the key to a new project, for all who use it. */
+int libtv_request_project(struct provider_turn *turn, const json_t *catalog,
+                          struct http_request *ret_request, struct err *err);
 int libtv_request_messages(struct provider_turn *turn, const json_t *catalog, const char *session,
                            int64_t after, struct http_request *ret_request, struct err *err);
 

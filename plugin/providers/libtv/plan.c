@@ -112,6 +112,19 @@ static int add_files(struct planner *planner)
 
 /* ---- what is said beside the words ---- */
 
+/* Values of several places, the one that counts first; one that makes no sense does not count. */
+static const char *usual_ratio(const struct planner *planner)
+{
+    const json_t *values = json_object_get(planner->account->settings, "video_ratio");
+    const json_t *value;
+    size_t index;
+
+    json_array_foreach((json_t *)values, index, value)
+        if (libtv_is_ratio(json_string_value(value)))
+            return json_string_value(value);
+    return json_text(libtv_own(planner->catalog), "ratio");
+}
+
 /* In a video always one line, in a picture only when it was asked for. */
 static int add_ratio(struct planner *planner)
 {
@@ -125,9 +138,7 @@ static int add_ratio(struct planner *planner)
         return err_field(planner->err, "aspect_ratio",
                          "aspect_ratio \"%.40s\" is not of the form 16:9", asked);
     if (!*ratio && is_video)
-        ratio = json_text(planner->account->settings, "video_ratio");
-    if (!libtv_is_ratio(ratio))
-        ratio = is_video ? json_text(libtv_own(planner->catalog), "ratio") : "";
+        ratio = usual_ratio(planner);
     if (libtv_names_ratio(planner->catalog, json_text(planner->args, "prompt"))) {
         if (*asked)
             note(planner, "aspect_ratio", json_null(), "the words name a ratio already");
@@ -172,6 +183,10 @@ static int add_session(struct planner *planner)
 
     if (!name)
         return 0;
+    if (json_is_string(session) && strcmp(name, "new_project") == 0) {
+        put(planner, "new_project", json_true());
+        return 0;
+    }
     if (*provider && strcmp(provider, planner->account->id) != 0)
         return err_field(planner->err, "session",
                          "this session belongs to provider %s, not to %s: keys of one are never sent "
@@ -217,7 +232,6 @@ static void fill_plan(struct planner *planner, const char *tool, struct provider
         plan->times.ceiling_ms = plan->times.floor_ms;
     plan->cost = price ? json_number_value(json_object_get(price, "each")) : -1;
     snprintf(plan->currency, sizeof(plan->currency), "%s", json_text(price, "currency"));
-    put(planner, "deadline_ms", json_integer(plan->times.deadline_ms));
     put(planner, "timeout_ms", json_integer(setting(planner, "", "timeout_ms")));
     plan->request = planner->request;
     plan->changed = planner->changed;

@@ -140,6 +140,19 @@ static int has_call(const struct calls *calls, const char *id)
     return 0;
 }
 
+/* Does one of this turn's calls wait for its tool? Only told where tools name their calls. */
+static int is_pending(const struct look *look)
+{
+    const json_t *message;
+    size_t answered = 0;
+    size_t index;
+
+    json_array_foreach((json_t *)look->scan->messages, index, message)
+        if (is_role(message, "tool") && has_call(&look->own, json_text(message, "toolCallId")))
+            answered++;
+    return answered < look->own.count;
+}
+
 static void find_calls(struct look *look)
 {
     const json_t *message;
@@ -209,7 +222,7 @@ static void add_url(struct look *look, const char *text, size_t len)
     struct libtv_scan *scan = look->scan;
     char *url;
 
-    if (scan->urls_count >= LIMIT_FILES || len >= LIMIT_URL)
+    if (scan->urls_count >= LIMIT_FILES || len >= LIBTV_URL_MAX)
         return;
     url = arena_text_n(scan->arena, text, len);
     if (!url || !libtv_url_is_result(scan->account, scan->catalog, url) || is_given(look, url))
@@ -258,7 +271,7 @@ static void fail(struct look *look, const json_t *reason)
     if (json_is_object(reason))
         text = *json_text(reason, "message") ? json_text(reason, "message") : json_text(reason, "text");
     scan->failed = 1;
-    scan->reason = libtv_clean(scan->arena, text ? text : "", text ? strlen(text) : 0);
+    scan->reason = provider_clean(scan->arena, text ? text : "", text ? strlen(text) : 0);
 }
 
 static void read_tool(struct look *look, const char *content)
@@ -302,7 +315,7 @@ static void read_turn(struct look *look)
             add_said_urls(look, content);
             scan->closed = !calls && *content;
             if (*content)
-                scan->words = libtv_clean(scan->arena, content, strlen(content));
+                scan->words = provider_clean(scan->arena, content, strlen(content));
         }
     }
 }
@@ -323,6 +336,7 @@ int libtv_scan(struct libtv_scan *scan)
     find_own(&look);
     find_calls(&look);
     read_turn(&look);
+    scan->pending = is_pending(&look);
     if (scan->closed && !scan->failed && !scan->urls_count && scan->words &&
         json_list_within(said, scan->words)) {
         scan->failed = 1;

@@ -97,7 +97,7 @@ int libtv_url_is_result(const struct provider_account *account, const json_t *ca
     const json_t *start;
     size_t index;
 
-    if (!origin || strlen(url) >= LIMIT_URL || !is_known_origin(account, url, origin) ||
+    if (!origin || strlen(url) >= LIBTV_URL_MAX || !is_known_origin(account, url, origin) ||
         !is_plain_path(path))
         return 0;
     json_array_foreach(json_object_get(libtv_own(catalog), "result_paths"), index, start) {
