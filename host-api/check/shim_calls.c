@@ -89,7 +89,9 @@ static int call_is_sound(const struct shim_subject *about, const ahp_call *call)
            shim_check_utf8(about, "caller", &call->caller, AHP_CALLER_BYTES_MAX) &&
            shim_check_utf8(about, "locale", &call->locale, AHP_LOCALE_BYTES_MAX) &&
            (!AHP_IN(call, workspace) || folder_is_sound(about, "workspace", &call->workspace)) &&
-           (!AHP_IN(call, output_dir) || folder_is_sound(about, "output_dir", &call->output_dir));
+           (!AHP_IN(call, output_dir) || folder_is_sound(about, "output_dir", &call->output_dir)) &&
+           (!AHP_IN(call, folders) ||
+            shim_check_utf8(about, "folders", &call->folders, AHP_FOLDERS_BYTES_MAX));
 }
 
 static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
@@ -109,6 +111,8 @@ static const ahp_call *call_lend(struct shim_loan *loan, const ahp_call *call)
         shim_lend_text(loan, &copy->workspace);
     if (AHP_IN(call, output_dir))
         shim_lend_text(loan, &copy->output_dir);
+    if (AHP_IN(call, folders))
+        shim_lend_text(loan, &copy->folders);
     return loan->failed ? call : copy;
 }
 

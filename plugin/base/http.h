@@ -57,6 +57,8 @@ struct http_request {
     const char *body; /* with its Content-Type in headers */
     size_t body_len;
     const char *body_path;
+    /* With body_path: the answer's header that tells the CRC-64 of what arrived; NULL: none. */
+    const char *crc64_header;
     struct http_part parts[LIMIT_PARTS];
     size_t parts_count;
     /*
@@ -85,6 +87,13 @@ enum http_outcome {
     HTTP_CANCELLED,
 };
 
+/* What the answer said of the body's CRC-64, see http_request.crc64_header. */
+enum http_crc64 {
+    HTTP_CRC64_UNTOLD,
+    HTTP_CRC64_SAME,
+    HTTP_CRC64_DIFFERS,
+};
+
 struct http_reply {
     enum http_outcome outcome;
     int sent;                    /* 0: no byte of the request has left, whatever the outcome */
@@ -96,6 +105,7 @@ struct http_reply {
     const char *text;            /* the body kept in memory; ends in NUL */
     size_t text_len;
     unsigned blobs;              /* files made of base64 in the text, named by SPILL_MARK and number */
+    enum http_crc64 crc64;
     uint64_t bytes_sent;         /* of the body */
     uint64_t bytes_received;
     const char *error;           /* one sentence unless outcome is HTTP_ANSWERED */

@@ -14,6 +14,7 @@
 
 /* Arguments and JSON. */
 #define LIMIT_ARGS_BYTES (4u * 1024u * 1024u)
+#define LIMIT_FOLDERS 64 /* that a call brings along */
 #define LIMIT_PROMPT_BYTES (128u * 1024u)
 #define LIMIT_JSON_DEPTH 64 /* deeper answers are refused before a parser recurses into them */
 #define LIMIT_CONFIG_BYTES (16u * 1024u * 1024u)

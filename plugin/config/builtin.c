@@ -367,7 +367,8 @@ static int fill_secrets(struct config *config, const struct config_load *load,
     /* Who has to log in first is an account all the same: the login is asked of it. */
     if (json_is_true(json_object_get(spec, "login")) &&
         (rc == CONFIG_ENTRY_INCOMPLETE || rc == CONFIG_ENTRY_BROKEN)) {
-        config_entry_key(entry, "", "");
+        /* What is wrong with its file is where the key would come from, for people. */
+        config_entry_key(entry, "", rc == CONFIG_ENTRY_BROKEN ? err->text : "");
         rc = CONFIG_ENTRY_USABLE;
     }
     return rc;
@@ -396,6 +397,12 @@ static int load_account(struct config *config, struct config_load *load,
         rc = fill_settings(config, load, entry, spec, &why);
     if (rc == CONFIG_ENTRY_USABLE && (add_headers(entry, spec) || entry->arena.failed))
         rc = err_nomem(&why);
+    /* Who does not use a service that has a login does not want to hear of it. */
+    if (rc == CONFIG_ENTRY_USABLE && !account->signed_in && !account->settings &&
+        !*entry->provider.key_source && load->logins_count < CONFIG_BUILTIN_MAX) {
+        load->logins[load->logins_count++] = entry;
+        return 0;
+    }
     if (rc == CONFIG_ENTRY_USABLE && load->entries_count < CONFIG_ENTRIES_MAX) {
         load->entries[load->entries_count++] = entry;
         return 0;
@@ -461,6 +468,15 @@ json_t *config_builtin_spec(const char *id)
         json_decref(whole);
     }
     return found;
+}
+
+int config_provider_logs_in(const char *id)
+{
+    json_t *spec = config_builtin_spec(id);
+    int logs_in = json_is_true(json_object_get(spec, "login"));
+
+    json_decref(spec);
+    return logs_in;
 }
 
 int config_provider_is_builtin(const char *id)

@@ -19,11 +19,19 @@ const struct config_provider *config_provider_at(const struct config *config, si
     return index < config->load->entries_count ? &config->load->entries[index]->provider : NULL;
 }
 
+const struct config_provider *config_login_at(const struct config *config, size_t index)
+{
+    return index < config->load->logins_count ? &config->load->logins[index]->provider : NULL;
+}
+
 const struct config_provider *config_provider_by_id(const struct config *config, const char *id)
 {
     for (size_t i = 0; i < config->load->entries_count; i++)
         if (strcmp(config->load->entries[i]->provider.account.id, id) == 0)
             return &config->load->entries[i]->provider;
+    for (size_t i = 0; i < config->load->logins_count; i++)
+        if (strcmp(config->load->logins[i]->provider.account.id, id) == 0)
+            return &config->load->logins[i]->provider;
     return strcmp(id, config->load->web.account.id) == 0 ? &config->load->web : NULL;
 }
 
@@ -150,7 +158,8 @@ static const struct config_provider *choose(const struct config *config,
     } else {
         wanted = NULL;
     }
-    if (!config->load->entries_count && !(wanted && problem_by_id(config, wanted))) {
+    if (!config->load->entries_count && !(wanted && (problem_by_id(config, wanted) ||
+                                                     config_provider_by_id(config, wanted)))) {
         tell_none(config, err);
         return NULL;
     }

@@ -143,10 +143,34 @@ int config_skill_key(struct config *config, const char *skill, char **ret_key, c
 
 /* By index, in alphabetical order; NULL past the end. */
 const struct config_provider *config_provider_at(const struct config *config, size_t index);
+/* Services that could be logged in to, of which the configuration says nothing; by index. */
+const struct config_provider *config_login_at(const struct config *config, size_t index);
 const struct config_provider *config_provider_by_id(const struct config *config, const char *id);
 
 /* 1 for a service that needs no entry in models.providers, configured or not. */
 int config_provider_is_builtin(const char *id);
+
+/* 1 for a service whose account comes by a login (account->signed_in). */
+int config_provider_logs_in(const char *id);
+
+/*
+ * The file in which a built-in account's own tools keep its secrets (credential.c). Writing is done
+ * inside the call: one small file, synced and renamed, 0600 in a folder of 0700. What was there is
+ * replaced; a file that is no JSON object is set aside first, as <name>.damaged. The next
+ * config_refresh sees it. ERR_CONFIG when that account has no file, ERR_IO. Removing what is not
+ * there is fine.
+ */
+int config_credential_path(const struct config *config, const char *id, char *ret_path,
+                           size_t size); /* 0, or -1: it has none */
+int config_credential_save(struct config *config, const char *id, const json_t *members,
+                           struct err *err);
+int config_credential_remove(struct config *config, const char *id, struct err *err);
+
+/*
+ * The name under which that service knows this machine and user: always the same, and it tells
+ * nothing. By its catalogue's `device`: a variable, or else a prefix and 16 hexadecimal digits.
+ */
+void config_device_name(const struct config *config, const char *id, char *ret_name, size_t size);
 
 /* The entries that cannot be used, by index, in alphabetical order; NULL past the end. */
 const struct config_problem *config_problem_at(const struct config *config, size_t index);

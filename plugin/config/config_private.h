@@ -55,6 +55,8 @@ struct config_load {
     char *dotenvs[CONFIG_DOTENVS]; /* their paths, which are the sources' names in vars */
     struct config_entry *entries[CONFIG_ENTRIES_MAX]; /* by id */
     size_t entries_count;
+    struct config_entry *logins[CONFIG_BUILTIN_MAX]; /* that nobody has logged in to or spoken of */
+    size_t logins_count;
     struct config_problem problems[CONFIG_ENTRIES_MAX]; /* by id */
     size_t problems_count;
     struct arena arena; /* of the problems */

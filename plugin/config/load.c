@@ -311,6 +311,12 @@ static struct config_load *new_load(struct config *config)
     return load;
 }
 
+static void allow(const struct config_load *load, struct net_peer *peer)
+{
+    peer->allowed_hosts = load->allowed_hosts;
+    peer->allowed_hosts_count = load->allowed_hosts_count;
+}
+
 /* Hosts that may be private, for every exchange of ours. Their texts live in what was loaded. */
 static void fill_allowed_hosts(const struct config *config, struct config_load *load)
 {
@@ -324,13 +330,11 @@ static void fill_allowed_hosts(const struct config *config, struct config_load *
     json_array_foreach((json_t *)list, index, host)
         if (index < CONFIG_ALLOWED_HOSTS_MAX)
             load->allowed_hosts[load->allowed_hosts_count++] = json_string_value(host);
-    for (size_t i = 0; i <= load->entries_count; i++) {
-        struct net_peer *peer =
-            i < load->entries_count ? &load->entries[i]->provider.peer : &load->web.peer;
-
-        peer->allowed_hosts = load->allowed_hosts;
-        peer->allowed_hosts_count = load->allowed_hosts_count;
-    }
+    for (size_t i = 0; i < load->entries_count; i++)
+        allow(load, &load->entries[i]->provider.peer);
+    for (size_t i = 0; i < load->logins_count; i++)
+        allow(load, &load->logins[i]->provider.peer);
+    allow(load, &load->web.peer);
 }
 
 struct config_load *config_load_empty(struct config *config, struct err *err)

@@ -29,7 +29,10 @@ void config_providers_done(struct config_load *load)
 {
     for (size_t i = 0; i < load->entries_count; i++)
         config_entry_free(load->entries[i]);
+    for (size_t i = 0; i < load->logins_count; i++)
+        config_entry_free(load->logins[i]);
     load->entries_count = 0;
+    load->logins_count = 0;
 }
 
 /* Eight hex digits of SHA-256: enough to tell two apart, useless for finding the key. */

@@ -71,6 +71,25 @@ static char *words_key(const struct job *job)
     return mem_format("result.%s.%s", row->kind, which);
 }
 
+/* "16:9", or "" where no such small ratio is meant. */
+static void ratio_text(const struct ledger_file *file, char *ret_text, size_t size)
+{
+    uint32_t a = file->width;
+    uint32_t b = file->height;
+
+    ret_text[0] = '\0';
+    while (b) {
+        uint32_t rest = a % b;
+
+        a = b;
+        b = rest;
+    }
+    if (a && file->width / a <= 21 && file->height / a <= 21)
+        snprintf(ret_text, size, "%u:%u", file->width / a, file->height / a);
+    else if (a)
+        snprintf(ret_text, size, "%u×%u", file->width, file->height);
+}
+
 static int drops_repeats(const struct job *job)
 {
     return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
@@ -94,18 +113,26 @@ int deliver_is_settled(const struct job *job, const struct ledger_delivery *deli
 char *deliver_words(const struct job *job)
 {
     const struct ledger_job *row = job->row;
-    const struct ledger_file *file = &row->files[0];
+    static const struct ledger_file none; /* of a login */
+    const struct ledger_file *file = row->files_count ? &row->files[0] : &none;
     char *key;
     char size[32] = "";
+    char ratio[32];
     json_t *values;
     char *measured;
     char *text;
 
     if (file->width)
         snprintf(size, sizeof(size), "%u×%u", file->width, file->height);
-    values = json_pack("{s:s, s:s?, s:I, s:s, s:f, s:s?}", "job", row->id, "model", row->model,
+    values = json_pack("{s:s, s:s, s:s?, s:I, s:s, s:f, s:s?}", "job", row->id, "provider",
+                       row->provider, "model", row->model,
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
+    ratio_text(file, ratio, sizeof(ratio));
+    json_object_set_new(values, "ratio", json_string(ratio));
+    json_object_set_new(values, "url", json_string(file->url ? file->url : ""));
+    json_object_set_new(values, "cost", json_real(row->cost >= 0 ? row->cost : row->cost_estimate));
+    json_object_set_new(values, "currency", json_string(row->currency ? row->currency : ""));
     batch_words(job->row, values);
     key = words_key(job);
     text = key ? words_text(job_language(job), key, values) : NULL;

@@ -136,7 +136,7 @@ static void finish(struct job *job)
     catch_drop(job);
     catch_sweep(job);
     turn_free(job);
-    if (!row->files_count) {
+    if (!row->files_count && strcmp(row->kind, "login") != 0) {
         if (err.kind == ERR_NONE)
             err_set(&err, ERR_ANSWER, "the provider says it is done but names no result");
         if (kind_of(job) == MEDIA_UNKNOWN && err.kind == ERR_ANSWER)

@@ -9,6 +9,7 @@
 #include "engine/engine_private.h"
 
 #include "base/crash.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -23,6 +24,8 @@ void turn_free(struct job *job)
 {
     if (!job->turn)
         return;
+    json_wipe(job->turn->step.credential);
+    json_decref(job->turn->step.credential);
     arena_done(&job->turn->arena);
     mem_free(job->turn);
     job->turn = NULL;
@@ -308,7 +311,12 @@ static void step_do(struct job *job, const struct http_reply *reply)
         step_wait(job);
         return;
     case STEP_DONE:
-        step_done(job);
+        /* Before the job says that it is done: what is asked twice may not be told twice. */
+        if (step->credential &&
+            config_credential_save(job->engine->config, job->row->provider, step->credential, &err))
+            job_end(job, JOB_FAILED, &err);
+        else
+            step_done(job);
         return;
     case STEP_FAIL:
         step_fail(job, reply);

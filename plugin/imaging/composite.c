@@ -51,8 +51,9 @@ static void mix_alpha(uint8_t *out, const uint8_t *a, const uint8_t *b, uint32_t
     uint32_t weight_b = b[3] * part;
     uint32_t whole = weight_a + weight_b;
 
-    for (int c = 0; c < 3; c++)
-        out[c] = whole ? (uint8_t)((a[c] * weight_a + b[c] * weight_b + whole / 2) / whole) : a[c];
+    memcpy(out, a, 3);
+    for (int c = 0; c < 3 && whole; c++)
+        out[c] = (uint8_t)((a[c] * weight_a + b[c] * weight_b + whole / 2) / whole);
     out[3] = (uint8_t)((whole + 127) / 255);
 }
 

@@ -87,22 +87,35 @@ static int is_object(const struct imaging_job *job, const struct object *object,
     return square >= job->tolerance * job->tolerance;
 }
 
+static int no_transparency(struct err *err)
+{
+    return err_field(err, "select", "this picture has no transparency to tell its object by; select "
+                     "by its backdrop colour");
+}
+
 static int stage_select(struct imaging_work *work, struct err *err)
 {
     const struct picture *picture = &work->picture;
     int n = picture_slice(picture->width, work->y, picture->height);
     size_t count = (size_t)n * (size_t)picture->width;
     uint8_t *mask = sheet_row(&work->mask, work->y);
+    size_t bands = (size_t)picture->bands;
 
     if (picture_rows(picture, work->y, n, work->rows[0], err))
         return -1;
-    for (size_t i = 0; i < count; i++)
-        mask[i] = is_object(work->job, work->own, work->rows[0] + i * (size_t)picture->bands,
-                            picture->bands)
-                      ? 255
-                      : 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *pixel = work->rows[0] + i * bands;
+
+        mask[i] = is_object(work->job, work->own, pixel, picture->bands) ? 255 : 0;
+        if (bands == 4 && pixel[3] < 255)
+            work->alpha_min = pixel[3];
+    }
     work->y += n;
-    return work->y < picture->height;
+    if (work->y < picture->height)
+        return 1;
+    if (work->job->select == IMAGING_BY_ALPHA && work->alpha_min == 255)
+        return no_transparency(err);
+    return 0;
 }
 
 static uint32_t root_of(struct object *object, uint32_t number)
@@ -241,8 +254,7 @@ static int check(const struct imaging_work *work, struct err *err)
     int by_alpha = job->select == IMAGING_BY_ALPHA;
 
     if (by_alpha && work->picture.bands < 4)
-        return err_field(err, "select", "this picture has no transparency to tell its object by; "
-                         "select by its backdrop colour");
+        return no_transparency(err);
     if (by_alpha ? !(job->tolerance >= 1 && job->tolerance <= 255)
                  : !(job->tolerance > 0 && job->tolerance <= TOLERANCE_COLOUR_MAX))
         return err_field(err, "tolerance", "the tolerance is %g; allowed is %s", job->tolerance,
@@ -259,6 +271,7 @@ int mask_object_open(struct imaging_work *work, struct err *err)
     if (work_open_picture(work, err) || check(work, err))
         return -1;
     width = work->picture.width;
+    work->alpha_min = 255;
     work->own = object = mem_alloc(sizeof(*object));
     work->own_free = object_free;
     if (!object)

@@ -11,12 +11,15 @@
  * Memory: pictures stream through in strips. What cannot stream (a turned picture, a mask that is
  * grown, a canvas that mirrors) lies in a nameless file beside the output once it is larger than
  * LIMIT_IMAGING_MEMORY. Formats that their decoders hold whole (WebP, GIF, HEIC, AVIF, progressive
- * JPEG, interlaced PNG) have the lower LIMIT_IMAGING_WHOLE_PIXELS. Both are checked from the header.
+ * JPEG, interlaced PNG) have the lower LIMIT_IMAGING_WHOLE_PIXELS, and are decoded in one slice. Both
+ * limits are checked from the header.
  *
  * Threads: work goes through env_work in slices of some milliseconds, one picture at a time for each
- * instance. The module starts no thread, and libvips none for it: pixels are pulled in the calling
- * thread and written by libpng. The decoders of WebP, HEIC and AVIF start their own inside one slice
- * and join them before it ends.
+ * instance. The module starts no thread, and avoids libvips's: pixels are pulled in the calling
+ * thread, never by libvips's thread pool, and written by libpng. What is left (libvips 8.14, measured
+ * in tests/imaging/test_module.py): to read WebP, and to enlarge a picture, libvips copies something
+ * through its pool of a worker or two, which wait for more and end by themselves after 15 s. The
+ * decoders of WebP, HEIC and AVIF start their own and join them before a slice ends.
  */
 #ifndef MEDIA_IMAGING_H
 #define MEDIA_IMAGING_H

@@ -10,6 +10,7 @@
 #include "net/inner.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -45,6 +46,7 @@ static void begin_answer(struct hop *hop, const char *line, size_t len)
     hop->is_retry_exact = 0;
     hop->content_type[0] = '\0';
     hop->request_id[0] = '\0';
+    hop->crc64_text[0] = '\0';
     for (int i = 1; at && i <= 3 && at + i < line + len && isdigit((unsigned char)at[i]); i++)
         hop->status = hop->status * 10 + (at[i] - '0');
 }
@@ -90,6 +92,10 @@ static void copy_value(char *into, size_t size, const char *value)
 
 static void take_field(struct hop *hop, const char *name, const char *value)
 {
+    const char *crc64 = hop->call->request->crc64_header;
+
+    if (crc64 && strcasecmp(name, crc64) == 0)
+        copy_value(hop->crc64_text, sizeof(hop->crc64_text), value);
     if (strcasecmp(name, "content-type") == 0) {
         copy_value(hop->content_type, sizeof(hop->content_type), value);
     } else if (strcasecmp(name, "x-request-id") == 0) {
@@ -289,6 +295,18 @@ void answer_outcome(struct hop *hop)
                         curl_easy_strerror(hop->code ? hop->code : CURLE_GOT_NOTHING));
 }
 
+/* Does what the answer says of the body's CRC-64 agree with what was sent? */
+static enum http_crc64 compare_crc64(const struct hop *hop)
+{
+    const struct net_call *call = hop->call;
+    char sent[24];
+
+    if (!hop->crc64_text[0] || !call->request->body_path)
+        return HTTP_CRC64_UNTOLD;
+    snprintf(sent, sizeof(sent), "%llu", (unsigned long long)call->crc64);
+    return strcmp(sent, hop->crc64_text) == 0 ? HTTP_CRC64_SAME : HTTP_CRC64_DIFFERS;
+}
+
 void answer_reply(struct hop *hop, struct http_reply *ret_reply)
 {
     memset(ret_reply, 0, sizeof(*ret_reply));
@@ -300,6 +318,7 @@ void answer_reply(struct hop *hop, struct http_reply *ret_reply)
     ret_reply->length = hop->length;
     ret_reply->text = hop->text.data ? hop->text.data : "";
     ret_reply->text_len = hop->text.len;
+    ret_reply->crc64 = compare_crc64(hop);
     ret_reply->bytes_sent = hop->bytes_sent;
     ret_reply->bytes_received = hop->bytes_received;
     ret_reply->error = hop->verdict == HTTP_ANSWERED ? NULL : hop->error;

@@ -8,6 +8,8 @@
  */
 #include "net/inner.h"
 
+#include "base/crc64.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -75,6 +77,7 @@ void body_close(struct net_call *call)
 static size_t on_read(char *into, size_t size, size_t count, void *ud)
 {
     struct body_file *file = ud;
+    struct net_call *call = file->call;
     uint64_t left = file->size - file->at;
     size_t want = size * count;
     ssize_t got;
@@ -85,8 +88,16 @@ static size_t on_read(char *into, size_t size, size_t count, void *ud)
         return 0;
     got = pread(file->fd, into, want, (off_t)file->at);
     if (got <= 0) {
-        net_hop_verdict(file->call->hop, HTTP_LOST, "a file changed while it was being sent");
+        net_hop_verdict(call->hop, HTTP_LOST, "a file changed while it was being sent");
         return CURL_READFUNC_ABORT;
+    }
+    /* A body that is sent once more is the same again; only what is new is added. */
+    if (call->request->crc64_header && file->at <= call->crc64_at &&
+        call->crc64_at < file->at + (uint64_t)got) {
+        size_t known = (size_t)(call->crc64_at - file->at);
+
+        call->crc64 = crc64_add(call->crc64, into + known, (size_t)got - known);
+        call->crc64_at = file->at + (uint64_t)got;
     }
     file->at += (uint64_t)got;
     return (size_t)got;

@@ -107,6 +107,7 @@ struct hop {
     int64_t length;
     char content_type[160];
     char request_id[128];
+    char crc64_text[24]; /* decimal, "": not told */
     struct buf text;
     uint64_t bytes_received;
     uint64_t bytes_sent;
@@ -143,6 +144,8 @@ struct net_call {
     size_t secrets_count;
     struct body_file *files;
     size_t files_count;
+    uint64_t crc64;    /* of the first crc64_at bytes of body_path, when the request asks for it */
+    uint64_t crc64_at;
 
     struct net_sink sink;
     net_done_fn *done;

@@ -75,6 +75,7 @@ static void copy_texts(struct net_call *call, const struct http_request *from)
     to->url = NULL; /* call->target has it */
     to->body_path = arena_text(arena, from->body_path);
     to->secret_prefix = arena_text(arena, from->secret_prefix);
+    to->crc64_header = arena_text(arena, from->crc64_header);
     if (from->body)
         to->body = arena_text_n(arena, from->body, from->body_len);
     for (size_t i = 0; i < from->headers_count; i++) {

@@ -5,6 +5,7 @@
 
 static const struct provider *const providers[] = {
     &provider_openai,
+    &provider_chatart,
     &provider_plume,
     &provider_libtv,
 };
@@ -29,7 +30,9 @@ void provider_plan_done(struct provider_plan *plan)
     json_decref(plan->request);
     json_decref(plan->changed);
     json_decref(plan->uploads);
+    json_decref(plan->words);
     plan->request = NULL;
     plan->changed = NULL;
     plan->uploads = NULL;
+    plan->words = NULL;
 }

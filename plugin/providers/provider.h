@@ -51,13 +51,18 @@ struct provider_plan {
     json_t *request;     /* normalised; all that next() needs to know of the arguments */
     json_t *changed;     /* [{"field","asked","used","why"}], maybe empty */
     json_t *uploads;     /* "key" of every local file that has to be uploaded, or NULL */
-    const char *kind;    /* "image" or "video"; static */
+    const char *kind;    /* "image" or "video", "login" for one; static */
     char model[128];
     char prefix[32];     /* of file names: "generated", "edited", "generated-video" */
     struct provider_times times;
     double cost;         /* < 0: not known */
     char currency[8];
     unsigned files;      /* how many results are expected */
+    /*
+     * For the adapter's own words of a confirmation, "<name>.confirm.<page>": {"page", "sort", and the
+     * values of the places}, texts; "sort" is the rest of a key "<name>.sort.<...>". Or NULL.
+     */
+    json_t *words;
     struct provider_expect expect;
 };
 
@@ -108,6 +113,12 @@ struct provider_step {
     const char *uploaded_key;
     const char *uploaded_url;
     int64_t uploaded_keep_ms;
+    /*
+     * With DONE, of a job of kind "login": what the account's own file is to hold from now on; new. It
+     * is stored before the job is done, and nowhere else. Such a job keeps in flow.link the address
+     * that a person has to open.
+     */
+    json_t *credential;
     double cost;                  /* what it really took, < 0: not told */
     const char *currency;
     struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */
@@ -204,9 +215,20 @@ struct provider {
     int (*check)(const struct provider_account *account, struct arena *arena,
                  struct http_request *ret_request);
     void (*checked)(const struct http_reply *reply, struct provider_check *ret_check);
+
+    /*
+     * Both NULL, or: a question about the account ("credits", "usage"; "unbind" ends the login of this
+     * device), which costs nothing; and what the reply tells, for people: *ret_facts is a new object,
+     * or NULL with *err.
+     */
+    int (*ask)(const struct provider_account *account, const char *action, const json_t *args,
+               struct arena *arena, struct http_request *ret_request, struct err *err);
+    void (*told)(const struct provider_account *account, const char *action, const json_t *args,
+                 const struct http_reply *reply, json_t **ret_facts, struct err *ret_err);
 };
 
 extern const struct provider provider_openai;
+extern const struct provider provider_chatart;
 extern const struct provider provider_plume;
 extern const struct provider provider_libtv;
 extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */

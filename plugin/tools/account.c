@@ -288,6 +288,14 @@ static void run(struct call *call)
         account_check(call);
     else if (strcmp(action, "set_default") == 0)
         set_default(call);
+    else if (strcmp(action, "credits") == 0 || strcmp(action, "usage") == 0)
+        account_ask(call, action);
+    else if (strcmp(action, "login") == 0)
+        account_login(call);
+    else if (strcmp(action, "finish_login") == 0)
+        account_finish_login(call);
+    else if (strcmp(action, "logout") == 0 || strcmp(action, "switch") == 0)
+        account_logout(call, *action == 's');
     else
         explain_key(call, strcmp(action, "remove_key") == 0);
 }

@@ -22,4 +22,12 @@ void account_setup(struct call *call, int32_t status);
 /* account_check.c: asks all providers, or the one that the argument names, side by side. */
 void account_check(struct call *call);
 
+/* account_ask.c: "credits", "usage" */
+void account_ask(struct call *call, const char *action);
+
+/* account_login.c: login, finish_login, logout, switch */
+void account_login(struct call *call);
+void account_finish_login(struct call *call);
+void account_logout(struct call *call, int then_login);
+
 #endif

@@ -141,7 +141,9 @@ static void ask(struct checking *it, struct probe *probe, const struct config_pr
 
     probe->checking = it;
     probe->adapter = provider->adapter;
-    if (!provider->adapter->check)
+    if (!provider->account.signed_in)
+        rc = err_set(&err, ERR_AUTH, "a login comes first: action login");
+    else if (!provider->adapter->check)
         rc = err_set(&err, ERR_NOT_FOUND, "this provider cannot be asked");
     else if (provider->adapter->check(&provider->account, &arena, &request))
         rc = err_nomem(&err);

@@ -106,6 +106,8 @@ static json_t *usable_row(const struct config *config, const struct config_provi
     row = json_pack("{s:s, s:b, s:s, s:s, s:s, s:o}", "id", provider->account.id, "configured", 1,
                     "base_url", provider->account.base_url, "adapter", provider->adapter->name,
                     "key_source", provider->key_source, "models", models_of(config, provider));
+    if (row && !provider->account.signed_in)
+        json_object_set_new(row, "needs_login", json_true());
     if (row && *provider->key_tail) {
         snprintf(key, sizeof(key), "\xE2\x80\xA6%s", provider->key_tail);
         json_object_set_new(row, "key", json_string(key));
@@ -143,7 +145,7 @@ static json_t *all_rows(const struct config *config, const char *only, const jso
         if (!only || strcmp(only, id) == 0) {
             json_array_append_new(rows, is_usable ? usable_row(config, provider, defaults)
                                                   : problem_row(config, problem));
-            *ret_usable += is_usable != 0;
+            *ret_usable += is_usable && provider->account.signed_in;
         }
         if (is_usable)
             provider = config_provider_at(config, ++i);

@@ -223,12 +223,41 @@ json_t *confirm_plan(const struct call *call, const struct config_provider *prov
     return json;
 }
 
+/* The adapter's own page, where it has one; NULL: none, or no memory. */
+static char *own_page(const struct call *call, const struct config_provider *provider,
+                      const struct provider_plan *plan)
+{
+    const char *name = provider->adapter->name;
+    const char *page = json_string_value(json_object_get(plan->words, "page"));
+    const char *sort = json_string_value(json_object_get(plan->words, "sort"));
+    char key[80];
+    json_t *values;
+    char *text;
+
+    snprintf(key, sizeof(key), "%s.confirm.%s", name, page ? page : "");
+    if (!page || !sort || !words_has(call->language, key))
+        return NULL;
+    values = values_of(call, provider, plan);
+    if (values && json_object_update_missing(values, plan->words) == 0) {
+        char label[80];
+
+        snprintf(label, sizeof(label), "%s.sort.%s", name, sort);
+        text = words_text(call->language, label, NULL);
+        json_object_set_new(values, "sort", json_string(text ? text : sort));
+        mem_free(text);
+    }
+    text = values ? words_text(call->language, key, values) : NULL;
+    json_decref(values);
+    return text;
+}
+
 static void answer_token(struct call *call, const struct config_provider *provider,
                          const struct provider_plan *plan, const uint8_t *subject)
 {
     char token[TOKEN_TEXT_MAX];
     struct err err;
     json_t *json;
+    char *page;
 
     if (make_token(call, subject, token, &err)) {
         call_fail(call, &err);
@@ -241,6 +270,10 @@ static void answer_token(struct call *call, const struct config_provider *provid
         json_object_set_new(json, "expires_seconds", json_integer(TOKEN_LIFE_MS / 1000));
         result_note(json, call, is_batch(plan) ? "confirm.ask.batch" : "confirm.ask",
                     values_of(call, provider, plan));
+        page = own_page(call, provider, plan);
+        if (page)
+            json_object_set_new(json, "message", json_string(page));
+        mem_free(page);
         json_object_set_new(json, "next",
                             json_string("ask the user; after a yes, the same call with the same "
                                         "arguments and this confirm"));
@@ -286,8 +319,10 @@ static int32_t ask_host(struct call *call, const struct config_provider *provide
     json_t *values = values_of(call, provider, plan);
     char *title = words_text(call->language,
                              is_batch(plan) ? "confirm.title.batch" : "confirm.title", values);
-    char *text = words_text(call->language,
-                            is_batch(plan) ? "confirm.text.batch" : "confirm.text", values);
+    char *page = own_page(call, provider, plan);
+    char *text = page ? page
+                      : words_text(call->language,
+                                   is_batch(plan) ? "confirm.text.batch" : "confirm.text", values);
     char *target = is_batch(plan) ? mem_text(call->tool->name)
                                   : mem_format("%.100s / %.120s", provider->account.id, plan->model);
     const char *amount = json_string_value(json_object_get(values, "amount"));

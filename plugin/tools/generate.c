@@ -305,6 +305,8 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
     call->changed = json_incref(plan.changed);
     if (json_is_true(json_object_get(args, "dry_run")))
         answer_plan(call, provider, &plan);
+    else if (!provider->account.signed_in)
+        login_begin(call, provider, 1);
     else if (confirm_pass(call, provider, &plan, args, plan_again, &once))
         place_order(call, provider, &plan, once);
     provider_plan_done(&plan);

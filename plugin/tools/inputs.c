@@ -4,6 +4,7 @@
  */
 #include "tools/tool.h"
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "media/media.h"
 
@@ -63,15 +64,32 @@ static int put(struct resolving *it, json_t *value)
                                 : json_object_set_new(it->args, field_name(it), value);
 }
 
+/* Where this call's files may lie: the configured folders, and what it brings along. */
+static size_t roots_of(const struct call *call,
+                       const char *ret_roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS])
+{
+    size_t count =
+        config_roots(call_config(call), call->workspace, call->output_dir, ret_roots);
+    const json_t *folder;
+    size_t index;
+
+    json_array_foreach(call->folders, index, folder) {
+        const char *path = json_string_value(folder);
+
+        if (path && path[0] == '/' && index < LIMIT_FOLDERS)
+            ret_roots[count++] = path;
+    }
+    return count;
+}
+
 /*
  * `folder` is NULL, or where `path` is known to be from a job that the caller may see: it need not be
  * among the caller's own then, as when another agent has taken the conversation over.
  */
 static int put_file(struct resolving *it, const char *path, const char *folder, struct err *err)
 {
-    const char *roots[CONFIG_ROOTS_MAX + 1];
-    size_t count = config_roots(call_config(it->call), it->call->workspace, it->call->output_dir,
-                                roots);
+    const char *roots[CONFIG_ROOTS_MAX + LIMIT_FOLDERS + 1];
+    size_t count = roots_of(it->call, roots);
     struct media_input input;
     json_t *value;
 

@@ -233,7 +233,8 @@ static void run(struct call *call)
     const char *job = json_string_value(json_object_get(call->args, "job"));
     const json_t *limit = json_object_get(call->args, "limit");
     int list = strcmp(action_of(call), "list") == 0;
-    struct ledger_query query = {.limit = 1, .no_items = !job};
+    int files = list && json_is_true(json_object_get(call->args, "files"));
+    struct ledger_query query = {.limit = 1, .no_items = !job && !files, .with_files = files};
     struct err err;
 
     if (!list && job && strncmp(job, "job_", 4) == 0)

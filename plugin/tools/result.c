@@ -90,6 +90,37 @@ static const char *delivery_word(const struct ledger_job *job)
     return job_state_name(job->state);
 }
 
+/* From the plan's times: the usual span of minutes, for adapters that speak of it. */
+static void add_minutes(json_t *values, const struct ledger_job *job)
+{
+    json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
+    const json_t *times = json_object_get(plan, "times");
+    json_int_t typical = json_integer_value(json_object_get(times, "typical_ms"));
+    json_int_t least = json_integer_value(json_object_get(times, "shortest_ms"));
+    json_int_t most = 2 * typical - least;
+
+    if (least > 0 && least < typical) {
+        json_object_set_new(values, "minutes", json_sprintf("%lld-%lld", (least + 30000) / 60000,
+                                                            (most + 30000) / 60000));
+        json_object_set_new(values, "eta_seconds",
+                            json_sprintf("%lld-%lld", least / 1000, most / 1000));
+    }
+    json_decref(plan);
+}
+
+/* The key with the adapter's name in front where it has words of its own and they can be filled. */
+static const char *own_key(const struct call *call, const struct ledger_job *job, const char *key,
+                           const json_t *values, char *ret_own, size_t size)
+{
+    const struct config_provider *provider =
+        config_provider_by_id(call_config(call), job->provider);
+
+    if (!provider || !json_object_get(values, "minutes"))
+        return key;
+    snprintf(ret_own, size, "%s.%s", provider->adapter->name, key);
+    return words_has(call->language, ret_own) ? ret_own : key;
+}
+
 /* One more sentence, where the files are not what was asked for. */
 static void add_measured(json_t *result, const struct ledger_job *job)
 {
@@ -128,6 +159,7 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
     const char *why = job->state == JOB_UNDELIVERABLE && last && last->error ? last->error
                                                                              : job->error_text;
     char key[64];
+    char own[96];
     json_t *values =
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "job", job->id, "provider", job->provider,
                   "error", why ? why : "", "advice", job->advice ? job->advice : "", "count",
@@ -144,7 +176,8 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
         snprintf(key, sizeof(key), "%s.%s", call->reply_to ? "submitted" : "pending", job->kind);
     else
         snprintf(key, sizeof(key), "state.%s", delivery_word(job));
-    result_note(result, call, key, values);
+    add_minutes(values, job);
+    result_note(result, call, own_key(call, job, key, values, own, sizeof(own)), values);
     if (job->state == JOB_DONE)
         add_measured(result, job);
     if (job->state < JOB_READY && !(job->flags & LEDGER_JOB_DELIVERS))

@@ -48,6 +48,7 @@ struct call {
     uint32_t flags;
     int64_t deadline_ms; /* monotonic; 0: none */
     json_t *args;        /* valid by the tool's schema */
+    json_t *folders;     /* that it may read beside the configured ones, or NULL */
     char *conversation;  /* "": none */
     char *caller;
     char *reply_to;      /* NULL: nothing can be delivered */
@@ -66,6 +67,8 @@ struct call {
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
     int created;        /* its job was made by this call */
+    int login_needed;   /* it wanted something else, but a login comes first */
+    int login_next;     /* after the logout that is under way */
     struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
     uint32_t batch_index;
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
@@ -113,6 +116,13 @@ void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn
 void inputs_drop(struct call *call); /* its call ends first */
 
 void checking_drop(struct call *call); /* account_check.c: its call ends */
+
+/*
+ * account_login.c: starts the login of that account as a job of its own, or finds the one under way,
+ * and ends the call with its link as soon as there is one. `needed`: for a call that wanted something
+ * else.
+ */
+void login_begin(struct call *call, const struct config_provider *provider, int needed);
 
 /*
  * confirm.c: what every tool that spends asks between its plan and its order. 1: place the order; with

@@ -98,8 +98,9 @@ static int load_tool(struct toolbox *box, size_t index, struct err *err)
         return err_set(err, ERR_INTERNAL, "manifests/%s is missing or broken", name);
     box->manifests[index] = manifest;
     box->schemas[index] = json_dumps(json_object_get(manifest, "input_schema"), JSON_COMPACT);
-    box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
-    if (!box->schemas[index] || !box->outputs[index])
+    if (json_object_get(manifest, "output_schema"))
+        box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
+    if (!box->schemas[index])
         return err_nomem(err);
     tool->size = sizeof(*tool);
     tool->name = all_tools[index]->name;
@@ -154,6 +155,7 @@ static void call_free(struct call *call)
     confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);
     json_decref(call->args);
+    json_decref(call->folders);
     json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
@@ -329,6 +331,8 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     call->args = from->args.ptr && from->args.len
                      ? json_loadb(from->args.ptr, from->args.len, 0, NULL)
                      : json_object();
+    if (AHP_IN(from, folders) && from->folders.len)
+        call->folders = json_loadb(from->folders.ptr, from->folders.len, 0, NULL);
     tag = keep(&locale, &failed);
     call->language =
         words_choose(tag ? tag : config_locale(box->config),
@@ -380,6 +384,7 @@ struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
     inner->args = args_take;
     inner->conversation = mem_text(call->conversation);
     failed = !inner->conversation || (call->caller && !(inner->caller = mem_text(call->caller))) ||
+             (call->folders && !(inner->folders = json_incref(call->folders))) ||
              (call->workspace && !(inner->workspace = mem_text(call->workspace))) ||
              (call->output_dir && !(inner->output_dir = mem_text(call->output_dir)));
     DL_APPEND(call->box->calls, inner);

@@ -3,6 +3,8 @@
 An expected answer is a pattern: an object must have at least these members, a list as many, ANY
 is anything, ABSENT must not be there, a type is anything of it.
 """
+import os
+
 from server import HANDSHAKE, META, MODERN, TASKS, meta
 
 ANY = object()
@@ -58,6 +60,7 @@ def initialize(revision):
                            "clientInfo": {"name": "t", "version": "1"}})
 
 
+TOOLS = len(os.listdir(os.path.join(os.path.dirname(__file__), "..", "..", "manifests", "tools")))
 INFO = {"name": "clawmedia", "version": str}
 
 # Lines that are no request, and what they are answered with, in every era.
@@ -107,7 +110,7 @@ def _handshake(revision):
         (("ping", None), result()),
         (("tools/list", {}), result(nextCursor=ABSENT, ttlMs=ABSENT, tools=[
             {"name": str, "description": str, "inputSchema": {"type": "object", "properties": dict},
-             "outputSchema": dict if structured else ABSENT, **titled, **hints}] * 5)),
+             "outputSchema": dict if structured else ABSENT, **titled, **hints}] * TOOLS)),
         (("tools/list", {"cursor": "x"}), error(PARAMS)),
         (("tools/call", {"name": "list_models"}),
          result(content=list, isError=False,
@@ -152,7 +155,7 @@ def _modern():
         (("tools/list", {"_meta": meta(revision="2025-11-25")}), error(-32022, supported=list)),
         (with_meta("tools/list"), result(tools=[{"name": str, "title": str, "inputSchema": dict,
                                                  "outputSchema": dict, "annotations": dict,
-                                                 "execution": ABSENT}] * 5, **kept)),
+                                                 "execution": ABSENT}] * TOOLS, **kept)),
         (with_meta("tools/call", name="list_models"),
          result(structuredContent={"status": "ok"}, isError=False, **done)),
         (with_meta("tools/call", name="nope"), error(PARAMS)),

@@ -8,8 +8,6 @@
  * Prints one JSON object with what was seen. The clients check every message by their own schemas, and
  * structured results by the tools' output schemas: what is not as it must be is thrown.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-
 const [, , clientName, scenario, setupText] = process.argv;
 const setup = JSON.parse(setupText);
 const info = { name: 'clawmedia-judge', version: '1' };
@@ -179,22 +177,13 @@ async function extensionTask() {
     return seen;
 }
 
-/* A file in a root of the client's; the server was started without --allow. */
+/* Files in a root of the client's, and elsewhere. */
 async function roots() {
     const list = { roots: [{ uri: setup.root, name: 'work' }] };
-    const prepare = async (client) => {
-        if (isSdk) {
-            const { ListRootsRequestSchema } = await import('@modelcontextprotocol/sdk/types.js');
-            client.setRequestHandler(ListRootsRequestSchema, () => list);
-        } else {
-            client.setRequestHandler('roots/list', () => list);
-        }
-    };
-    const prepared = isSdk ? await import('@modelcontextprotocol/sdk/types.js') : null;
-    const c = await connect({ roots: { listChanged: true } }, (client) => isSdk
-        ? client.setRequestHandler(prepared.ListRootsRequestSchema, () => list) : prepare(client));
-    if (clientName !== 'client')
-        await sleep(300); // the server asks after the handshake; there is nothing here that tells of it
+    const what = isSdk
+        ? (await import('@modelcontextprotocol/sdk/types.js')).ListRootsRequestSchema : 'roots/list';
+    const c = await connect({ roots: { listChanged: true } },
+        (client) => client.setRequestHandler(what, () => list));
     const seen = [];
     for (const [name, args] of setup.calls)
         seen.push(facts(await call(c.client, name, args)));

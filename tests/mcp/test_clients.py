@@ -9,6 +9,7 @@ import harness
 from server import command, environment
 
 LIMIT_S = 120
+TOOLS = sorted(os.listdir(os.path.join(os.path.dirname(__file__), "..", "..", "manifests", "tools")))
 SMALL = {"video_size": "64x64", "video_seconds": 1, "video_ms": 600, "image_delay_ms": 300}
 VIDEO = ["generate_video", {"prompt": "waves", "seconds": 4}]
 
@@ -42,17 +43,21 @@ class Clients(Case):
         seen = self.judge(world, client, "everyTool", [
             ["account", {"action": "check"}], ["list_models", {}],
             ["generate_image", {"prompt": "一只纸船", "preview": True}], VIDEO,
+            ["edit_image", {"image": "last", "prompt": "at night"}],
+            ["run_batch", {"items": ["one", "two"]}],
+            ["fetch_media", {"source": "x"}], ["character_replace", {}],  # refused, in their schema
             ["poll", {"action": "list"}]])
         self.assertEqual(seen["era"], "modern" if client == "client" else "legacy")
         self.assertEqual(seen["server"]["name"], "clawmedia")
         self.assertIn("poll", seen["instructions"])
-        self.assertEqual(sorted(t["name"] for t in seen["tools"]),
-                         ["account", "generate_image", "generate_video", "list_models", "poll"])
+        self.assertEqual(sorted(t["name"] + ".json" for t in seen["tools"]), TOOLS)
         for tool in seen["tools"]:
             self.assertTrue(tool["title"] and tool["outputSchema"] and tool["inputSchema"], tool)
             self.assertEqual(tool["annotations"]["readOnlyHint"], tool["name"] == "list_models")
+        self.assertEqual(sorted(name + ".json" for name in seen["calls"]), TOOLS)
         for name, result in seen["calls"].items():
-            self.assertFalse(result["isError"], (name, result))
+            self.assertEqual(result["isError"], name in ("fetch_media", "character_replace"),
+                             (name, result))
         picture = seen["calls"]["generate_image"]
         self.assertEqual(picture["types"], ["text", "resource_link", "image"])
         self.assertRegex(picture["text"], "[\u4e00-\u9fff]")
@@ -62,7 +67,9 @@ class Clients(Case):
         self.assertEqual((urllib.parse.urlparse(video["uri"]).path, video["size"]),
                          (path, len(harness.check_media(path, "video"))))
         self.assertTrue(seen["told"])
-        self.assertEqual({r["uri"] for r in seen["resources"]}, {video["uri"], picture["links"][0]["uri"]})
+        self.assertEqual(len(seen["resources"]), 6)  # two of the batch, and its summary
+        self.assertLess({video["uri"], picture["links"][0]["uri"]},
+                        {r["uri"] for r in seen["resources"]})
         self.assertEqual(seen["read"][0]["bytes"], seen["resources"][0]["size"])
         self.assertEqual(seen["templates"], [])
         self.assertEqual(seen["refused"], {"tool": -32602,
@@ -98,6 +105,24 @@ for _client in Case.clients:
                 lambda self, name=_name, client=_client: getattr(self, name)(client))
 
 
+class Roots(Case):
+    def test_files_in_the_clients_roots_may_be_named(self):
+        for client in self.clients:
+            world = self.world()
+            names = []
+            for folder in ("their roots", "elsewhere"):
+                os.mkdir(world.path(folder))
+                names.append(world.path(folder, "a.png"))
+                with open(names[-1], "wb") as f:
+                    f.write(harness.png(64, 64))
+            seen = self.judge(world, client, "roots", [
+                ["generate_image", {"prompt": "the same at night", "reference_images": [name]}]
+                for name in names], root="file://" + urllib.parse.quote(world.path("their roots")))
+            self.assertEqual([s["isError"] for s in seen], [False, True], (client, seen))
+            self.assertIn("reference_images", seen[1]["structured"]["error"]["field"])
+            self.assertEqual(world.sim.totals()["charges"], 1)
+
+
 class Tasks(Case):
     def test_experimental_tasks_with_the_sdk(self):
         seen = self.judge(self.world(), "sdk", "sdkTask", [VIDEO])
@@ -123,7 +148,7 @@ class Inspector(Case):
 
     def test_tools_and_their_schemas(self):
         seen = self.inspect(self.world(), "--method", "tools/list", "--strict")
-        self.assertEqual(len(seen["tools"]), 5)
+        self.assertEqual(len(seen["tools"]), len(TOOLS))
 
     def test_a_call_and_its_resource(self):
         world = self.world()

@@ -245,6 +245,92 @@ class Resources(Case):
         self.finish(server)
 
 
+class Roots(Case):
+    def picture(self, world, *folder):
+        os.makedirs(world.path(*folder), exist_ok=True)
+        path = world.path(*folder, "a.png")
+        with open(path, "wb") as f:
+            f.write(harness.png(64, 64))
+        return path
+
+    def edit(self, path, **more):
+        return dict({"name": "generate_image", "arguments": {
+            "prompt": "at night", "reference_images": [path], "dry_run": True}}, **more)
+
+    def test_every_allow_is_a_folder_of_its_own(self):
+        world = self.world()
+        inside, outside = self.picture(world, "more", "in it"), self.picture(world, "not")
+        server = self.open("--allow", world.path("more"), world=world)
+        self.assertFalse(server.ask("tools/call", self.edit(inside))["isError"])
+        self.assertTrue(server.ask("tools/call", self.edit(outside))["isError"])
+        self.finish(server)
+
+    def test_asked_for_after_the_handshake_and_when_they_change(self):
+        world = self.world()
+        paths = [self.picture(world, "one"), self.picture(world, "two")]
+        server = self.open(world=world, roots={"listChanged": True})
+        asked = server.request("roots/list")
+        id = server.begin("tools/call", self.edit(paths[0]))    # waits for the answer
+        server.ask("ping")
+        server.send({"jsonrpc": "2.0", "id": asked["id"],
+                     "result": {"roots": [{"uri": "file://" + world.path("one")}, {"uri": "http://x/"}]}})
+        self.assertFalse(server.answer(id)["result"]["isError"])
+        self.assertTrue(server.ask("tools/call", self.edit(paths[1]))["isError"])
+        server.notify("notifications/roots/list_changed")
+        again = server.request("roots/list")
+        self.assertNotEqual(again["id"], asked["id"])
+        server.send({"jsonrpc": "2.0", "id": asked["id"], "result": {"roots": []}},  # an old answer
+                    {"jsonrpc": "2.0", "id": again["id"],
+                     "result": {"roots": [{"uri": "file://" + world.path("two")}]}})
+        self.assertFalse(server.ask("tools/call", self.edit(paths[1]))["isError"])
+        self.assertTrue(server.ask("tools/call", self.edit(paths[0]))["isError"])
+        self.finish(server)
+
+    def test_a_client_that_does_not_tell_them(self):
+        world = self.world()
+        path = self.picture(world, "one")
+        for answer in ({"error": {"code": -32601, "message": "no"}}, None):
+            server = self.open(world=world, roots={})
+            id = server.begin("tools/call", self.edit(path))
+            asked = server.request("roots/list")
+            if answer:
+                server.send(dict(answer, jsonrpc="2.0", id=asked["id"]))
+            self.assertTrue(server.answer(id)["result"]["isError"])
+            self.finish(server)
+
+    def test_results_go_into_the_first_root_without_allow(self):
+        world = self.world()
+        os.mkdir(world.path("project"))
+        roots = {"roots": [{"uri": "file://" + world.path("project")}]}
+        call = {"name": "generate_image", "arguments": {"prompt": "a"}}
+        old = Server(world, allow=False)
+        old.initialize(roots={})
+        id = old.begin("tools/call", call)
+        old.send({"jsonrpc": "2.0", "id": old.request("roots/list")["id"], "result": roots})
+        new = Server(world, allow=False)
+        for result in (old.answer(id)["result"], new.ask("tools/call", dict(
+                call, arguments={"prompt": "b"}, _meta=meta(roots={}),
+                inputResponses={"roots": roots}))):
+            (file,) = result["structuredContent"]["files"]
+            self.assertEqual(os.path.dirname(file["path"]), world.path("project", "tmp", "images"))
+        for server in (old, new):
+            self.finish(server)
+
+    def test_asked_for_on_the_way_in_the_new_era(self):
+        world = self.world()
+        path = self.picture(world, "one")
+        server = self.open(world=world, revision=None)
+        m = meta(roots={})
+        asked = server.ask("tools/call", self.edit(path, _meta=m))
+        self.check(asked, {"resultType": "input_required",
+                           "inputRequests": {"roots": {"method": "roots/list"}}})
+        told = {"roots": {"roots": [{"uri": "file://" + world.path("one")}]}}
+        self.assertFalse(server.ask("tools/call", self.edit(path, _meta=m, inputResponses=told))["isError"])
+        for more in ({"_meta": meta()}, {"_meta": m, "inputResponses": {}}):  # nothing is remembered
+            self.assertTrue(server.ask("tools/call", self.edit(path, **more))["isError"])
+        self.finish(server)
+
+
 class Tasks(Case):
     CALL = {"name": "generate_video", "arguments": {"prompt": "waves"}}
 

@@ -210,14 +210,19 @@ class Bed:
 
     # --- the host ---
 
-    def tarball(self):
+    def tarball(self, package=None):
         """What npm pack makes of the package's folder."""
-        if os.path.isfile(options.package):
-            return options.package
+        package = package or options.package
+        if os.path.isfile(package):
+            return package
         path = self.path("package.tgz")
         with tarfile.open(path, "w:gz", compresslevel=1) as tar:
-            tar.add(options.package, "package")
+            tar.add(package, "package")
         return path
+
+    def install(self, package=None):
+        return self.run("plugins", "install", self.tarball(package), "--force",
+                        "--accept-capabilities")
 
     def newer_package(self):
         """The same with a higher version and with libraries of another content; what it is."""
@@ -230,7 +235,8 @@ class Bed:
         native = os.path.join(folder, "package", "native")
         with open(os.path.join(native, "files.json"), encoding="utf-8") as f:
             files = json.load(f)
-        for what, name in files.items():
+        for what in ("plugin", "addon"):
+            name = files[what]
             with open(os.path.join(native, name), "ab") as f:
                 f.write(b"\0")     # after its end nothing is looked at
             files[what] = re.sub(r"-[0-9a-f]{16}", "-" + secrets.token_hex(8), name)
@@ -264,7 +270,10 @@ class Bed:
 
     def run(self, *args, timeout=COMMAND_S, want=0):
         """A command of the host; what it printed."""
-        process = subprocess.Popen(self.openclaw + list(args), env=self.env, cwd=self.workspace,
+        return self.execute(self.openclaw + list(args), self.workspace, timeout, want)
+
+    def execute(self, argv, cwd, timeout=COMMAND_S, want=0):
+        process = subprocess.Popen(argv, env=self.env, cwd=cwd,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, start_new_session=True,
                                    preexec_fn=end_with_us)
@@ -278,8 +287,8 @@ class Bed:
             process.wait()
         text = out.decode("utf-8", "replace")
         self.outputs.append(text)
-        assert want is None or process.returncode == want, "openclaw %s: exit %d\n%s" % (
-            " ".join(args[:2]), process.returncode, text[-4000:])
+        assert want is None or process.returncode == want, "%s: exit %d\n%s" % (
+            " ".join(argv[:4]), process.returncode, text[-4000:])
         return text
 
     def ask(self, method, params):

@@ -55,13 +55,16 @@ class Model:
             if message.get("role") == "assistant":
                 break
             new.insert(0, message)
+        text = "\n".join(words(m) for m in new if m.get("role") == "user")
+        if re.search(r"(?:^|\] )is it ready\?", text, re.M):
+            # Also after a call that was cut off, for which the host makes up a result.
+            known = re.findall(r"(?:^|\] )\[clawmedia, .*? job (\w+) ((?:was sent|came) .*)", text, re.M)
+            shown = re.findall(r"^MEDIA:.*$", text, re.M)
+            return "say", "\n".join(["It %s (%s)" % known[-1][::-1], *shown]) if known else \
+                "I do not know"
         results = [m for m in new if m.get("role") == "tool"]
         if results:
             return "say", words(results[-1])[:WORDS_MAX]
-        text = "\n".join(words(m) for m in new if m.get("role") == "user")
-        if re.search(r"(?:^|\] )is it ready\?", text, re.M):
-            known = re.findall(r"^\[clawmedia, .*? job (\w+) (was sent .*)", text, re.M)
-            return "say", "It %s (%s)" % known[-1][::-1] if known else "I do not know"
         for name, found in reversed(re.findall(r"(?:^|\] )CALL (\w+) (\{.*\})", text, re.M)):
             try:
                 arguments = json.loads(found)

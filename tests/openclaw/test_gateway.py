@@ -35,8 +35,7 @@ class Gateway(unittest.TestCase):
     def setUpClass(cls):
         cls.bed = bed.Bed()
         cls.addClassCleanup(cls.bed.close)
-        cls.installed = cls.bed.run("plugins", "install", cls.bed.tarball(), "--force",
-                                    "--accept-capabilities")
+        cls.installed = cls.bed.install()
         cls.upgraded = None
         cls.unsure = []     # (place, job) of what may have arrived, as far as the host knows
 
@@ -307,6 +306,34 @@ class Gateway(unittest.TestCase):
     def test_13_stopped_while_a_video_is_made(self):
         self.ended_while_made(signal.SIGTERM, "the gateway is stopped (SIGTERM)", 0)
 
+    def on_the_page(self, session, count):
+        """What the page shows in a session but words, once there is so much."""
+        for _ in range(10):
+            found = self.bed.ask("chat.history", {"sessionKey": session})
+            found = [part for message in json.loads(found[found.index("{"):])["messages"]
+                     if message["role"] == "assistant" and isinstance(message["content"], list)
+                     for part in message["content"] if part["type"] not in ("text", "toolCall")]
+            if len(found) >= count:
+                break
+        return found
+
+    def test_15a_web_page_turn_is_cut_off(self):
+        """The job goes on, and the next turn in that session has the result."""
+        self.bed.gateway
+        self.sim.set(video_ms=-1)
+        session = "agent:main:cut"
+        self.bed.ask("chat.send", {"sessionKey": session, "idempotencyKey": "cut-1",
+                                   "message": "CALL %s %s" % (VIDEO, json.dumps({"prompt": "cut"}))})
+        row = self.bed.until("SELECT * FROM jobs WHERE request LIKE '%cut%' AND "
+                             "provider_job IS NOT NULL")
+        self.bed.ask("chat.abort", {"sessionKey": session})
+        self.sim.job(row["provider_job"], "completed")
+        self.bed.gateway.wait("the session is told of " + row["id"], bed.TURN_S)
+        self.bed.ask("chat.send", {"sessionKey": session, "idempotencyKey": "cut-2",
+                                   "message": "is it ready?"})
+        shown = self.on_the_page(session, 1)
+        self.assertEqual(len(shown), 1)
+
     def test_16_killed_while_the_host_holds_the_message(self):
         """The chat is out of reach, the host's queue has the message, and the gateway dies."""
         self.sim.set(video_ms=-1)
@@ -366,6 +393,10 @@ class Gateway(unittest.TestCase):
         self.bed.model.wait(lambda body: any(
             m.get("role") == "tool" and "MEDIA:" + file["path"] in json.dumps(m)
             for m in body["messages"]), bed.TURN_S)
+        (shown,) = self.on_the_page("agent:main:web", 1)
+        self.assertEqual((shown["type"], shown["mimeType"], shown["sizeBytes"]),
+                         ("image", "image/png", os.path.getsize(file["path"])))
+        self.assertIn("artifactId", shown)
         self.assertEqual([m for m in self.chat.messages[began:] if m.who == "bot"], [])
 
     # --- several agents ---

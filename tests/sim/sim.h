@@ -49,6 +49,14 @@ struct sim_settings {
     char plume_account[24];
     char plume_query[64];
     char media_base[128];
+    char chatart_approval[24];
+    char chatart_pending[24];
+    char chatart_state[24];
+    char chatart_code[24];
+    char chatart_crc[24];
+    int64_t chatart_login_polls;
+    int64_t chatart_policy_s;
+    int64_t chatart_interval_ms;
     int64_t image_bytes;
     int64_t image_delay_ms;
     int64_t image_partials;
@@ -87,6 +95,7 @@ struct sim_account;
 struct sim_account *sim_account_put(struct sim *sim, const char *key, const char *name);
 struct sim_account *sim_account_by_key(struct sim *sim, const char *key);
 const char *sim_account_name(const struct sim_account *a);
+int64_t sim_account_credits(const struct sim_account *a);
 json_t *sim_accounts_json(struct sim *sim, bool full);
 /* POST /_sim/accounts: 0, or -1 with err. */
 int sim_account_apply(struct sim *sim, const json_t *object, char *err, size_t err_size);
@@ -119,6 +128,7 @@ struct sim_job {
     char error_code[64];
     char error_text[256];
     char from[SIM_ID_MAX];        /* remixed from */
+    int64_t cost;                 /* charged for it, where the provider tells */
     char file[SIM_ID_MAX];        /* name under /media/ */
     struct sim_settings settings; /* as they were when the job was accepted */
     int64_t polls;
@@ -164,7 +174,7 @@ extern const struct sim_provider sim_media_provider;
 
 struct sim_route {
     const char *method;
-    const char *pattern; /* "/v1/videos/{id}"; {…} fills args in order */
+    const char *pattern; /* "/v1/videos/{id}"; {…} fills args in order; a last * takes the rest */
     unsigned flags;
     void (*handle)(struct sim_request *r);
 };
@@ -246,6 +256,8 @@ struct sim_request {
     size_t part_count;
     uint64_t body_bytes;
     char body_sha256[65]; /* of a body that is neither JSON nor a form; else "" */
+    uint64_t body_crc64;  /* CRC-64/XZ of such a body */
+    struct sim_sniff body_sniff;
     bool multipart;
     bool body_broken; /* JSON or multipart that cannot be read */
     struct sim_answer answer;
@@ -275,6 +287,7 @@ struct sim_request {
 const char *sim_request_query(struct sim_request *r, const char *name);
 const char *sim_request_header(struct sim_request *r, const char *name);
 json_t *sim_request_headers_json(struct sim_request *r); /* secrets hidden */
+json_t *sim_request_headers_raw(struct sim_request *r);  /* names in lower case, nothing hidden */
 json_t *sim_request_query_json(struct sim_request *r);
 /* A member of fields as text: a string, or a number or boolean printed; NULL without. */
 const char *sim_request_field(struct sim_request *r, const char *name, char *buf, size_t size);
@@ -401,6 +414,7 @@ struct sim {
     struct sim_fault *faults;
     int64_t fault_ids;
     uint64_t ids; /* of jobs and files */
+    struct sim_chatart *chatart;
     struct sim_request *parked;
     struct sim_request *waiting_head;
     struct sim_libtv *libtv; /* or NULL (sim_libtv.c) */
@@ -413,6 +427,12 @@ extern const struct sim_provider sim_libtv; /* the personal API */
 extern const struct sim_provider sim_nexu;  /* its gateway */
 
 void sim_libtv_reset(struct sim *sim);
+extern const struct sim_provider sim_chatart;
+/* Forgets logins, temporary credentials and uploads (sim_chatart.c). */
+void sim_chatart_reset(struct sim *sim);
+void sim_chatart_free(struct sim *sim);
+/* /_sim/chatart: what there is; approve, refuse, end a login. */
+void sim_chatart_control(struct sim_request *r);
 extern const struct sim_provider sim_plume;
 
 /* Second half of the control routes (sim_control_set.c). */

@@ -57,6 +57,8 @@ static const struct sim_route routes[] = {
     {"POST", "/_sim/reset", CONTROL, post_reset},
     {"GET", "/_sim/settings", CONTROL, sim_control_settings},
     {"POST", "/_sim/settings", CONTROL, sim_control_settings},
+    {"GET", "/_sim/chatart", CONTROL, sim_chatart_control},
+    {"POST", "/_sim/chatart", CONTROL, sim_chatart_control},
     {"GET", "/_sim/accounts", CONTROL, sim_control_accounts},
     {"POST", "/_sim/accounts", CONTROL, sim_control_accounts},
     {"GET", "/_sim/faults", CONTROL, sim_control_faults},

@@ -1,7 +1,7 @@
 /*
  * Reading a request's body while it arrives: JSON whole, forms through libmicrohttpd's post
  * processor (text parts into `fields`, file parts hashed and measured, never kept whole), anything
- * else hashed only.
+ * else hashed, and looked at by its first bytes.
  */
 #include "sim.h"
 
@@ -194,6 +194,11 @@ int sim_form_feed(struct sim_request *r, const char *data, size_t len)
         sim_buf_add(&f->json, data, len);
     } else if (f->kind == FORM_RAW) {
         sha256_update(&f->hash, len, (const uint8_t *)data);
+        r->body_crc64 = sim_crc64(r->body_crc64, data, len);
+        if (f->head.len < SIM_HEAD_BYTES) {
+            size_t room = SIM_HEAD_BYTES - f->head.len;
+            sim_buf_add(&f->head, data, len < room ? len : room);
+        }
     } else if (f->post && !r->body_broken && MHD_post_process(f->post, data, len) != MHD_YES) {
         r->body_broken = true;
     }
@@ -209,8 +214,11 @@ void sim_form_end(struct sim_request *r)
     f->post = NULL;
     file_end(r);
     text_end(r);
-    if (f->kind == FORM_RAW && r->body_bytes > 0)
+    if (f->kind == FORM_RAW && r->body_bytes > 0) {
         hex_digest(&f->hash, r->body_sha256);
+        sim_sniff(f->head.data, f->head.len, &r->body_sniff);
+        sim_buf_free(&f->head);
+    }
     if (f->kind == FORM_JSON && f->json.len > 0) {
         r->fields = json_loadb((const char *)f->json.data, f->json.len, JSON_DECODE_ANY, NULL);
         if (!r->fields)

@@ -106,6 +106,27 @@ json_t *sim_request_headers_json(struct sim_request *r)
     return o;
 }
 
+static enum MHD_Result collect_raw(void *ud, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    char lower[128];
+    size_t i = 0;
+    (void)kind;
+
+    for (; name[i] && i < sizeof lower - 1; i++)
+        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+    lower[i] = '\0';
+    json_object_set_new((json_t *)ud, lower, json_string(value ? value : ""));
+    return MHD_YES;
+}
+
+json_t *sim_request_headers_raw(struct sim_request *r)
+{
+    json_t *o = json_object();
+    MHD_get_connection_values(r->conn, MHD_HEADER_KIND, collect_raw, o);
+    return o;
+}
+
 json_t *sim_request_query_json(struct sim_request *r)
 {
     json_t *o = json_object();

@@ -218,6 +218,7 @@ int main(int argc, char **argv)
     rc = serve(&sim, &o);
     sim.start_key[0] = '\0';
     sim_state_reset(&sim);
+    sim_chatart_free(&sim);
     sim_files_reset(&sim);
     sim_faults_clear(&sim);
     sim_log_free(sim.log);

@@ -15,10 +15,10 @@
 
 static const struct sim_provider *const providers[] = {&sim_control, &sim_media_provider,
                                                        &sim_libtv, &sim_nexu, &sim_openai,
-                                                       &sim_plume};
+                                                       &sim_plume, &sim_chatart};
 #define PROVIDERS (sizeof providers / sizeof providers[0])
 
-/* Compares segment by segment; {name} takes one non-empty segment. */
+/* Compares segment by segment; {name} takes one non-empty segment, a last * all the rest. */
 static bool pattern_matches(const char *pattern, const char *path,
                             char args[SIM_ARGS_MAX][SIM_ID_MAX])
 {
@@ -26,6 +26,8 @@ static bool pattern_matches(const char *pattern, const char *path,
 
     memset(args, 0, SIM_ARGS_MAX * sizeof args[0]);
     while (*pattern) {
+        if (*pattern == '*' && pattern[1] == '\0')
+            return *path != '\0';
         if (*pattern != '{') {
             if (*pattern++ != *path++)
                 return false;

@@ -56,6 +56,11 @@ const char *sim_account_name(const struct sim_account *a)
     return a->name;
 }
 
+int64_t sim_account_credits(const struct sim_account *a)
+{
+    return a->credits;
+}
+
 json_t *sim_accounts_json(struct sim *sim, bool full)
 {
     json_t *o = json_object();
@@ -323,6 +328,7 @@ void sim_state_reset(struct sim *sim)
         json_decref(a->settings);
         free(a);
     }
+    sim_chatart_reset(sim);
     if (sim->start_key[0])
         sim_account_put(sim, sim->start_key, "default");
 }

@@ -131,6 +131,23 @@ uint64_t sim_hash_mix(uint64_t seed, uint64_t more)
     return h ^ (h >> 31);
 }
 
+uint64_t sim_crc64(uint64_t crc, const void *data, size_t len)
+{
+    static uint64_t table[256];
+    const unsigned char *p = data;
+
+    for (unsigned i = 0; table[255] == 0 && i < 256; i++) {
+        uint64_t v = i;
+        for (int bit = 0; bit < 8; bit++)
+            v = (v >> 1) ^ (v & 1 ? 0xc96c5795d7870f42u : 0);
+        table[i] = v;
+    }
+    crc = ~crc;
+    while (len-- > 0)
+        crc = table[(crc ^ *p++) & 0xff] ^ (crc >> 8);
+    return ~crc;
+}
+
 int sim_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret)
 {
     char *end;

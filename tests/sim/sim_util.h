@@ -42,6 +42,9 @@ int64_t sim_wall_s(void);
 uint64_t sim_hash_text(const char *text);
 uint64_t sim_hash_mix(uint64_t seed, uint64_t more);
 
+/* CRC-64/XZ of more bytes; start with 0. "123456789" gives 11051210869376104954. */
+uint64_t sim_crc64(uint64_t crc, const void *data, size_t len);
+
 /* Whole text is a decimal number within the bounds: 0, else -1 and *ret untouched. */
 int sim_parse_int(const char *text, int64_t min, int64_t max, int64_t *ret);
 

@@ -81,6 +81,7 @@ void fx_net_done(void *ud, const struct http_reply *reply)
     ending->status = reply->status;
     ending->retry_after_ms = reply->retry_after_ms;
     ending->length = reply->length;
+    ending->crc64 = reply->crc64;
     ending->bytes_received = reply->bytes_received;
     snprintf(ending->content_type, sizeof(ending->content_type), "%s", reply->content_type);
     snprintf(ending->request_id, sizeof(ending->request_id), "%s", reply->request_id);

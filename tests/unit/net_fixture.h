@@ -33,6 +33,7 @@ struct ending {
     int status;
     int64_t retry_after_ms;
     int64_t length;
+    enum http_crc64 crc64;
     uint64_t bytes_received;
     char content_type[160];
     char request_id[128];

@@ -323,7 +323,8 @@ static void test_settings(void **state)
     static const char *const rows[][2] = {
         {"{ default_provder: 'x' }", "config has the unknown key \"default_provder\"; did you mean "
                                      "\"default_provider\"?"},
-        {"{ zzzzzzzzzz: 1 }", "allowed are default_provider, input_dirs, confirm, limits, allowed_hosts, providers"},
+        {"{ zzzzzzzzzz: 1 }", "allowed are default_provider, input_dirs, built_in_tools, confirm, "
+                              "limits, allowed_hosts, providers"},
         {"{ providers: { x: { image_modle: 'm' } } }", "config.providers.x has the unknown key"},
         {"{ providers: { x: { poll_floor_ms: '1' } } }",
          "config.providers.x.poll_floor_ms must be of type integer"},

@@ -350,6 +350,58 @@ static void an_upload_is_rewound(void **state)
     unlink(path);
 }
 
+static const char *told_crc64;
+
+static void tell_crc64(struct server_conn *conn)
+{
+    if (conn->number == 1 && conn->server->requests > 1)
+        conn_close(conn); /* what was read before is not counted twice */
+    else
+        conn_reply(conn, 200, told_crc64, "");
+}
+
+/* What the answer tells of the file's CRC-64 is compared with what was sent, also after a rewind. */
+static void the_answers_crc64_is_compared(void **state)
+{
+    static const char mine[] = "123456789";
+    static const struct {
+        const char *header;
+        const char *asked;
+        enum http_crc64 found;
+    } cases[] = {{"x-crc: 11051210869376104954\r\n", "X-CRC", HTTP_CRC64_SAME},
+                 {"x-crc: 11051210869376104954\r\n", "x-crc", HTTP_CRC64_SAME},
+                 {"x-crc: 11051210869376104955\r\n", "x-crc", HTTP_CRC64_DIFFERS},
+                 {"x-crc: nonsense\r\n", "x-crc", HTTP_CRC64_DIFFERS},
+                 {"", "x-crc", HTTP_CRC64_UNTOLD},
+                 {"x-crc: 1\r\n", NULL, HTTP_CRC64_UNTOLD}};
+    struct fixture *fx = *state;
+    char path[64];
+    FILE *f;
+
+    make_file(path, sizeof(path), 1, NULL);
+    f = fopen(path, "we");
+    assert_non_null(f);
+    assert_int_equal(fwrite(mine, 1, 9, f), 9);
+    assert_int_equal(fclose(f), 0);
+    fx->server.on_request = tell_crc64;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http_request request = fx_get(fx, "/");
+        struct ending ending;
+
+        told_crc64 = cases[i].header;
+        request.effect = HTTP_WRITES;
+        request.method = "PUT";
+        request.body_path = path;
+        request.crc64_header = cases[i].asked;
+        fx_start(fx, &ending, &request, NULL, NULL);
+        fx_wait(&ending);
+        assert_int_equal(ending.outcome, HTTP_ANSWERED);
+        assert_int_equal(ending.crc64, cases[i].found);
+        ending_done(&ending);
+    }
+    unlink(path);
+}
+
 static int free_seen(void **state)
 {
     free(seen);
@@ -368,6 +420,7 @@ int main(void)
         T(what_is_no_file),
         T(large_files_stream),
         T(a_file_that_shrinks),
+        T(the_answers_crc64_is_compared),
         T(an_upload_is_rewound),
     };
 

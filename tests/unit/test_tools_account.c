@@ -405,7 +405,7 @@ static void default_mistakes_are_told(void **state)
         {"{\"action\":\"set_default\",\"model\":\"m\",\"kind\":\"picture\"}", "kind", "image, edit"},
         {"{\"action\":\"set_default\",\"provider\":\"\",\"model\":\"m\",\"kind\":\"image\"}", "model",
          "no model"},
-        {"{\"action\":\"login\"}", "action", "status, check"},
+        {"{\"action\":\"dance\"}", "action", "status, check"},
     };
     struct rig *rig = *state;
     char path[400];

@@ -5,6 +5,7 @@
  * the plugin answers with a job's handle at the latest, unless its arguments say themselves how long to
  * wait. Cancelling a request ends the call, never the job that it has begun.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,9 @@ void calls_begin_take(struct request *r, const char *tool, json_t *args, uint32_
     const struct options *o = s->options;
     ahp_call call = {.size = sizeof(call), .flags = flags | AHP_CALL_NO_LATE_DELIVERY};
     char *text = json_dumps(args, DUMP_FLAGS);
+    char *folders = roots_folders(r);
+    const char *workspace = roots_workspace(r);
+    char output[AHP_FOLDER_BYTES_MAX + 1];
     int32_t rc = AHP_E_NOMEM;
 
     json_decref(args);
@@ -119,6 +123,12 @@ void calls_begin_take(struct request *r, const char *tool, json_t *args, uint32_
     call.conversation = text_of(o->conversation);
     call.caller = text_of("mcp");
     call.locale = text_of(o->locale);
+    call.folders = text_of(folders);
+    call.workspace = text_of(workspace);
+    if (workspace != NULL) {
+        snprintf(output, sizeof(output), "%s/tmp", workspace);
+        call.output_dir = text_of(output);
+    }
     if (wait_ms > 0)
         call.deadline_ms = ahp_uv_now_ms(s->host) + wait_ms;
     r->on_result = fn;
@@ -126,6 +136,7 @@ void calls_begin_take(struct request *r, const char *tool, json_t *args, uint32_
     if (text != NULL)
         rc = ahp_uv_call(s->host, &call, &r->call_id, on_result, on_progress, r);
     free(text);
+    free(folders);
     if (rc != AHP_OK)
         refused(r, tool, rc);
     else if (r->token != NULL && !uv_is_active((uv_handle_t *)&s->beat))
@@ -217,7 +228,7 @@ void calls_tool(struct request *r)
         return;
     }
     task = settle_task(r, tool);
-    if (task < 0)
+    if (task < 0 || roots_settle(r, tool, given))
         return;
     r->is_task = task;
     if (json_is_string(token) || json_is_number(token))

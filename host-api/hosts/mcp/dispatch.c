@@ -116,6 +116,7 @@ void request_drop(struct request *r)
     json_decref(r->id);
     json_decref(r->params);
     json_decref(r->token);
+    json_decref(r->roots);
     free(r);
     if (b != NULL)
         batch_step(s, b);
@@ -463,6 +464,8 @@ void dispatch_end(struct server *s)
         next = r->next;
         if (r->is_listening)
             request_answer_take(r, json_pack("{s:{s:O}}", "_meta", META_LISTEN, r->id));
+        else if (r->waits_for_roots)
+            request_fail(r, CODE_INTERNAL, "the server is ending");
     }
 }
 

@@ -7,7 +7,7 @@
 
 #include "server.h"
 
-/* Jobs looked at; those of the plugin's longest list. */
+/* Jobs with files that are looked at: the plugin's longest list. */
 #define JOBS_MAX 100
 
 /* Larger files are opened where they lie. Clients take some 10 MB in one message. */
@@ -15,7 +15,7 @@
 
 static json_t *list_args(void)
 {
-    return json_pack("{s:s, s:i}", "action", "list", "limit", JOBS_MAX);
+    return json_pack("{s:s, s:b, s:i}", "action", "list", "files", 1, "limit", JOBS_MAX);
 }
 
 static json_t *jobs_in(const ahp_result *result, json_t **ret_root)

@@ -192,10 +192,25 @@ static int open_instance(struct server *s)
         server_say(s, AHP_LOG_ERROR, "%s: %s", s->entry->id,
                    err.text[0] != '\0' ? err.text : "no instance could be started");
     else
-        rc = tools_load(s);
+        rc = tools_load(s) == 0 && s->allowed != NULL ? 0 : -1;
     free(path);
     free(config);
     return rc;
+}
+
+static json_t *allowed(const struct options *o)
+{
+    json_t *paths = json_array();
+    int i;
+
+    for (i = 0; i < o->allow_count; i++) {
+        char *path = path_absolute(o->allow[i]);
+
+        if (path != NULL)
+            json_array_append_new(paths, json_string(path));
+        free(path);
+    }
+    return paths;
 }
 
 static int open_all(struct server *s)
@@ -221,6 +236,7 @@ static int open_all(struct server *s)
             return EXIT_USAGE;
         }
     }
+    s->allowed = allowed(o);
     if (ahp_uv_open(&s->loop, &owner, &s->host) != AHP_OK) {
         server_say(s, AHP_LOG_ERROR, "the host could not be set up");
         return EXIT_HOST;
@@ -241,6 +257,8 @@ static void open_handles(struct server *s)
 
     uv_timer_init(&s->loop, &s->beat);
     uv_timer_init(&s->loop, &s->flush);
+    uv_timer_init(&s->loop, &s->patience);
+    s->patience.data = s;
     s->beat.data = s;
     for (i = 0; i < CAUGHT; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);
@@ -256,6 +274,7 @@ static void close_handles(struct server *s)
     wire_close(s->wire);
     uv_close((uv_handle_t *)&s->beat, NULL);
     uv_close((uv_handle_t *)&s->flush, NULL);
+    uv_close((uv_handle_t *)&s->patience, NULL);
     for (i = 0; i < CAUGHT; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     uv_run(&s->loop, UV_RUN_DEFAULT);
@@ -304,6 +323,7 @@ int server_run(const struct options *options)
     close_handles(&s);
     uv_loop_close(&s.loop);
     json_decref(s.roots);
+    json_decref(s.allowed);
     if (s.log_fd != STDERR_FILENO)
         close(s.log_fd);
     return rc;

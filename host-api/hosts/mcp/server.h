@@ -36,6 +36,9 @@
 /* How long a client may keep a list, by its own measure. */
 #define LIST_TTL_MS 60000
 
+/* How long a client may take to tell its roots. */
+#define ROOTS_MS 3000
+
 /* A caller with a progress token hears something at least this often. */
 #define BEAT_MS 5000
 
@@ -53,9 +56,11 @@ struct server {
     uv_signal_t signals[3];
     uv_timer_t beat;  /* progress */
     uv_timer_t flush; /* the last answers on their way */
+    uv_timer_t patience; /* with a client that was asked for its roots */
     struct wire *wire;
     struct ahp_uv *host;
     int log_fd;
+    json_t *allowed; /* the folders of --allow, absolute */
     atomic_uint breaches;
 
     struct tool *tools;
@@ -97,6 +102,8 @@ struct request {
     request_result_fn *on_result;
     int wants_preview;
     int is_task;
+    int waits_for_roots; /* with a handshake: they were asked for, and its arguments need them */
+    json_t *roots; /* revision 2026-07-28: absolute paths that came with it, or NULL */
     json_t *token; /* of progress, or NULL */
     double progress;
     uint64_t told_ms;
@@ -177,6 +184,11 @@ void resources_read(struct request *r);
 void roots_ask(struct server *s);
 int roots_is_answer(const struct server *s, const struct message *m);
 void roots_answered(struct server *s, const struct message *m);
+/* 1: not now; it comes again, or calls_tool is called again, once the client has told its roots. */
+int roots_settle(struct request *r, const struct tool *tool, const json_t *args);
+/* Where the call works instead of in the instance's workspace, or NULL. */
+const char *roots_workspace(const struct request *r);
+char *roots_folders(const struct request *r); /* ahp_call.folders; malloc'ed */
 json_t *roots_read(const json_t *result); /* of a ListRootsResult: absolute paths, a new array */
 
 #endif

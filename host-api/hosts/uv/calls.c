@@ -312,6 +312,7 @@ static int call_is_valid(struct ahp_uv *h, const ahp_call *call)
         {"locale", call->locale.len, AHP_LOCALE_BYTES_MAX},
         {"workspace", call->workspace.len, AHP_FOLDER_BYTES_MAX},
         {"output_dir", call->output_dir.len, AHP_FOLDER_BYTES_MAX},
+        {"folders", call->folders.len, AHP_FOLDERS_BYTES_MAX},
     };
     size_t i;
 

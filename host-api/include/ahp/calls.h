@@ -28,6 +28,7 @@ extern "C" {
 #define AHP_LOCALE_BYTES_MAX 64u
 #define AHP_TOOL_NAME_BYTES_MAX 64u
 #define AHP_FOLDER_BYTES_MAX 4000u
+#define AHP_FOLDERS_BYTES_MAX (64u * 1024u)
 
 /*
  * The longest json of a result. A result's job_id has at most AHP_KEY_BYTES_MAX bytes, and it names
@@ -55,7 +56,11 @@ typedef struct ahp_call {
      * never parsed. None: nothing can be delivered for this call.
      */
     ahp_text reply_to;
-    ahp_text conversation; /* stable key of the chat; "the last picture" means the last in here */
+    /*
+     * Stable key of the chat; "the last picture" means the last in here. Hosts of several channels
+     * begin it with the channel's name and a slash ("telegram/...").
+     */
+    ahp_text conversation;
     ahp_text caller;       /* who asks, for logs and limits; may be none */
     ahp_text locale;       /* BCP 47, such as "zh-CN"; none: the plugin looks at the request */
 
@@ -67,6 +72,12 @@ typedef struct ahp_call {
      */
     ahp_text workspace;
     ahp_text output_dir;
+
+    /*
+     * Folders whose files this call may name, beside those that the plugin's own settings allow: a
+     * JSON array of absolute paths. For callers that bring folders of their own along.
+     */
+    ahp_text folders;
 } ahp_call;
 
 /* How a call ended. */

@@ -7,6 +7,7 @@
  *
  *   {"action": "list", "limit": N}     json has "jobs": rows with "job", "state", "age_seconds" and,
  *                                      of what is finished, "files": rows with "path", "mime", "bytes".
+ *                                      With "files": true only those that have files.
  *                                      States that nothing follows: done, delivered, undeliverable,
  *                                      failed, expired, unknown, cancelled.
  *   {"action": "wait", "job": ID, "wait_seconds": N}

@@ -94,6 +94,7 @@ int plume_answer_state(const struct plume_answer *answer, int64_t *ret_state)
 struct collect {
     const struct provider_turn *turn;
     struct plume_results *out;
+    size_t bytes; /* of the addresses so far; what is past the bound could not be saved */
     int failed;
 };
 
@@ -102,14 +103,16 @@ static void take(struct collect *collect, const json_t *value)
     const char *url = json_string_value(value);
     struct plume_results *out = collect->out;
 
-    if (!url || !*url)
+    if (!url || !*url || collect->failed)
         return;
     for (size_t i = 0; i < out->count; i++)
         if (strcmp(out->urls[i], url) == 0)
             return;
     if (!plume_may_use(collect->turn->account, url)) {
         out->refused++;
-    } else if (out->count < LIMIT_FILES) {
+    } else if (out->count < LIMIT_FILES &&
+               collect->bytes + strlen(url) + 4 <= PLUME_RESULTS_BYTES_MAX) {
+        collect->bytes += strlen(url) + 4;
         out->urls[out->count] = arena_text(collect->turn->arena, url);
         collect->failed |= !out->urls[out->count++];
     }

@@ -49,6 +49,11 @@ static const struct {
 
 const char *plume_error_advice(const char *stored)
 {
+    static const char *const others[] = {PLUME_ADVICE_LOST, PLUME_ADVICE_LOOK};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+        if (strcmp(others[i], stored) == 0)
+            return others[i];
     for (size_t i = 0; i < CODES; i++)
         if (codes[i].advice && strcmp(codes[i].advice, stored) == 0)
             return codes[i].advice;
@@ -95,7 +100,8 @@ static char *words_of(struct arena *arena, const struct http_reply *reply,
     const char *name;
     json_t *why;
 
-    json_object_foreach((json_t *)details_of(answer), name, why) {
+    json_object_foreach((json_t *)details_of(answer), name, why)
+    {
         const char *word = json_word(arena, why);
 
         if (details && word && strcmp(word, message) != 0)

@@ -26,23 +26,13 @@
 
 #define CURRENCY "credits"
 
-enum { STATE_SUCCESS = 3, STATE_FAILED, STATE_TIMEOUT, STATE_CANCELLED };
-
-struct machine {
-    struct provider_turn *turn;
-    struct provider_step *step;
-    const struct http_reply *reply;
-    const json_t *catalog;
-    struct plume_answer answer;
-};
-
-static int set(json_t *object, const char *key, json_t *value)
+int plume_set(json_t *object, const char *key, json_t *value)
 {
     return json_object_set_new(object, key, value);
 }
 
 /* The flow stands where it stood, so the turn may come again. */
-static void fail_nomem(struct machine *machine)
+void plume_fail_nomem(struct plume_machine *machine)
 {
     machine->step->kind = STEP_FAIL;
     machine->step->retry = 1;
@@ -50,22 +40,22 @@ static void fail_nomem(struct machine *machine)
 }
 
 /* An end, kept in the flow as well where there is memory. The error is already in the step. */
-static void end(struct machine *machine, enum provider_step_kind kind)
+void plume_end(struct plume_machine *machine, enum provider_step_kind kind)
 {
     const struct err *error = &machine->step->error;
     json_t *flow = machine->turn->flow;
 
     machine->step->kind = kind;
     machine->step->retry = 0;
-    if (set(flow, "kind", json_string(err_kind_name(error->kind))) == 0 &&
-        set(flow, "text", json_string(error->text)) == 0 &&
-        set(flow, "field", json_string(error->field)) == 0 &&
-        set(flow, "advice", json_string(error->advice ? error->advice : "")) == 0)
-        set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+    if (plume_set(flow, "kind", json_string(err_kind_name(error->kind))) == 0 &&
+        plume_set(flow, "text", json_string(error->text)) == 0 &&
+        plume_set(flow, "field", json_string(error->field)) == 0 &&
+        plume_set(flow, "advice", json_string(error->advice ? error->advice : "")) == 0)
+        plume_set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
 }
 
 /* The same request may work later; the flow goes back to where it comes from. */
-static void fail_for_now(struct machine *machine, const char *at)
+void plume_fail_for_now(struct plume_machine *machine, const char *at)
 {
     struct provider_step *step = machine->step;
 
@@ -73,12 +63,12 @@ static void fail_for_now(struct machine *machine, const char *at)
     step->retry = 1;
     if (machine->reply && machine->reply->retry_after_ms > 0)
         step->not_before_ms = machine->reply->retry_after_ms;
-    if (set(machine->turn->flow, "at", json_string(at)))
-        fail_nomem(machine);
+    if (plume_set(machine->turn->flow, "at", json_string(at)))
+        plume_fail_nomem(machine);
 }
 
 /* Why an exchange failed, in the words of net/. */
-static const char *reason(const struct machine *machine, const char *otherwise)
+const char *plume_reason(const struct plume_machine *machine, const char *otherwise)
 {
     const char *text = machine->reply->error;
     char *clean = text && *text ? provider_clean(machine->turn->arena, text, strlen(text)) : NULL;
@@ -89,7 +79,7 @@ static const char *reason(const struct machine *machine, const char *otherwise)
 /* ---- sending ---- */
 
 /* The first local picture whose address is not known; NULL: all are. */
-static const json_t *next_upload(const struct machine *machine)
+static const json_t *next_upload(const struct plume_machine *machine)
 {
     const json_t *known = json_object_get(machine->turn->flow, "uploads");
     size_t index;
@@ -105,12 +95,12 @@ static const json_t *next_upload(const struct machine *machine)
     return NULL;
 }
 
-static void send(struct machine *machine, enum provider_phase phase, const char *at, int rc)
+static void send(struct plume_machine *machine, enum provider_phase phase, const char *at, int rc)
 {
     struct provider_step *step = machine->step;
 
-    if (rc || set(machine->turn->flow, "at", json_string(at))) {
-        fail_nomem(machine);
+    if (rc || plume_set(machine->turn->flow, "at", json_string(at))) {
+        plume_fail_nomem(machine);
         return;
     }
     step->kind = STEP_SEND;
@@ -118,7 +108,7 @@ static void send(struct machine *machine, enum provider_phase phase, const char 
 }
 
 /* What comes before there is a task: an upload, or else the request for it. */
-static void go_on(struct machine *machine)
+static void go_on(struct plume_machine *machine)
 {
     struct provider_step *step = machine->step;
     struct provider_turn *turn = machine->turn;
@@ -129,14 +119,14 @@ static void go_on(struct machine *machine)
              plume_request_submit(turn, machine->catalog, &step->request, &step->error));
         return;
     }
-    if (set(turn->flow, "file", json_string(json_text(input, "key"))))
-        fail_nomem(machine);
+    if (plume_set(turn->flow, "file", json_string(json_text(input, "key"))))
+        plume_fail_nomem(machine);
     else
         send(machine, PHASE_UPLOAD, "upload",
              plume_request_upload(turn, machine->catalog, input, &step->request, &step->error));
 }
 
-static void ask(struct machine *machine)
+static void ask(struct plume_machine *machine)
 {
     struct provider_step *step = machine->step;
 
@@ -151,32 +141,32 @@ static int put(json_t *flow, const char *table, const char *key, json_t *value)
     json_t *object = json_object_get(flow, table);
 
     if (json_is_object(object))
-        return set(object, key, value);
+        return plume_set(object, key, value);
     object = json_object();
-    if (set(object, key, value) == 0)
-        return set(flow, table, object);
+    if (plume_set(object, key, value) == 0)
+        return plume_set(flow, table, object);
     json_decref(object);
     return -1;
 }
 
-static void uploaded(struct machine *machine)
+static void uploaded(struct plume_machine *machine)
 {
     struct provider_turn *turn = machine->turn;
     struct provider_step *step = machine->step;
     const char *url = json_text(machine->answer.data, "file_url");
     char *key = arena_text(turn->arena, json_text(turn->flow, "file"));
 
-    if (!plume_may_use(turn->account, url)) {
+    if (!plume_may_use(turn->account, url) || strlen(url) > PLUME_UPLOAD_URL_MAX) {
         err_set(&step->error, *url ? ERR_REFUSED : ERR_ANSWER,
-                *url ? "the picture was uploaded to a host that is not Plume's"
+                *url ? "the picture was uploaded to an address that is not Plume's"
                      : "the answer to the upload names no address");
-        end(machine, STEP_FAIL);
+        plume_end(machine, STEP_FAIL);
         return;
     }
     step->uploaded_url = arena_text(turn->arena, url);
     if (!key || !step->uploaded_url || put(turn->flow, "uploads", key, json_string(url)) ||
         put(turn->flow, "mine", key, json_true())) {
-        fail_nomem(machine);
+        plume_fail_nomem(machine);
         return;
     }
     step->uploaded_key = key;
@@ -185,7 +175,7 @@ static void uploaded(struct machine *machine)
 }
 
 /* An upload costs nothing and may be repeated, unless the service does not want this very file. */
-static void upload_answered(struct machine *machine)
+static void upload_answered(struct plume_machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
@@ -197,72 +187,74 @@ static void upload_answered(struct machine *machine)
         int again = plume_error_read(reply, &machine->answer, machine->turn->arena, error);
 
         if (again || error->kind == ERR_UNAVAILABLE || error->kind == ERR_ANSWER)
-            fail_for_now(machine, "upload");
+            plume_fail_for_now(machine, "upload");
         else
-            end(machine, STEP_FAIL);
+            plume_end(machine, STEP_FAIL);
     } else if (reply->outcome == HTTP_NOT_SENT || reply->outcome == HTTP_LOST ||
                reply->outcome == HTTP_TRUNCATED) {
         err_set(error, ERR_UNAVAILABLE, "the upload did not arrive: %s",
-                reason(machine, "no answer"));
-        fail_for_now(machine, "upload");
+                plume_reason(machine, "no answer"));
+        plume_fail_for_now(machine, "upload");
     } else {
         err_set(error,
                 reply->outcome == HTTP_CANCELLED   ? ERR_CANCELLED
                 : reply->outcome == HTTP_TOO_LARGE ? ERR_LIMIT
                 : reply->outcome == HTTP_SINK      ? ERR_IO
                                                    : ERR_REFUSED,
-                "the upload failed: %s", reason(machine, "a redirect"));
-        end(machine, STEP_FAIL);
+                "the upload failed: %s", plume_reason(machine, "a redirect"));
+        plume_end(machine, STEP_FAIL);
     }
 }
 
 /* ---- submit ---- */
 
-static void keep_cost(struct machine *machine)
+void plume_keep_cost(struct plume_machine *machine)
 {
     const json_t *cost = json_object_get(machine->answer.data, "credits_cost");
 
     if (json_is_number(cost) && json_number_value(cost) >= 0)
-        set(machine->turn->flow, "cost", json_real(json_number_value(cost)));
+        plume_set(machine->turn->flow, "cost", json_real(json_number_value(cost)));
 }
 
-static void wait(struct machine *machine)
+void plume_wait(struct plume_machine *machine)
 {
     struct provider_step *step = machine->step;
 
     step->kind = STEP_WAIT;
     step->not_before_ms = machine->reply->retry_after_ms > 0 ? machine->reply->retry_after_ms : 0;
-    if (set(machine->turn->flow, "at", json_string("wait")))
-        fail_nomem(machine);
+    if (plume_set(machine->turn->flow, "at", json_string("wait")))
+        plume_fail_nomem(machine);
 }
 
-static void unknown(struct machine *machine, enum err_kind kind, const char *why)
+static void unknown(struct plume_machine *machine, enum err_kind kind, const char *why)
 {
     err_set(&machine->step->error, kind, "the request was sent, but %s", why);
-    end(machine, STEP_UNKNOWN);
+    err_advise(&machine->step->error, PLUME_ADVICE_LOST);
+    plume_end(machine, STEP_UNKNOWN);
 }
 
 /* Paid: whatever goes wrong from here on, the task is never asked for a second time. */
-static void accepted(struct machine *machine)
+static void accepted(struct plume_machine *machine)
 {
     struct provider_step *step = machine->step;
     json_t *flow = machine->turn->flow;
     const char *task = plume_answer_task(machine->turn->arena, &machine->answer);
 
-    keep_cost(machine);
+    plume_keep_cost(machine);
     if (!task) {
         unknown(machine, ERR_ANSWER, "the answer names no task");
-    } else if (set(flow, "job", json_string(task)) || set(flow, "at", json_string("wait"))) {
+    } else if (plume_set(flow, "job", json_string(task)) ||
+               plume_set(flow, "at", json_string("wait"))) {
         err_nomem(&step->error);
-        end(machine, STEP_UNKNOWN);
+        plume_end(machine, STEP_UNKNOWN);
     } else {
         step->provider_job = task;
-        wait(machine);
+        plume_wait(machine);
     }
 }
 
 /* Addresses of earlier uploads may be gone there; 1: they are forgotten, and sent again. */
-static int renew(struct machine *machine)
+static int renew(struct plume_machine *machine)
 {
     json_t *flow = machine->turn->flow;
     json_t *known = json_object_get(flow, "uploads");
@@ -273,7 +265,7 @@ static int renew(struct machine *machine)
     int any = 0;
 
     if (!plume_error_is_about_pictures(&machine->answer) || json_object_get(flow, "renewed") ||
-        set(flow, "renewed", json_true()))
+        plume_set(flow, "renewed", json_true()))
         return 0;
     json_object_foreach_safe(known, next, key, url) if (!json_object_get(mine, key))
     {
@@ -284,7 +276,7 @@ static int renew(struct machine *machine)
 }
 
 /* Only the service itself can say that nothing was done; it says so in its envelope. */
-static void submit_refused(struct machine *machine)
+static void submit_refused(struct plume_machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
@@ -295,27 +287,29 @@ static void submit_refused(struct machine *machine)
         return;
     }
     again = plume_error_read(reply, &machine->answer, machine->turn->arena, error);
-    if (again)
-        fail_for_now(machine, "start");
-    else if (!machine->answer.json && (reply->status >= 500 || reply->status == 408))
-        end(machine, STEP_UNKNOWN);
-    else
-        end(machine, STEP_FAIL);
+    if (again) {
+        plume_fail_for_now(machine, "start");
+    } else if (!machine->answer.json && (reply->status >= 500 || reply->status == 408)) {
+        err_advise(error, PLUME_ADVICE_LOST);
+        plume_end(machine, STEP_UNKNOWN);
+    } else {
+        plume_end(machine, STEP_FAIL);
+    }
 }
 
-static void submit_answered(struct machine *machine)
+static void submit_answered(struct plume_machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
     const struct plume_answer *answer = &machine->answer;
-    const char *why = reason(machine, "no reason is known");
+    const char *why = plume_reason(machine, "no reason is known");
 
     if (reply->outcome == HTTP_NOT_SENT) {
         err_set(error, ERR_UNAVAILABLE, "%s", why);
-        fail_for_now(machine, "start");
+        plume_fail_for_now(machine, "start");
     } else if (reply->outcome == HTTP_REFUSED) {
         err_set(error, ERR_REFUSED, "%s", why);
-        end(machine, STEP_FAIL);
+        plume_end(machine, STEP_FAIL);
     } else if (answer->json && (answer->succeeded == 0 || reply->status >= 400)) {
         submit_refused(machine);
     } else if (answer->json && reply->status / 100 == 2) {
@@ -335,153 +329,10 @@ static void submit_answered(struct machine *machine)
     }
 }
 
-/* ---- poll ---- */
-
-static void show(struct machine *machine, const struct plume_results *results)
-{
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_DONE;
-    for (size_t i = 0; i < results->count; i++) {
-        step->results[i] = (struct provider_result){.blob = -1, .url = results->urls[i]};
-        step->results_count = i + 1;
-    }
-}
-
-static void succeeded(struct machine *machine)
-{
-    struct provider_turn *turn = machine->turn;
-    struct plume_results results;
-    json_t *rows = json_array();
-    int failed = !rows || plume_answer_results(turn, &machine->answer, &results);
-
-    for (size_t i = 0; !failed && i < results.count; i++)
-        failed = json_array_append_new(rows, json_string(results.urls[i]));
-    if (failed) {
-        json_decref(rows);
-        fail_nomem(machine);
-        set(turn->flow, "at", json_string("wait"));
-        return;
-    }
-    if (!results.count) {
-        json_decref(rows);
-        err_set(&machine->step->error, results.refused ? ERR_REFUSED : ERR_ANSWER,
-                results.refused
-                    ? "task %s is finished, but its result lies on a host that is not Plume's"
-                    : "task %s is finished, but it names no result",
-                json_text(turn->flow, "job"));
-        end(machine, STEP_FAIL);
-    } else if (set(turn->flow, "results", rows) || set(turn->flow, "at", json_string("done"))) {
-        fail_nomem(machine);
-    } else {
-        show(machine, &results);
-    }
-}
-
-static void ended_otherwise(struct machine *machine, int64_t state)
-{
-    const char *job = json_text(machine->turn->flow, "job");
-    char *words = plume_answer_reason(machine->turn->arena, &machine->answer);
-    struct err *error = &machine->step->error;
-    const char *colon = words && *words ? ": " : "";
-    enum err_kind kind = state == STATE_TIMEOUT     ? ERR_EXPIRED
-                         : state == STATE_CANCELLED ? ERR_CANCELLED
-                         : state == STATE_FAILED    ? ERR_UNAVAILABLE
-                                                    : ERR_ANSWER;
-
-    if (words && plume_error_is_moderated(machine->catalog, words))
-        kind = ERR_MODERATED;
-    words = words ? words : "";
-    if (state > STATE_CANCELLED)
-        err_set(error, kind, "task %s ended with the unknown status %lld%s%s", job,
-                (long long)state, colon, words);
-    else
-        err_set(error, kind, "task %s %s%s%s", job,
-                state == STATE_FAILED    ? "failed"
-                : state == STATE_TIMEOUT ? "took too long at Plume and was given up there"
-                                         : "was cancelled at Plume",
-                colon, words);
-    end(machine, STEP_FAIL);
-}
-
-/* Said once: it is what somebody needs who has to find out why a job does not end. */
-static void note_word(struct machine *machine)
-{
-    const json_t *status = json_object_get(machine->answer.data, "status");
-    const char *word = json_word(machine->turn->arena, status);
-    char *clean = provider_clean(machine->turn->arena, word ? word : "?", word ? strlen(word) : 1);
-
-    if (!clean || strcmp(json_text(machine->turn->flow, "word"), clean) == 0)
-        return;
-    if (set(machine->turn->flow, "word", json_string(clean)) == 0)
-        machine->step->unknown_word = clean;
-}
-
-static void told(struct machine *machine)
-{
-    int64_t state;
-
-    keep_cost(machine);
-    if (!machine->answer.data) {
-        err_set(&machine->step->error, ERR_ANSWER, "the answer says nothing about the task");
-        fail_for_now(machine, "wait");
-    } else if (plume_answer_state(&machine->answer, &state)) {
-        note_word(machine);
-        wait(machine);
-    } else if (state < STATE_SUCCESS) {
-        wait(machine);
-    } else if (state == STATE_SUCCESS) {
-        succeeded(machine);
-    } else {
-        ended_otherwise(machine, state);
-    }
-}
-
-/* 1: asking again cannot help. What is odd in any other way is asked again until the deadline. */
-static int is_final(const struct machine *machine, const struct err *error)
-{
-    int status = machine->reply->status;
-
-    if (error->kind == ERR_AUTH || error->kind == ERR_NOT_FOUND || error->kind == ERR_CREDITS)
-        return 1;
-    return error->kind == ERR_INVALID && status != 409;
-}
-
-static void poll_answered(struct machine *machine)
-{
-    const struct http_reply *reply = machine->reply;
-    const struct plume_answer *answer = &machine->answer;
-    struct err *error = &machine->step->error;
-    const char *why = reason(machine, "no answer");
-
-    if (reply->outcome == HTTP_REFUSED || reply->outcome == HTTP_TOO_LARGE) {
-        err_set(error, reply->outcome == HTTP_REFUSED ? ERR_REFUSED : ERR_LIMIT, "%s", why);
-        end(machine, STEP_FAIL);
-    } else if (reply->outcome != HTTP_ANSWERED) {
-        err_set(error,
-                reply->outcome == HTTP_CANCELLED ? ERR_CANCELLED
-                : reply->outcome == HTTP_SINK    ? ERR_IO
-                                                 : ERR_UNAVAILABLE,
-                "%s", why);
-        fail_for_now(machine, "wait");
-    } else if (answer->json && answer->succeeded != 0 && reply->status / 100 == 2) {
-        told(machine);
-    } else if (!answer->json && reply->status / 100 == 2) {
-        err_set(error, ERR_ANSWER, "the answer about the task makes no sense");
-        fail_for_now(machine, "wait");
-    } else {
-        plume_error_read(reply, answer, machine->turn->arena, error);
-        if (is_final(machine, error))
-            end(machine, STEP_FAIL);
-        else
-            fail_for_now(machine, "wait");
-    }
-}
-
 /* ---- a turn ---- */
 
 /* The step of a flow that has come to its end. */
-static void repeat(struct machine *machine, const char *at)
+static void repeat(struct plume_machine *machine, const char *at)
 {
     struct provider_step *step = machine->step;
     json_t *flow = machine->turn->flow;
@@ -501,13 +352,13 @@ static void repeat(struct machine *machine, const char *at)
                        row) if (results.count < LIMIT_FILES) results.urls[results.count++] =
         arena_text(machine->turn->arena, json_string_value(row));
     if (machine->turn->arena->failed)
-        fail_nomem(machine);
+        plume_fail_nomem(machine);
     else
-        show(machine, &results);
+        plume_show(machine, &results);
 }
 
 /* Texts of the flow may go when it is written next; a step's live as long as the turn. */
-static void add_known(struct machine *machine)
+static void add_known(struct plume_machine *machine)
 {
     struct provider_step *step = machine->step;
     const json_t *flow = machine->turn->flow;
@@ -521,7 +372,7 @@ static void add_known(struct machine *machine)
     }
 }
 
-static void take_reply(struct machine *machine, const char *at)
+static void take_reply(struct plume_machine *machine, const char *at)
 {
     plume_answer_read(machine->reply, &machine->answer);
     if (strcmp(at, "upload") == 0)
@@ -529,16 +380,16 @@ static void take_reply(struct machine *machine, const char *at)
     else if (strcmp(at, "submit") == 0)
         submit_answered(machine);
     else
-        poll_answered(machine);
+        plume_poll_answered(machine);
     plume_answer_done(&machine->answer);
 }
 
-static void act(struct machine *machine, const char *at)
+static void act(struct plume_machine *machine, const char *at)
 {
     if (strcmp(at, "submit") == 0 && machine->turn->resumed) {
         err_set(&machine->step->error, ERR_LOST,
                 "the program ended while the request was under way; it may have been carried out");
-        end(machine, STEP_UNKNOWN);
+        plume_end(machine, STEP_UNKNOWN);
     } else if (strcmp(at, "wait") == 0 || strcmp(at, "poll") == 0) {
         ask(machine);
     } else {
@@ -549,7 +400,7 @@ static void act(struct machine *machine, const char *at)
 static void next(struct provider_turn *turn, struct provider_step *ret_step)
 {
     char at[16];
-    struct machine machine = {.turn = turn, .step = ret_step, .reply = turn->reply};
+    struct plume_machine machine = {.turn = turn, .step = ret_step, .reply = turn->reply};
     json_t *catalog;
 
     memset(ret_step, 0, sizeof(*ret_step));
@@ -562,9 +413,9 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     if (strcmp(at, "done") == 0 || strcmp(at, "fail") == 0 || strcmp(at, "unknown") == 0)
         repeat(&machine, at);
     else if (!catalog && turn->reply && strcmp(at, "submit") == 0)
-        end(&machine, STEP_UNKNOWN); /* nothing can be read, and it must not be sent again */
+        plume_end(&machine, STEP_UNKNOWN); /* nothing can be read, and it must not be sent again */
     else if (!catalog)
-        fail_nomem(&machine);
+        plume_fail_nomem(&machine);
     else if (turn->reply)
         take_reply(&machine, at);
     else

@@ -16,7 +16,9 @@
 #include "base/json.h"
 #include "providers/provider.h"
 
-#define PLUME_TASK_ID_MAX 64
+#define PLUME_TASK_ID_MAX       64
+#define PLUME_UPLOAD_URL_MAX    1024   /* of an uploaded picture; all of a job fit into its flow */
+#define PLUME_RESULTS_BYTES_MAX 32768u /* of the addresses of results in a flow */
 
 /* catalog.c */
 
@@ -120,10 +122,34 @@ int plume_answer_results(const struct provider_turn *turn, const struct plume_an
 /* Why a task failed, in its own words; NULL without memory. */
 char *plume_answer_reason(struct arena *arena, const struct plume_answer *answer);
 
+/* plume.c: one turn of the machine */
+struct plume_machine {
+    struct provider_turn *turn;
+    struct provider_step *step;
+    const struct http_reply *reply;
+    const json_t *catalog;
+    struct plume_answer answer;
+};
+
+int plume_set(json_t *object, const char *key, json_t *value); /* takes the value */
+void plume_fail_nomem(struct plume_machine *machine); /* the flow stands; the turn may come again */
+void plume_end(struct plume_machine *machine, enum provider_step_kind kind);
+void plume_fail_for_now(struct plume_machine *machine, const char *at);
+void plume_wait(struct plume_machine *machine);
+void plume_keep_cost(struct plume_machine *machine);
+/* Why an exchange failed, in the words of net/. */
+const char *plume_reason(const struct plume_machine *machine, const char *otherwise);
+
+/* poll.c */
+void plume_poll_answered(struct plume_machine *machine);
+void plume_show(struct plume_machine *machine, const struct plume_results *results);
+
 /* check.c */
 void plume_checked(const struct http_reply *reply, struct provider_check *ret_check);
 
 /* error.c */
+#define PLUME_ADVICE_LOST "lost"
+#define PLUME_ADVICE_LOOK "plume.look"
 
 /* What a refusal means; 1 when the same may work later. */
 int plume_error_read(const struct http_reply *reply, const struct plume_answer *answer,

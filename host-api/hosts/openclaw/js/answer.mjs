@@ -9,6 +9,7 @@ export const RESULT_OK = 0;
 export const RESULT_ERROR = 1;
 export const RESULT_CANCELLED = 2;
 export const RESULT_SHUTDOWN = 3;
+export const RESULT_PENDING_JOB = 4;
 
 function parsed(json) {
   try {
@@ -18,6 +19,20 @@ function parsed(json) {
     return {};
   }
 }
+
+/* The call has ended, its job has not. */
+export function goesOn(result) {
+  return Boolean(result.jobId) && (result.status === RESULT_CANCELLED || result.status === RESULT_PENDING_JOB);
+}
+
+/* The words for people of a result. */
+export function wordsOfResult(result) {
+  const body = parsed(result.json);
+  return String(body.message ?? body.error?.text ?? "");
+}
+
+/* The line that a page shows a file for, when it stands in a reply. */
+export const mediaLine = (file) => `MEDIA:${file.path}`;
 
 /* The host reads some keys of details, such as status and error, as its own: ours go one level down. */
 export function answerOf(result, { showsFiles = false } = {}) {
@@ -36,7 +51,7 @@ export function answerOf(result, { showsFiles = false } = {}) {
   }
   if (showsFiles && result.files.length > 0) {
     lines.push("To show the files, repeat these lines in the reply as they are:");
-    for (const file of result.files) lines.push(`MEDIA:${file.path}`);
+    lines.push(...result.files.map(mediaLine));
   }
   return {
     content: [{ type: "text", text: lines.join("\n") || "done" }],

@@ -8,15 +8,18 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { RESULT_ERROR, RESULT_OK, RESULT_PENDING_JOB, wordsOfResult } from "./answer.mjs";
 import { deliver, DELIVERED, HELD, KEPT_MS, LATER } from "./delivery.mjs";
 import { addHeld, noteSent, settleSent } from "./held.mjs";
 import { explain, loadAddon, nativeFiles } from "./native.mjs";
-import { noticeOf, tellSession } from "./session.mjs";
+import { FINISHED, noticeOf, tellSession } from "./session.mjs";
 import { targetOf } from "./route.mjs";
 
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
 const STOP_MS = 4000; // the host waits 5 s
+const FOLLOW_S = 3600;
+const FOLLOW_ROUNDS_MAX = 24;
 const LEVELS = ["debug", "info", "warn", "error", "error", "error"];
 
 function engines() {
@@ -27,13 +30,17 @@ export function stateDirOf(api) {
   return api.runtime.state.resolveStateDir(process.env);
 }
 
+export function outputDirOf(api) {
+  return path.join(stateDirOf(api), "media", "clawmedia");
+}
+
 /*
  * What the plugin's create gets. Providers and their keys are not among it: it reads the host's files.
  * Calls bring their agent's folders; one that does not gets nobody's.
  */
 function configOf(api, options) {
   const stateDir = stateDirOf(api);
-  const own = path.join(stateDir, "media", "clawmedia");
+  const own = outputDirOf(api);
   return {
     state_dir: path.join(stateDir, "clawmedia"),
     output_dir: own,
@@ -51,7 +58,7 @@ class Engine {
     this.stateDir = stateDirOf(api);
     this.canDeliver = options.canDeliver;
     this.stopped = undefined;
-    fs.mkdirSync(path.join(this.stateDir, "media", "clawmedia"), { recursive: true, mode: 0o700 });
+    fs.mkdirSync(outputDirOf(api), { recursive: true, mode: 0o700 });
     this.host = inRoot(() =>
       loadAddon(files.addon).open({
         plugin: files.plugin,
@@ -91,6 +98,22 @@ class Engine {
         reject(error);
       }
     });
+  }
+
+  /*
+   * A turn that nothing can be delivered after is over before its job: waits for the end, and then its
+   * session is told. `request` is that of the call, for the conversation; ends with the engine.
+   */
+  async follow(request, job, session) {
+    const args = JSON.stringify({ job, action: "wait", wait_seconds: FOLLOW_S });
+    for (let rounds = 0; rounds < FOLLOW_ROUNDS_MAX; rounds++) {
+      const result = await this.call({ ...request, tool: "poll", args, deadlineMs: 0 }, {});
+      if (result.status === RESULT_PENDING_JOB) continue;
+      if (result.status !== RESULT_OK && result.status !== RESULT_ERROR) return;
+      const notice = { ...session, job, result: true, words: wordsOfResult(result), files: result.files };
+      await inRoot(() => tellSession([...this.users.values()], job, notice, FINISHED));
+      return;
+    }
   }
 
   async deliver(delivery) {
@@ -162,7 +185,7 @@ async function acquire(api, options) {
     try {
       engine = new Engine(api, files, options);
     } catch (error) {
-      throw new Error(explain(error), { cause: error });
+      throw new Error(explain(error, files), { cause: error });
     }
     all.set(files.plugin, engine);
     if (options.canDeliver) engine.settleHeld();

@@ -1,17 +1,23 @@
 /*
  * index.mjs - clawmedia as an OpenClaw plugin: registers what tools.json lists and hands calls to the
  * native engine. OpenClaw evaluates this module and calls register() several times in a process, also
- * when it only installs or inspects: nothing is started here. The engine starts with the gateway's
+ * when it only installs or inspects: nothing is started here, but libraries that this machine lacks are
+ * named, since an install evaluates the module and no more. The engine starts with the gateway's
  * service, so that what an earlier process left unfinished goes on, or else with the first call; it
  * stops with its last user.
  */
 import fs from "node:fs";
-import { answerOf } from "./answer.mjs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { answerOf, goesOn } from "./answer.mjs";
 import { makeApproval } from "./approval.mjs";
-import { acquireEngine, messageSent, stateDirOf } from "./engine.mjs";
+import { acquireEngine, messageSent, outputDirOf, stateDirOf } from "./engine.mjs";
+import { warnOfMissing } from "./native.mjs";
+import { registerProviders } from "./provider.mjs";
 import { callerOf, flagsOf, foldersOf, conversationOf, replyToOf, FLAG_NO_LATE_DELIVERY, FLAG_ONE_SHOT } from "./route.mjs";
 
 const WAIT_MS = 20 * 60 * 1000; // of a call that nothing can be delivered after
+const IS_GATEWAY = Symbol.for("clawmedia.openclaw.gateway/1");
 const SLACK_MS = 30 * 1000;     // what the host waits longer than the engine
 
 /* How long the host should let a call run. The plugin answers before, with the job's handle. */
@@ -67,15 +73,17 @@ function makeTool(api, lease, described, ctx) {
       const flags = flagsOf(ctx);
       const engine = await lease.engine({ canDeliver: !(flags & FLAG_ONE_SHOT) });
       signal?.throwIfAborted();
+      const waits = Boolean(flags & FLAG_NO_LATE_DELIVERY);
+      const request = requestOf(ctx, described.name, params);
       const result = await engine.call(
-        {
-          ...requestOf(ctx, described.name, params),
-          deadlineMs: flags & FLAG_NO_LATE_DELIVERY ? executionTimeoutMs(params) - SLACK_MS : 0,
-        },
+        { ...request, deadlineMs: waits ? executionTimeoutMs(params) - SLACK_MS : 0 },
         { signal, onProgress: (permille, text) => tellProgress(onUpdate, toolCallId, permille, text) },
       );
+      if (waits && !(flags & FLAG_ONE_SHOT) && goesOn(result)) {
+        engine.follow(request, result.jobId, { sessionKey: ctx.sessionKey, agentId: ctx.agentId }).catch(() => {});
+      }
       signal?.throwIfAborted();
-      return answerOf(result, { showsFiles: Boolean(flags & FLAG_NO_LATE_DELIVERY) });
+      return answerOf(result, { showsFiles: waits });
     },
   };
 }
@@ -102,6 +110,8 @@ function askBefore(api, lease, approval, event, hookCtx) {
   return approval.before(event, hookCtx, cfg, (ctx, tool, params) => planFor(lease, ctx, tool, params));
 }
 
+warnOfMissing(path.dirname(fileURLToPath(import.meta.url)));
+
 export default {
   id: "clawmedia",
   name: "clawmedia",
@@ -126,6 +136,7 @@ export default {
     api.registerService({
       id: "clawmedia",
       async start() {
+        globalThis[IS_GATEWAY] = true;
         try {
           await ofService.engine({ canDeliver: true });
         } catch (error) {
@@ -133,6 +144,11 @@ export default {
         }
       },
       stop: () => ofService.release(),
+    });
+    registerProviders(api, {
+      // A command of the host that makes one picture leaves the unfinished jobs to the gateway.
+      engine: () => ofTools.engine({ canDeliver: Boolean(globalThis[IS_GATEWAY]) }),
+      outputDir: () => outputDirOf(api),
     });
     api.on?.("message_sent", (event) => messageSent(stateDirOf(api), event));
     api.lifecycle?.onDispose?.(async () => {

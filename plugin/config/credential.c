@@ -1,0 +1,162 @@
+/*
+ * credential.c - the file in which the own tools of a built-in account keep its secrets: written after
+ * a login, removed after a logout. Another program reads it, too, so it is always whole: a new file,
+ * synced, renamed. Nothing of its content is ever in an error.
+ */
+#include "config/config_private.h"
+
+#include "base/json.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define BYTES_MAX 65536
+
+int config_credential_path(const struct config *config, const char *id, char *ret_path, size_t size)
+{
+    json_t *spec = config_builtin_spec(id);
+    int rc = spec ? config_builtin_file(config, config->load, spec, ret_path, size) : -1;
+
+    json_decref(spec);
+    return rc;
+}
+
+static int path_of(const struct config *config, const char *id, char *ret_path, size_t size,
+                   struct err *err)
+{
+    if (config_credential_path(config, id, ret_path, size) == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "%s keeps its login in no file", id);
+}
+
+static int write_all(int fd, const char *text, size_t len)
+{
+    while (len) {
+        ssize_t done = write(fd, text, len);
+
+        if (done < 0 && errno != EINTR)
+            return -1;
+        if (done > 0) {
+            text += done;
+            len -= (size_t)done;
+        }
+    }
+    return 0;
+}
+
+/* A file that is no JSON object may still be dear to somebody. */
+static void set_aside(const char *path)
+{
+    json_t *there = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    char *aside = json_is_object(there) ? NULL : mem_format("%s.damaged", path);
+
+    if (aside)
+        (void)rename(path, aside); /* when there is none, too */
+    mem_free(aside);
+    json_wipe(there);
+    json_decref(there);
+}
+
+static int write_file(const char *folder, const char *path, const char *text, struct err *err)
+{
+    char *temp = mem_format("%s.new-%ld", path, (long)getpid());
+    int fd = -1;
+    int dir = -1;
+    int rc = -1;
+
+    if (!temp)
+        return err_nomem(err);
+    if (mkdir(folder, 0700) && errno != EEXIST)
+        goto out;
+    unlink(temp); /* of a process of our number that ended here */
+    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 || write_all(fd, text, strlen(text)) || fsync(fd))
+        goto out;
+    set_aside(path);
+    if (rename(temp, path))
+        goto out;
+    dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir >= 0)
+        (void)fsync(dir);
+    rc = 0;
+out:
+    if (rc) {
+        err_set(err, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+        unlink(temp);
+    }
+    if (fd >= 0)
+        close(fd);
+    if (dir >= 0)
+        close(dir);
+    mem_free(temp);
+    return rc;
+}
+
+int config_credential_save(struct config *config, const char *id, const json_t *members,
+                           struct err *err)
+{
+    char path[OPENCLAW_PATH_MAX];
+    char *folder = NULL;
+    char *text = NULL;
+    int rc = -1;
+
+    if (path_of(config, id, path, sizeof(path), err))
+        return -1;
+    folder = mem_text_n(path, (size_t)(strrchr(path, '/') - path));
+    text = json_dumps(members, JSON_INDENT(2));
+    if (!folder || !text)
+        err_nomem(err);
+    else if (strlen(text) > BYTES_MAX)
+        err_set(err, ERR_LIMIT, "%s would be larger than 64 KiB", path);
+    else
+        rc = write_file(folder, path, text, err);
+    mem_free(folder);
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+    return rc;
+}
+
+int config_credential_remove(struct config *config, const char *id, struct err *err)
+{
+    char path[OPENCLAW_PATH_MAX];
+
+    if (path_of(config, id, path, sizeof(path), err))
+        return -1;
+    if (unlink(path) && errno != ENOENT && errno != ENOTDIR)
+        return err_set(err, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
+    return 0;
+}
+
+void config_device_name(const struct config *config, const char *id, char *ret_name, size_t size)
+{
+    json_t *spec = config_builtin_spec(id);
+    const json_t *device = json_object_get(spec, "device");
+    const char *own = config_variable(config, json_text(device, "variable"), NULL);
+    struct sha256_ctx context;
+    struct utsname machine = {.nodename = ""};
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    char digits[17];
+
+    (void)uname(&machine);
+    sha256_init(&context);
+    sha256_update(&context, strlen(machine.nodename) + 1, (const uint8_t *)machine.nodename);
+    sha256_update(&context, strlen(machine.machine) + 1, (const uint8_t *)machine.machine);
+    sha256_update(&context, strlen(config->home) + 1, (const uint8_t *)config->home);
+    sha256_digest(&context, sizeof(digest), digest);
+    for (size_t i = 0; i < 8; i++)
+        snprintf(digits + 2 * i, 3, "%02x", digest[i]);
+    if (own)
+        snprintf(ret_name, size, "%s", own);
+    else
+        snprintf(ret_name, size, "%s%s", json_text(device, "prefix"), digits);
+    json_decref(spec);
+}

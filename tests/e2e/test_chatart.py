@@ -1,0 +1,349 @@
+"""ChatArt: login by link, pictures, videos, character replacement, credits, against its simulator."""
+import json
+import os
+import stat
+import urllib.parse
+import urllib.request
+
+import harness
+
+IMAGE, EDIT, VIDEO, REPLACE = "generate_image", "edit_image", "generate_video", "character_replace"
+QUICK = {"poll_floor_ms": 30, "poll_ceiling_ms": 200, "typical_seconds": 0}
+SUBMITS = ("/web/art/create", "/web/video/generate-video")
+
+
+class ChatArt(harness.Case):
+    def chat(self, env=True, **settings):
+        """A world whose only account is ChatArt's; env: the key is in the environment."""
+        world = self.world(sim_options=("--set", "video_ms=80,video_size=64x36,video_seconds=1,"
+                                                 "image_bytes=0,chatart_interval_ms=50"))
+        own = dict(QUICK, base_url=world.sim.base, storage_url=world.sim.base + "/oss")
+        own.update(settings)
+        world.configure({}, {"chatart": own})
+        world.env = {"CHATARTPRO_API_KEY": world.key, "CHATARTPRO_UID": "e2e-identity"} if env else {}
+        return world
+
+    def call(self, world, tool, args, *options, **more):
+        return world.call(tool, args, *options, env=world.env, **more)
+
+    def picture(self, world, name="in.png", size="96x64"):
+        return self.fetched(world, name, size)
+
+    def movie(self, world, name="in.mp4", seconds=3, size="128x72"):
+        return self.fetched(world, name, size, seconds)
+
+    def fetched(self, world, name, size, seconds=1):
+        path = os.path.join(world.workspace, name)
+        url = "%s/media/make/x%s?size=%s&seconds=%d&prompt=%s" % (
+            world.sim.base, os.path.splitext(name)[1], size, seconds, urllib.parse.quote(name))
+        with urllib.request.urlopen(url, timeout=harness.LIMIT_S) as answer, open(path, "wb") as f:
+            f.write(answer.read())
+        return path
+
+    def submits(self, world):
+        return [r for r in world.sim.log(spends=1) if r["path"] in SUBMITS]
+
+    def objects(self, world):
+        return world.sim.control("GET", "chatart")["objects"]
+
+    def credential(self, world):
+        with open(world.path("home", ".ChatArt", "credentials.json"), encoding="utf-8") as f:
+            return json.load(f)
+
+    def approve(self, world, **more):
+        world.sim.control("POST", "chatart", dict(more, do="approve"))
+
+    # ---- login ----
+
+    def test_login_picture_edit_video_extend_replace(self):
+        """The whole way, each delivered once in the background."""
+        world = self.chat(env=False)
+        opened = self.call(world, "account", {"action": "login"})
+        self.assertEqual(opened["status"], "login", opened)
+        self.assertIn("/skill/authorize?code=", opened["link"])
+        self.assertIn(opened["link"], opened["message"])
+        self.assertIn("Nano Banana 2", opened["message"])
+        self.approve(world, key="sk-ca-e2e-fresh-key", name="lin")
+        done = self.call(world, "account", {"action": "finish_login"})
+        self.assertEqual(done["status"], "done", done)
+        kept = self.credential(world)
+        self.assertEqual((kept["api_key"], kept["name"], kept["uid"]), ("sk-ca-e2e-fresh-key", "Lin", 348812))
+        path = world.path("home", ".ChatArt", "credentials.json")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode), 0o700)
+        before = self.call(world, "account", {"action": "credits"})["credits"]
+
+        def made(kind, tool, args):
+            result = self.call(world, tool, args, "--background", outbox=True)
+            self.assertEqual(result["status"], "submitted", result)
+            world.until_idle(env=world.env)
+            self.delivered(world, result["job"], kind)
+            return world.job(result["job"])
+
+        costs = [made("image", IMAGE, {"prompt": "a boat", "aspect_ratio": "16:9", "resolution": "2K"}),
+                 made("image", EDIT, {"prompt": "a red boat", "image": "last"}),
+                 made("video", VIDEO, {"prompt": "it sails", "first_frame": self.picture(world), "seconds": 5,
+                                       "resolution": "480p"}),
+                 made("video", VIDEO, {"prompt": "further", "mode": "extend", "video": "last", "seconds": 5})]
+        for mode in ("full_scene", "body_only"):
+            costs.append(made("video", REPLACE, {"character_image": self.picture(world), "mode": mode,
+                                                 "motion_video": self.movie(world, seconds=3),
+                                                 "resolution": "480p"}))
+        self.assertEqual([row["cost"] for row in costs], [6, 6, 60, 20, 36, 18])
+        self.assertEqual([row["cost"] for row in costs], [row["cost_estimate"] for row in costs])
+        after = self.call(world, "account", {"action": "credits"})["credits"]
+        self.assertEqual(before - after, 6 + 6 + 60 + 20 + 36 + 18)
+        self.assertEqual(len(self.submits(world)), 6)
+        self.assertEqual(len(world.messages()), 6)
+        self.nowhere(world, "sk-ca-e2e-fresh-key")
+
+    def nowhere(self, world, secret):
+        """The key is in its own file, and in none other, nor in any output."""
+        for name in world.files():
+            if name.endswith(os.path.join(".ChatArt", "credentials.json")):
+                continue
+            with open(world.path(name), "rb") as f:
+                self.assertNotIn(secret.encode(), f.read(), name)
+        for host in world.hosts:
+            done = host.kill()
+            self.assertNotIn(secret, done.out + done.err)
+
+    def test_login_is_announced(self):
+        """With a reply address the end is told by itself, also by a later process."""
+        world = self.chat(env=False)
+        opened = self.call(world, "account", {"action": "login"}, "--background", outbox=True)
+        self.assertEqual(opened["status"], "login", opened)
+        again = self.call(world, "account", {"action": "login"}, "--background", outbox=True)
+        self.assertEqual((again["job"], again["link"]), (opened["job"], opened["link"]))
+        self.approve(world)
+        world.until_idle()
+        message = self.one_message(world, opened["job"])
+        self.assertIn("logged in to chatart", message["text"])
+        self.assertEqual(message["files"], [])
+        self.assertEqual(world.job(opened["job"])["state"], "delivered")
+        world.secrets.clear()   # it is in the credentials file, where it belongs
+        self.nowhere(world, world.key)
+
+    def test_login_in_chinese(self):
+        world = self.chat(env=False)
+        opened = self.call(world, "account", {"action": "login"}, "--locale", "zh-CN")
+        self.assertIn("登录完成后回我一句", opened["message"])
+        self.assertIn("PixVerse V6", opened["message"])
+
+    def test_login_that_ends_badly(self):
+        for do, text in (("refuse", "refused"), ("expire", "not finished in time"), ("session", "not finished")):
+            with self.subTest(do):
+                world = self.chat(env=False)
+                opened = self.call(world, "account", {"action": "login"})
+                world.sim.control("POST", "chatart", {"do": do})
+                done = self.call(world, "account", {"action": "finish_login"}, want=(0, 1, 2, 3, 4, 5, 6))
+                self.assertEqual(world.job(opened["job"])["state"] in ("failed", "expired"), True)
+                self.assertIn(text, done["error"]["text"])
+                self.assertFalse(os.path.exists(world.path("home", ".ChatArt", "credentials.json")))
+
+    def test_half_an_approval_is_none(self):
+        world = self.chat(env=False)
+        self.call(world, "account", {"action": "login"})
+        world.sim.set(chatart_approval="no_key")
+        self.approve(world, key="sk-ca-half", name="half")
+        host = world.start("call", "account", '{"action":"finish_login"}')
+        world.sim.wait(path="/web/xskill/token", count=3)
+        self.assertFalse(os.path.exists(world.path("home", ".ChatArt", "credentials.json")))
+        world.sim.set(chatart_approval="full")
+        self.assertEqual(world.check(host.end()).json["status"], "done")
+        self.assertEqual(self.credential(world)["api_key"], "sk-ca-half")
+
+    def test_odd_codes_of_a_login(self):
+        world = self.chat(env=False)
+        world.sim.set(chatart_pending="code", chatart_approval="code_text", chatart_login_polls=2)
+        self.call(world, "account", {"action": "login"})
+        world.secrets.clear()
+        self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
+
+    def test_generation_without_login_starts_one(self):
+        world = self.chat(env=False)
+        result = self.call(world, IMAGE, {"prompt": "a boat"})
+        self.assertEqual(result["status"], "login_needed", result)
+        self.assertIn(result["link"], result["message"])
+        self.assertEqual(self.submits(world), [])
+        plan = self.call(world, IMAGE, {"prompt": "a boat", "dry_run": True})
+        self.assertEqual(plan["status"], "plan")
+
+    def test_damaged_credentials_are_no_dead_end(self):
+        world = self.chat(env=False)
+        os.mkdir(world.path("home", ".ChatArt"))
+        path = world.path("home", ".ChatArt", "credentials.json")
+        with open(path, "w", encoding="ascii") as f:
+            f.write('{"api_key": "x",')
+        status = self.call(world, "account", {"action": "status"})
+        row = [r for r in status["providers"] if r["id"] == "chatart"][0]
+        self.assertIn("credentials.json", json.dumps(row))
+        self.call(world, "account", {"action": "login"})
+        self.approve(world, key="sk-ca-new", name="new")
+        self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
+        self.assertEqual(self.credential(world)["api_key"], "sk-ca-new")
+        with open(path + ".damaged", encoding="ascii") as f:
+            self.assertEqual(f.read(), '{"api_key": "x",')
+
+    def test_logout_and_switch(self):
+        world = self.chat(env=False)
+        for turn, key in enumerate(("sk-ca-one", "sk-ca-two")):
+            opened = self.call(world, "account", {"action": "switch" if turn else "login"})
+            self.assertEqual(opened["status"], "login", opened)
+            self.approve(world, key=key, name=key[-3:])
+            self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
+            self.assertEqual(self.credential(world)["api_key"], key)
+        self.assertEqual(self.call(world, "account", {"action": "login"})["status"], "ok")
+        out = self.call(world, "account", {"action": "logout"})
+        self.assertIn("signed out", out["message"])
+        self.assertFalse(os.path.exists(world.path("home", ".ChatArt", "credentials.json")))
+        self.assertEqual(len(world.sim.log(path="/user/get-unbind-device")), 2)
+        self.assertIn("not signed in", self.call(world, "account", {"action": "logout"})["message"])
+
+    def test_logout_of_variables_says_where(self):
+        world = self.chat()
+        out = self.call(world, "account", {"action": "logout"})
+        self.assertIn("CHATARTPRO_API_KEY", out["message"])
+        self.assertEqual(world.sim.log(path="/user/get-unbind-device"), [])
+
+    def test_the_other_variables_work_too(self):
+        world = self.chat(env=False)
+        world.env = {"CHATART_API_KEY": world.key, "CHATART_UID": "e2e-identity"}
+        self.assertEqual(self.call(world, "account", {"action": "credits"})["credits"], 100000)
+
+    # ---- account ----
+
+    def test_credits_check_and_usage(self):
+        world = self.chat()
+        self.assertEqual(self.call(world, "account", {"action": "check"})["providers"][0]["key"], "accepted")
+        self.call(world, IMAGE, {"prompt": "a"})
+        used = self.call(world, "account", {"action": "usage"})
+        self.assertEqual([row["state"] for row in used["usage"]], ["completed"])
+        self.assertEqual(self.call(world, "account", {"action": "usage", "kind": "video"})["usage"], [])
+        self.assertIn("99994", self.call(world, "account", {"action": "credits"})["message"])
+
+    # ---- generations ----
+
+    def test_uploads_are_signed_checked_and_kept(self):
+        world = self.chat()
+        picture = self.picture(world, "my pic 图.png")
+        self.call(world, EDIT, {"prompt": "a", "image": picture, "reference_images": [self.picture(world, "b.png")]})
+        (first, second) = self.objects(world)
+        self.assertRegex(first, r"^sim-uploads/chat-skill-upload/\d{8}/[0-9a-f]{16}_[A-Za-z0-9._-]+\.png$")
+        self.assertNotEqual(first.split("_")[0], second.split("_")[0])
+        self.assertEqual(len(world.sim.log(path="/web/file/get-upload-policy")), 1)
+        held = self.objects(world)[first]
+        self.assertEqual((held["bytes"], held["type"]), (os.path.getsize(picture), "image/png"))
+        # The same file again: it is there already.
+        self.call(world, EDIT, {"prompt": "b", "image": picture})
+        self.assertEqual(len(self.objects(world)), 2)
+        (put, _) = world.sim.log(method="PUT")
+        self.assertNotIn("Xskill-Authorization", put["headers"])
+        self.assertNotIn("SimSecret", json.dumps(world.ledger()))
+
+    def test_upload_that_arrives_damaged_fails(self):
+        world = self.chat()
+        world.sim.set(chatart_crc="wrong")
+        host = world.start("call", EDIT, json.dumps({"prompt": "a", "image": self.picture(world)}), env=world.env)
+        world.sim.wait(method="PUT", path="/oss", count=2)
+        world.sim.set(chatart_crc="right")
+        self.assertEqual(world.check(host.end()).json["status"], "done")
+        self.assertEqual(len(self.submits(world)), 1)
+
+    def test_words_before_and_after(self):
+        """The estimated time when it begins, the facts when it is there; in both languages."""
+        world = self.chat()
+        args = {"prompt": "a boat", "model": "Seedance 2.0", "seconds": 5, "resolution": "480p"}
+        plan = self.call(world, VIDEO, dict(args, dry_run=True))
+        self.assertEqual(plan["cost_estimate"], {"amount": 60.0, "currency": "credits"})
+        self.call(world, VIDEO, args, "--background", outbox=True)
+        world.until_idle(env=world.env)
+        (message,) = world.messages()
+        for piece in ("Video: http://127.0.0.1", "Duration: 1s", "Aspect ratio: 16:9", "Model: Seedance 2.0",
+                      "Cost: 60 credits"):
+            self.assertIn(piece, message["text"])
+        self.call(world, IMAGE, {"prompt": "船"}, "--background", "--locale", "zh-CN", outbox=True)
+        world.until_idle(env=world.env)
+        self.assertIn("消耗：6 credits", [m for m in world.messages() if "图片" in m["text"]][0]["text"])
+
+    def test_confirmation_in_the_skills_words(self):
+        world = self.chat()
+        world.configure({}, {"chatart": dict(QUICK, base_url=world.sim.base, storage_url=world.sim.base + "/oss")},
+                        confirm="always")
+        asked = self.call(world, VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3"})
+        self.assertEqual(asked["status"], "needs_confirmation", asked)
+        for piece in ("Video Generation — Confirm", "t2v (Text-to-Video)", "• Model: Kling V3",
+                      "Seedance 2.0", "• Duration: 5s", "Estimated cost: 40 credits"):
+            self.assertIn(piece, asked["message"])
+        self.assertEqual(self.submits(world), [])
+        done = self.call(world, VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3", "confirm": asked["confirm"]})
+        self.assertEqual(done["status"], "done")
+        asked = self.call(world, EDIT, {"prompt": "改", "image": self.picture(world)},
+                          "--locale", "zh-CN")
+        self.assertIn("图片编辑", asked["message"])
+
+    def test_mistakes_cost_nothing(self):
+        world = self.chat()
+        note = os.path.join(world.workspace, "note.txt")
+        with open(note, "w", encoding="ascii") as f:
+            f.write("not a picture")
+        for tool, args, field in ((IMAGE, {"prompt": "a", "model": "Seedream 4.5"}, "model"),
+                                  (IMAGE, {"prompt": "a", "resolution": "1K"}, "resolution"),
+                                  (EDIT, {"prompt": "a", "image": note}, "image"),
+                                  (EDIT, {"prompt": "a", "image": os.path.join(world.workspace, "no.png")}, "image"),
+                                  (VIDEO, {"prompt": "a", "mode": "lip_sync"}, "mode"),
+                                  (REPLACE, {"character_image": self.picture(world), "mode": "body_only",
+                                             "motion_video": self.movie(world), "model": "Kling V3.0"}, "model")):
+            result = self.call(world, tool, dict(args, provider="chatart"), want=(0, 1, 2, 3, 4))
+            self.assertEqual(result["error"].get("field"), field, result)
+        self.assertEqual(world.sim.log(spends=1), [])
+        self.assertEqual(self.objects(world), {})
+
+    def test_codes_become_advice(self):
+        world = self.chat()
+        for code, word in ((10058, "app.chatartpro.com/subscriptions"), (6001, "differently")):
+            world.sim.fault("POST /web/art/create", "body", charged=False,
+                            body=json.dumps({"code": code, "message": "secretword"}))
+            result = self.call(world, IMAGE, {"prompt": "a %d" % code}, want=(0, 1, 2, 3, 4))
+            self.assertIn(word, result["error"]["advice"])
+        self.assertNotIn("secretword", json.dumps(result))
+
+    def test_busy_is_waited_out(self):
+        world = self.chat()
+        world.sim.fault("POST /web/art/create", "status", status=503, retry_after_ms=50)
+        self.assertEqual(self.call(world, IMAGE, {"prompt": "a"})["status"], "done")
+        self.assertEqual(world.sim.totals()["charges"], 1)
+
+    def test_states_as_words_and_codes_as_texts(self):
+        world = self.chat()
+        for state in ("text", "odd", "bare"):
+            world.sim.set(chatart_state=state, chatart_code="text")
+            self.assertEqual(self.call(world, IMAGE, {"prompt": state})["status"], "done")
+
+    def test_failed_there(self):
+        world = self.chat()
+        world.sim.set(video_mode="moderated")
+        result = self.call(world, VIDEO, {"prompt": "a", "seconds": 5}, want=(0, 1, 2, 3, 4))
+        self.assertEqual(result["error"]["kind"], "moderated")
+        self.assertEqual(len(self.submits(world)), 1)
+
+    def test_trouble_while_polling_loses_nothing(self):
+        world = self.chat()
+        for kind, more in (("status", {"status": 500}), ("reset", {}), ("malformed_json", {})):
+            world.sim.fault("GET /web/art/get-draw-task", kind, **more)
+        self.assertEqual(self.call(world, IMAGE, {"prompt": "a"})["status"], "done")
+        self.assertEqual(world.sim.totals()["charges"], 1)
+
+    def test_lost_answer_is_unknown_and_never_repeated(self):
+        world = self.chat()
+        for kind in ("drop_after_accept", "malformed_json"):
+            world.sim.control("POST", "faults", {"route": "POST /web/video/generate-video", "kind": kind})
+            result = self.call(world, VIDEO, {"prompt": kind, "seconds": 5}, want=(0, 1, 2, 3, 4, 5))
+            self.assertEqual(result["status"], "unknown", result)
+        world.until_idle(env=world.env)
+        self.assertEqual(len(self.submits(world)), 2)
+        self.assertEqual(world.sim.totals()["charges"], 2)
+
+
+if __name__ == "__main__":
+    harness.main()
