@@ -33,6 +33,7 @@ struct http_part {
     const char *path;     /* or NULL; inside the allowed roots, checked by who built the request */
     const char *filename; /* with path */
     const char *mime;     /* with path: from the bytes */
+    int secret;           /* 1: text is "{{name}}" of a secret, resolved at home and refused elsewhere */
 };
 
 /* What to do with the body of a successful answer. */
@@ -49,6 +50,8 @@ struct http_request {
     const char *url;
     struct http_header headers[LIMIT_HEADERS];
     size_t headers_count;
+    /* What every secret of this request begins with, or it is not sent at all; NULL: anything. */
+    const char *secret_prefix;
 
     /* At most one kind of body: text, parts, or a file. */
     const char *body; /* with its Content-Type in headers */

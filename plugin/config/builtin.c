@@ -227,37 +227,51 @@ int config_builtin_file(const struct config *config, const struct config_load *l
 }
 
 /* The service's own file, which is another program's too: read as it is, never repaired. */
-static int from_file(struct config *config, const struct config_load *load,
-                     struct config_entry *entry, const json_t *spec, struct err *err)
+static int read_file(struct config *config, const struct config_load *load, const json_t *spec,
+                     char *ret_path, size_t size, json_t **ret_json, struct err *err)
 {
-    const json_t *secrets = json_object_get(spec, "secrets");
-    char path[OPENCLAW_PATH_MAX];
     char *text = NULL;
     size_t len = 0;
     json_error_t broken;
-    json_t *json = NULL;
-    const json_t *secret;
-    size_t index;
+    json_t *json;
     int rc;
 
-    if (config_builtin_file(config, load, spec, path, sizeof(path)))
+    if (config_builtin_file(config, load, spec, ret_path, size))
         return CONFIG_ENTRY_INCOMPLETE;
-    rc = config->fs.read(config->fs.ud, path, FILE_BYTES_MAX, 0, &text, &len);
+    rc = config->fs.read(config->fs.ud, ret_path, FILE_BYTES_MAX, 0, &text, &len);
     if (rc == -ENOMEM)
         return err_nomem(err);
     if (rc == -ENOENT || rc == -ENOTDIR)
         return CONFIG_ENTRY_INCOMPLETE;
     if (rc < 0) {
-        err_set(err, ERR_CONFIG, "%s cannot be read: %s", path, strerror(-rc));
+        err_set(err, ERR_CONFIG, "%s cannot be read: %s", ret_path, strerror(-rc));
         return CONFIG_ENTRY_BROKEN;
     }
     json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &broken);
-    if (!json_is_object(json)) {
-        err_set(err, ERR_CONFIG, "%s, line %d, column %d: it is no JSON object", path,
-                json ? 1 : broken.line, json ? 1 : broken.column);
-        rc = CONFIG_ENTRY_BROKEN;
-        goto out;
+    explicit_bzero(text, len);
+    mem_free(text);
+    if (json_is_object(json)) {
+        *ret_json = json;
+        return CONFIG_ENTRY_USABLE;
     }
+    err_set(err, ERR_CONFIG, "%s, line %d, column %d: it is no JSON object", ret_path,
+            json ? 1 : broken.line, json ? 1 : broken.column);
+    json_decref(json);
+    return CONFIG_ENTRY_BROKEN;
+}
+
+static int from_file(struct config *config, const struct config_load *load,
+                     struct config_entry *entry, const json_t *spec, struct err *err)
+{
+    const json_t *secrets = json_object_get(spec, "secrets");
+    char path[OPENCLAW_PATH_MAX];
+    json_t *json = NULL;
+    const json_t *secret;
+    size_t index;
+    int rc = read_file(config, load, spec, path, sizeof(path), &json, err);
+
+    if (rc != CONFIG_ENTRY_USABLE)
+        return rc;
     json_array_foreach((json_t *)secrets, index, secret)
         if (!is_usable(secret, json_text(json, json_text(secret, "member"))))
             rc = CONFIG_ENTRY_INCOMPLETE;
@@ -266,12 +280,59 @@ static int from_file(struct config *config, const struct config_load *load,
             rc = add_secret(config, entry, secret, json_text(json, json_text(secret, "member")), err);
     if (rc == CONFIG_ENTRY_USABLE)
         config_entry_key(entry, entry->secrets[0].value, path);
-out:
     json_wipe(json);
     json_decref(json);
-    explicit_bzero(text, len);
-    mem_free(text);
     return rc;
+}
+
+/* ---- settings that the service's own tools know, too ---- */
+
+/* The values of one setting, the one that counts first: variable, our configuration, the file. */
+static json_t *setting_values(const struct config_load *load, const json_t *spec,
+                              const json_t *setting, const json_t *configured, const json_t *file)
+{
+    const char *name, *source;
+    const char *values[3];
+    json_t *list = json_array();
+
+    values[0] = first_variable(load, spec, json_object_get(setting, "variables"), "", &name, &source);
+    values[1] = json_text(configured, json_text(setting, "name"));
+    values[2] = json_text(file, json_text(setting, "member"));
+    for (size_t i = 0; i < 3; i++)
+        if (values[i] && *values[i] && json_array_append_new(list, json_string(values[i]))) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+/* A file that is broken was told of where the key was looked for. */
+static int fill_settings(struct config *config, const struct config_load *load,
+                         struct config_entry *entry, const json_t *spec, struct err *err)
+{
+    const json_t *configured = entry->provider.account.settings;
+    const json_t *settings = json_object_get(spec, "settings");
+    char path[OPENCLAW_PATH_MAX];
+    struct err ignored;
+    json_t *file = NULL;
+    const json_t *setting;
+    size_t index;
+    int failed = 0;
+
+    if (!json_array_size(settings))
+        return CONFIG_ENTRY_USABLE;
+    if (read_file(config, load, spec, path, sizeof(path), &file, &ignored) < 0)
+        return err_nomem(err);
+    entry->settings = configured ? json_copy((json_t *)configured) : json_object();
+    json_array_foreach((json_t *)settings, index, setting)
+        failed |= json_object_set_new(entry->settings, json_text(setting, "name"),
+                                      setting_values(load, spec, setting, configured, file));
+    json_wipe(file);
+    json_decref(file);
+    if (failed)
+        return err_nomem(err);
+    entry->provider.account.settings = entry->settings;
+    return CONFIG_ENTRY_USABLE;
 }
 
 /* ---- one account ---- */
@@ -332,6 +393,8 @@ static int load_account(struct config *config, struct config_load *load,
     rc = fill_address(config, load, entry, spec, &why);
     if (rc == CONFIG_ENTRY_USABLE)
         rc = fill_secrets(config, load, entry, spec, &why);
+    if (rc == CONFIG_ENTRY_USABLE)
+        rc = fill_settings(config, load, entry, spec, &why);
     if (rc == CONFIG_ENTRY_USABLE && (add_headers(entry, spec) || entry->arena.failed))
         rc = err_nomem(&why);
     /* Who does not use a service that has a login does not want to hear of it. */

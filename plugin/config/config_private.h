@@ -27,6 +27,7 @@ struct config_entry {
     const char *result_hosts[CONFIG_RESULT_HOSTS_MAX + 1];
     char key_tail[5];
     char origin[256];
+    json_t *settings; /* account.settings, where they come from several places; or NULL */
     struct arena arena;
 };
 

@@ -20,6 +20,7 @@ void config_entry_free(struct config_entry *entry)
     for (size_t i = 0; i < entry->provider.peer.secrets_count; i++)
         if (entry->secrets[i].value)
             explicit_bzero((char *)entry->secrets[i].value, strlen(entry->secrets[i].value));
+    json_decref(entry->settings);
     arena_done(&entry->arena);
     mem_free(entry);
 }

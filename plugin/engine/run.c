@@ -442,6 +442,8 @@ void job_send(struct job *job, const struct http_request *request, net_done_fn *
         return;
     }
     refused.error = err.text;
+    if (err.kind == ERR_REFUSED)
+        refused.outcome = HTTP_REFUSED;
     done(job, &refused);
 }
 

@@ -140,16 +140,17 @@ static CURLcode apply_file(struct body_file *file, CURL *easy)
     return code;
 }
 
-static CURLcode add_part(curl_mime *mime, const struct http_part *part, struct body_file *file)
+static CURLcode add_part(struct hop *hop, const struct http_part *part, struct body_file *file)
 {
-    curl_mimepart *to = curl_mime_addpart(mime);
+    curl_mimepart *to = curl_mime_addpart(hop->mime);
+    const char *text = file ? NULL : request_part_text(hop, part);
     CURLcode code;
 
-    if (!to)
+    if (!to || (!file && !text))
         return CURLE_OUT_OF_MEMORY;
     code = curl_mime_name(to, part->name);
     if (code || !file)
-        return code ? code : curl_mime_data(to, part->text ? part->text : "", CURL_ZERO_TERMINATED);
+        return code ? code : curl_mime_data(to, text, CURL_ZERO_TERMINATED);
     file->at = 0;
     code = curl_mime_data_cb(to, (curl_off_t)file->size, on_read, on_seek, NULL, file);
     if (!code)
@@ -171,7 +172,7 @@ static CURLcode apply_parts(struct hop *hop, CURL *easy)
     for (size_t i = 0; i < call->request->parts_count && !code; i++) {
         const struct http_part *part = &call->request->parts[i];
 
-        code = add_part(hop->mime, part, part->path ? &call->files[files++] : NULL);
+        code = add_part(hop, part, part->path ? &call->files[files++] : NULL);
     }
     SET(CURLOPT_MIMEPOST, hop->mime);
     SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_BYTES);

@@ -257,6 +257,8 @@ int request_may_go(const struct net_call *call, const struct target *target);
 int request_may_private(const struct net_call *call, const struct target *target);
 int request_check_secrets(const struct net_call *call, struct err *err);
 int request_headers(struct hop *hop); /* fills hop->headers */
+/* What a part without a file holds, its secret put in; NULL: it must not go there. Borrowed. */
+const char *request_part_text(struct hop *hop, const struct http_part *part);
 void request_wipe(struct curl_slist *list);
 
 /* body.c */

@@ -74,6 +74,7 @@ static void copy_texts(struct net_call *call, const struct http_request *from)
     to->method = arena_text(arena, from->method);
     to->url = NULL; /* call->target has it */
     to->body_path = arena_text(arena, from->body_path);
+    to->secret_prefix = arena_text(arena, from->secret_prefix);
     to->crc64_header = arena_text(arena, from->crc64_header);
     if (from->body)
         to->body = arena_text_n(arena, from->body, from->body_len);
@@ -87,6 +88,7 @@ static void copy_texts(struct net_call *call, const struct http_request *from)
         to->parts[i].path = arena_text(arena, from->parts[i].path);
         to->parts[i].filename = arena_text(arena, from->parts[i].filename);
         to->parts[i].mime = arena_text(arena, from->parts[i].mime);
+        to->parts[i].secret = from->parts[i].secret;
     }
 }
 
@@ -232,24 +234,59 @@ static const char *find_reference(const char *at, const char **ret_name, size_t 
     return from;
 }
 
+/* Every reference in `text` has a value, and one of the kind that this request may carry. */
+static int check_references(const struct net_call *call, const char *text, const char *field,
+                            struct err *err)
+{
+    const char *prefix = call->request->secret_prefix;
+    const char *name;
+    size_t len;
+
+    while ((text = find_reference(text, &name, &len))) {
+        const char *value = secret_value(call, name, len);
+
+        if (!value)
+            return err_field(err, field, "there is no value for {{%.*s}}",
+                             (int)(len < 64 ? len : 64), name);
+        if (prefix && strncmp(value, prefix, strlen(prefix)) != 0)
+            return err_set(err, ERR_REFUSED,
+                           "the key is of another service's kind: nothing was sent");
+        text = name + len + 2;
+    }
+    return 0;
+}
+
 /* At home every reference must have its value: without it the request makes no sense. */
 int request_check_secrets(const struct net_call *call, struct err *err)
 {
-    if (!request_is_own(call, call->target.origin))
-        return 0;
-    for (size_t i = 0; i < call->request->headers_count; i++) {
-        const char *at = call->request->headers[i].value;
-        const char *name;
-        size_t len;
+    const struct http_request *request = call->request;
+    int is_own = request_is_own(call, call->target.origin);
 
-        while ((at = find_reference(at, &name, &len))) {
-            if (!secret_value(call, name, len))
-                return err_field(err, "headers", "there is no value for {{%.*s}}",
-                                 (int)(len < 64 ? len : 64), name);
-            at = name + len + 2;
-        }
+    for (size_t i = 0; i < request->parts_count; i++) {
+        if (request->parts[i].secret && !is_own)
+            return err_field(err, "parts", "a secret in a form goes to its own service only");
+        if (request->parts[i].secret &&
+            check_references(call, request->parts[i].text, "parts", err))
+            return -1;
     }
+    for (size_t i = 0; is_own && i < request->headers_count; i++)
+        if (check_references(call, request->headers[i].value, "headers", err))
+            return -1;
     return 0;
+}
+
+const char *request_part_text(struct hop *hop, const struct http_part *part)
+{
+    const char *name;
+    size_t len;
+
+    if (!part->secret)
+        return part->text;
+    /* A redirect may have led elsewhere since the check. */
+    if (!request_is_own(hop->call, hop->call->target.origin) || !find_reference(part->text, &name, &len))
+        return NULL;
+    hop->has_secret = 1;
+    return secret_value(hop->call, name, len);
 }
 
 /* Adds value with its references resolved. 0; 1: a name without a value; -1: no memory. */

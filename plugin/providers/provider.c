@@ -7,6 +7,7 @@ static const struct provider *const providers[] = {
     &provider_openai,
     &provider_chatart,
     &provider_plume,
+    &provider_libtv,
 };
 
 const struct provider *provider_at(size_t index)

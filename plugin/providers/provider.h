@@ -134,6 +134,7 @@ struct provider_turn {
     const struct http_reply *reply; /* to the last SEND; NULL: first turn, after WAIT, or resumed */
     const char *job_id;
     int64_t now_ms;                 /* wall clock */
+    int recheck;                    /* 1: a person wants to know again: an end need not be one */
     int resumed;                    /* 1: the process ended while a request was under way; reply is NULL */
     struct arena *arena;
 };
@@ -229,6 +230,7 @@ struct provider {
 extern const struct provider provider_openai;
 extern const struct provider provider_chatart;
 extern const struct provider provider_plume;
+extern const struct provider provider_libtv;
 extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */
 
 /* By index, NULL past the end; by its name, NULL when there is none. */

@@ -67,6 +67,15 @@ struct sim_settings {
     int64_t price_image;
     int64_t price_video;
     int64_t strict;
+    char libtv_mode[24];
+    char libtv_session[24];
+    char libtv_uploads[24];
+    char libtv_tasks[24];
+    char libtv_expires[40];
+    int64_t libtv_count;
+    int64_t libtv_gap_ms;
+    int64_t libtv_seq;
+    int64_t price_libtv;
     int64_t plume_text;
     int64_t plume_count;
     int64_t plume_poster;
@@ -92,6 +101,8 @@ json_t *sim_accounts_json(struct sim *sim, bool full);
 int sim_account_apply(struct sim *sim, const json_t *object, char *err, size_t err_size);
 /* Lays the account's own settings over s. */
 void sim_account_settings(const struct sim_account *a, struct sim_settings *s);
+/* Uses of a key: generations charged so far, and what is left. */
+void sim_account_uses(const struct sim_account *a, int64_t *ret_used, int64_t *ret_left);
 /* Takes credits for an accepted generation; false when there are too few (answer is then set). */
 bool sim_charge(struct sim_request *r, int64_t price);
 
@@ -146,6 +157,8 @@ void sim_file_new(struct sim *sim, const struct sim_media_spec *spec, const char
 int sim_file_spec(struct sim *sim, const char *name, struct sim_media_spec *ret);
 /* Answers with a file by name; 404 when there is none. */
 void sim_file_answer(struct sim_request *r, const char *name);
+/* Where absolute addresses begin: the setting media_base, or this server. */
+const char *sim_origin(struct sim_request *r);
 /* Absolute address of a file: the setting media_base, or this server. */
 void sim_file_url(struct sim_request *r, const char *name, const char *query, char *url,
                   size_t size);
@@ -175,6 +188,8 @@ struct sim_provider {
     /* Fills the answer with an error in the provider's own shape. param may be NULL. */
     void (*refuse)(struct sim_request *r, unsigned status, const char *code, const char *param,
                    const char *message);
+    /* Of a SIM_SPENDS route: is this request one that is paid for? NULL: all are. */
+    bool (*pays)(const struct sim_request *r);
 };
 
 /* Finds provider, route and args for the request's method and path; leaves NULL when unknown. */
@@ -260,6 +275,7 @@ struct sim_request {
     struct sim_request *park_prev, *park_next;
     uint64_t sent_raw;
     int64_t drip_next_ms;
+    char origin[160];
     /* a wait for log entries (sim_log.c) */
     bool waiting;
     char wait_method[16];
@@ -401,11 +417,16 @@ struct sim {
     struct sim_chatart *chatart;
     struct sim_request *parked;
     struct sim_request *waiting_head;
+    struct sim_libtv *libtv; /* or NULL (sim_libtv.c) */
     size_t requests_open;
 };
 
 extern const struct sim_provider sim_control;
 extern const struct sim_provider sim_openai;
+extern const struct sim_provider sim_libtv; /* the personal API */
+extern const struct sim_provider sim_nexu;  /* its gateway */
+
+void sim_libtv_reset(struct sim *sim);
 extern const struct sim_provider sim_chatart;
 /* Forgets logins, temporary credentials and uploads (sim_chatart.c). */
 void sim_chatart_reset(struct sim *sim);

@@ -59,13 +59,19 @@ void sim_file_answer(struct sim_request *r, const char *name)
         sim_refuse(r, 404, "not_found", NULL, "No such file.");
 }
 
+const char *sim_origin(struct sim_request *r)
+{
+    if (r->settings.media_base[0])
+        sim_copy_text(r->origin, sizeof r->origin, r->settings.media_base);
+    else
+        snprintf(r->origin, sizeof r->origin, "http://127.0.0.1:%u", (unsigned)r->sim->port);
+    return r->origin;
+}
+
 void sim_file_url(struct sim_request *r, const char *name, const char *query, char *url,
                   size_t size)
 {
-    if (r->settings.media_base[0])
-        snprintf(url, size, "%s/media/%s%s", r->settings.media_base, name, query);
-    else
-        snprintf(url, size, "http://127.0.0.1:%u/media/%s%s", (unsigned)r->sim->port, name, query);
+    snprintf(url, size, "%s/media/%s%s", sim_origin(r), name, query);
 }
 
 void sim_files_reset(struct sim *sim)

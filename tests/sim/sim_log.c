@@ -90,7 +90,9 @@ static json_t *echo(const json_t *v, int depth)
     if (json_is_object(v)) {
         copy = json_object();
         json_object_foreach((json_t *)v, key, member)
-            json_object_set_new(copy, key, echo(member, depth + 1));
+            json_object_set_new(copy, key,
+                                strcmp(key, "accessKey") == 0 ? json_string("(hidden)")
+                                                               : echo(member, depth + 1));
         return copy;
     }
     if (json_is_array(v)) {
@@ -166,7 +168,8 @@ void sim_log_add(struct sim_request *r)
     e->at_ms = sim_now_ms() - r->sim->started_ms;
     sim_copy_text(e->method, sizeof e->method, r->method);
     e->path = sim_strdup(r->path);
-    e->spends = r->route && (r->route->flags & SIM_SPENDS);
+    e->spends = r->route && (r->route->flags & SIM_SPENDS) &&
+                (!r->provider->pays || r->provider->pays(r));
     e->more = more_json(r);
     e->status = r->answer.ending == SIM_SEND ? r->answer.status : 0;
     entry_free(*slot);

@@ -14,8 +14,8 @@
 #include <microhttpd.h>
 
 static const struct sim_provider *const providers[] = {&sim_control, &sim_media_provider,
-                                                       &sim_openai, &sim_plume,
-                                                       &sim_chatart};
+                                                       &sim_libtv, &sim_nexu, &sim_openai,
+                                                       &sim_plume, &sim_chatart};
 #define PROVIDERS (sizeof providers / sizeof providers[0])
 
 /* Compares segment by segment; {name} takes one non-empty segment, a last * all the rest. */
@@ -72,7 +72,8 @@ static const char *versioned_part(const char *path)
 
 void sim_route_find(struct sim_request *r)
 {
-    if (!find_among(r, r->path))
+    /* A base that ends in a slash, met by a path that begins with one. */
+    if (!find_among(r, r->path + (strncmp(r->path, "//", 2) == 0)))
         (void)find_among(r, versioned_part(r->path));
 }
 

@@ -119,6 +119,12 @@ void sim_account_settings(const struct sim_account *a, struct sim_settings *s)
         (void)sim_settings_apply(s, a->settings, err, sizeof err);
 }
 
+void sim_account_uses(const struct sim_account *a, int64_t *ret_used, int64_t *ret_left)
+{
+    *ret_used = a->charges;
+    *ret_left = a->credits;
+}
+
 bool sim_charge(struct sim_request *r, int64_t price)
 {
     struct sim_account *a = r->account;
@@ -307,6 +313,7 @@ int sim_job_apply(struct sim_job *j, const json_t *object, char *err, size_t err
 
 void sim_state_reset(struct sim *sim)
 {
+    sim_libtv_reset(sim);
     struct sim_job_index *x, *x_next;
     HASH_ITER(hh, sim->jobs, x, x_next)
     {
