@@ -8,17 +8,13 @@
  */
 #include "engine/engine_private.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <utlist.h>
 
 #define LOOK_MS 1000     /* how often the whole looks at its items */
 #define WAIT_MS 60000    /* an item without room is looked at again in case a wake-up was lost */
@@ -31,13 +27,15 @@ struct batch_room {
     char *name;
     unsigned active;
     unsigned waiting;
+    int has_failed; /* one of its items, here */
 };
 
-static unsigned most_of(const struct job *job)
+static unsigned most_of(const struct job *job, int *ret_stops)
 {
     json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
     int64_t most = json_int(plan, "concurrency", ITEMS_DEFAULT);
 
+    *ret_stops = json_is_true(json_object_get(plan, "stops"));
     json_decref(plan);
     return most < 1 ? 1 : (unsigned)most;
 }
@@ -67,16 +65,23 @@ static struct batch_room *room_of(struct engine *engine, const char *name)
 int batch_enter(struct job *job)
 {
     struct batch_room *room;
+    unsigned most;
+    int stops;
 
     if (!job->row->batch_index || !job->row->batch || job->room)
         return 0;
+    most = most_of(job, &stops);
     room = room_of(job->engine, job->row->batch);
     if (!room) {
         schedule_in(job, LOOK_MS);
         return -1;
     }
     /* What was begun before, in another process, goes on whatever room there is. */
-    if (job->row->state == JOB_PLANNED && room->active >= most_of(job)) {
+    if (job->row->state == JOB_PLANNED && room->has_failed && stops) {
+        act_cancel(job);
+        return -1;
+    }
+    if (job->row->state == JOB_PLANNED && room->active >= most) {
         if (!job->room_waits)
             room->waiting++;
         job->room_waits = 1;
@@ -118,17 +123,18 @@ void batch_leave(struct job *job)
     struct batch_room *room = job->room;
     struct job *next;
 
-    if (job->room_waits && !room) {
-        HASH_FIND_STR(engine->rooms, job->row->batch, room);
+    if (room) {
+        job->room = NULL;
+        room->active--;
+        room->has_failed |= job->row->state == JOB_FAILED || job->row->state == JOB_EXPIRED ||
+                            job->row->state == JOB_UNKNOWN;
+    } else if (job->room_waits) {
         job->room_waits = 0;
-        if (room)
-            room->waiting--;
+        HASH_FIND_STR(engine->rooms, job->row->batch, room);
+        room->waiting--; /* who waits keeps it there */
+    } else {
         return;
     }
-    if (!room)
-        return;
-    job->room = NULL;
-    room->active--;
     next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
     if (next)
         schedule_in(next, 0);
@@ -230,40 +236,12 @@ static json_t *row_json(const struct ledger_job *row)
     return json;
 }
 
-/* Temporary file, sync, rename: a summary is whole or not there. */
 static void write_summary(void *item)
 {
     struct summing *it = item;
-    char temp[LIMIT_PATH + 8];
-    size_t len = strlen(it->text);
-    size_t done = 0;
-    int fd;
 
-    for (char *slash = strchr(it->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(it->path, 0755); /* that it is not there the open below will tell */
-        *slash = '/';
-    }
-    snprintf(temp, sizeof(temp), "%s.new", it->path);
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    while (fd >= 0 && done < len) {
-        ssize_t sent = write(fd, it->text + done, len - done);
-
-        if (sent < 0 && errno != EINTR)
-            break;
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-    if (fd < 0 || done < len || fsync(fd) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (it->err.kind == ERR_NONE && rename(temp, it->path) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (it->err.kind != ERR_NONE && fd >= 0)
-        unlink(temp);
-    it->bytes = len;
+    it->bytes = strlen(it->text);
+    file_replace(it->path, it->text, it->bytes, 0644, &it->err);
 }
 
 static int add_summary(struct job *job, const struct summing *it)
