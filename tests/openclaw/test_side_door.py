@@ -89,9 +89,7 @@ class SideDoor(unittest.TestCase):
         self.bed.chat.wait(CHAT, since, bed.TURN_S, text="heard")
 
     def test_8_no_way_round_a_persons_yes(self):
-        gateway = self.bed.gateway
-        self.bed.set("plugins.entries.clawmedia.config.confirm", "always")
-        gateway.wait("config hot reload applied .*confirm", bed.TURN_S)
+        self.bed.set(plugins={"entries": {bed.PLUGIN: {"config": {"confirm": "always"}}}})
         before = self.bed.sim.totals()["submissions"]
         since = self.asked("image_generate", {"prompt": "a raft"})
         self.bed.model.wait(lambda body: "call generate_image instead" in json.dumps(body["messages"]),
