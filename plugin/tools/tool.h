@@ -21,6 +21,7 @@ struct resolving;
 struct checking;
 struct batch;
 struct confirming;
+struct recovering;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -63,6 +64,7 @@ struct call {
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
     struct checking *checking;   /* account_check.c's, while it asks */
+    struct recovering *recovering; /* recover.c's, while it looks at jobs */
     struct confirming *confirming; /* confirm.c's, from its question on */
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
@@ -116,6 +118,10 @@ void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn
 void inputs_drop(struct call *call); /* its call ends first */
 
 void checking_drop(struct call *call); /* account_check.c: its call ends */
+
+/* recover.c: looks once more at all unfinished and expired jobs, then answers. */
+void poll_recover(struct call *call);
+void recovering_drop(struct call *call); /* its call ends */
 
 /*
  * account_login.c: starts the login of that account as a job of its own, or finds the one under way,
