@@ -107,6 +107,8 @@ static char *plan_text(const struct engine_order *order)
         json_object_set_new(json, "restore", json_deep_copy(order->restore));
     if (json && order->concurrency)
         json_object_set_new(json, "concurrency", json_integer(order->concurrency));
+    if (json && order->stops)
+        json_object_set_new(json, "stops", json_true());
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return text;
