@@ -153,6 +153,7 @@ static void call_free(struct call *call)
     inputs_drop(call);
     edit_drop(call);
     checking_drop(call);
+    recovering_drop(call);
     batch_close(call);
     confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);
