@@ -190,6 +190,11 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
  * it looks like a key, and what is allowed.
  */
 int schema_check(const json_t *schema, json_t *args, struct err *err);
+/*
+ * Adds a manifest's input_checks to its input_schema: bounds of what that has, and arguments that it does
+ * not announce. -1 without memory, then with a part of them.
+ */
+int schema_join(json_t *schema, const json_t *checks);
 
 /* toolbox.c */
 /*
