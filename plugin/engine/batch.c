@@ -112,32 +112,47 @@ static void wake_whole(struct engine *engine, const char *name)
             schedule_in(job, 0);
 }
 
+/* Nobody is in it or wants to be. */
+static void room_close(struct engine *engine, struct batch_room *room)
+{
+    if (room->active || room->waiting)
+        return;
+    wake_whole(engine, room->name);
+    HASH_DEL(engine->rooms, room);
+    mem_free(room->name);
+    mem_free(room);
+}
+
+/* The place goes to the next one at once: two that leave in one turn must not wake the same. */
+static void hand_on(struct engine *engine, struct batch_room *room)
+{
+    struct job *next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
+
+    if (!next || room->active >= most_of(next))
+        return;
+    next->room_waits = 0;
+    room->waiting--;
+    next->room = room;
+    room->active++;
+    schedule_in(next, 0);
+}
+
 void batch_leave(struct job *job)
 {
     struct engine *engine = job->engine;
     struct batch_room *room = job->room;
-    struct job *next;
 
-    if (job->room_waits && !room) {
+    if (job->room_waits) {
         HASH_FIND_STR(engine->rooms, job->row->batch, room);
         job->room_waits = 0;
-        if (room)
-            room->waiting--;
-        return;
+        room->waiting--;
+    } else if (room) {
+        job->room = NULL;
+        room->active--;
+        hand_on(engine, room);
     }
-    if (!room)
-        return;
-    job->room = NULL;
-    room->active--;
-    next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
-    if (next)
-        schedule_in(next, 0);
-    if (!room->active && !room->waiting) {
-        wake_whole(engine, room->name);
-        HASH_DEL(engine->rooms, room);
-        mem_free(room->name);
-        mem_free(room);
-    }
+    if (room)
+        room_close(engine, room);
 }
 
 /* ---- the whole ---- */
