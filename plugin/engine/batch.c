@@ -162,8 +162,8 @@ struct summing {
     struct job *job; /* NULL: gone */
     json_t *rows;
     uint32_t after;
+    json_t *summary; /* the worker's while it writes */
     char path[LIMIT_PATH];
-    char *text; /* jansson's */
     uint64_t bytes;
     int writes; /* off the loop */
     struct err err;
@@ -178,8 +178,8 @@ static void summing_free(struct summing *it)
 {
     if (it->job)
         it->job->summing = NULL;
+    json_decref(it->summary);
     json_decref(it->rows);
-    free(it->text);
     mem_free(it);
 }
 
@@ -208,7 +208,7 @@ void batch_drop(struct job *job)
     job->summing = NULL;
 }
 
-static void look_again(struct job *job)
+static void look_in(struct job *job, int64_t delay_ms)
 {
     job->busy = BUSY_NOT;
     if (job->dropped) {
@@ -218,13 +218,17 @@ static void look_again(struct job *job)
         engine_idle_check(engine);
         return;
     }
-    schedule_in(job, LOOK_MS);
+    schedule_in(job, delay_ms);
+}
+
+static void look_again(struct job *job)
+{
+    look_in(job, LOOK_MS);
 }
 
 static json_t *row_json(const struct ledger_job *row)
 {
     json_t *files = json_array();
-    json_t *request = json_loads(row->request, 0, NULL);
     json_t *json;
     int ok = row->state == JOB_DONE || row->state == JOB_DELIVERED;
 
@@ -241,44 +245,57 @@ static json_t *row_json(const struct ledger_job *row)
     if (json && row->cost >= 0)
         json_object_set_new(json, "cost", json_pack("{s:f, s:s}", "amount", row->cost, "currency",
                                                     row->currency ? row->currency : "USD"));
-    json_decref(request);
     return json;
 }
 
-/* Temporary file, sync, rename: a summary is whole or not there. */
+static int write_text(struct summing *it, const char *temp, const char *text)
+{
+    int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+    size_t len = strlen(text);
+    size_t done = 0;
+    int failed;
+
+    if (fd < 0)
+        return -1;
+    while (done < len) {
+        ssize_t sent = write(fd, text + done, len - done);
+
+        if (sent < 0 && errno != EINTR)
+            break;
+        done += sent > 0 ? (size_t)sent : 0;
+    }
+    failed = done < len || fsync(fd) != 0 ? errno : 0;
+    close(fd);
+    if (!failed && rename(temp, it->path) != 0)
+        failed = errno;
+    if (failed)
+        unlink(temp);
+    errno = failed;
+    it->bytes = len;
+    return failed ? -1 : 0;
+}
+
+/* Temporary file, sync, rename: a summary is whole or not there. Thousands of rows take their time. */
 static void write_summary(void *item)
 {
     struct summing *it = item;
+    char *text = json_dumps(it->summary, JSON_INDENT(1));
     char temp[LIMIT_PATH + 8];
-    size_t len = strlen(it->text);
-    size_t done = 0;
-    int fd;
 
+    if (!text) {
+        err_nomem(&it->err);
+        return;
+    }
     for (char *slash = strchr(it->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         mkdir(it->path, 0755); /* that it is not there the open below will tell */
         *slash = '/';
     }
     snprintf(temp, sizeof(temp), "%s.new", it->path);
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    while (fd >= 0 && done < len) {
-        ssize_t sent = write(fd, it->text + done, len - done);
-
-        if (sent < 0 && errno != EINTR)
-            break;
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-    if (fd < 0 || done < len || fsync(fd) != 0)
+    if (write_text(it, temp, text))
         err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
                 strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (it->err.kind == ERR_NONE && rename(temp, it->path) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (it->err.kind != ERR_NONE && fd >= 0)
-        unlink(temp);
-    it->bytes = len;
+    free(text);
 }
 
 static int add_summary(struct job *job, const struct summing *it)
@@ -305,21 +322,34 @@ static int add_summary(struct job *job, const struct summing *it)
     return 0;
 }
 
+/* A full disk may have room again; but somebody waits to hear. */
+static void not_written(struct job *job, const struct err *err)
+{
+    env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, err->text);
+    if (job->row->tries < LIMIT_RETRIES)
+        look_in(job, schedule_backoff_ms(job->row->tries++));
+    else
+        job_end(job, JOB_FAILED, err);
+}
+
 static void summary_written(void *item, int32_t cancelled)
 {
     struct summing *it = item;
     struct job *job = it->job;
+    struct err err;
 
     if (!job) {
         summing_free(it);
         return;
     }
     job->busy = BUSY_NOT;
-    if (job->dropped || cancelled || it->err.kind != ERR_NONE || job->row->files_count ||
-        add_summary(job, it)) {
-        if (it->err.kind != ERR_NONE)
-            env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id,
-                    it->err.text);
+    if (!job->dropped && it->err.kind != ERR_NONE) {
+        err = it->err;
+        summing_free(it);
+        not_written(job, &err);
+        return;
+    }
+    if (job->dropped || cancelled || job->row->files_count || add_summary(job, it)) {
         summing_free(it);
         look_again(job);
         return;
@@ -337,7 +367,6 @@ static int compose(struct job *job, struct summing *it)
 {
     json_t *request = json_loads(job->row->request, 0, NULL);
     json_t *bad = json_object_get(request, "invalid");
-    json_t *summary;
     json_int_t ok = 0;
     size_t index;
     json_t *one;
@@ -346,17 +375,15 @@ static int compose(struct job *job, struct summing *it)
         ok += json_is_true(json_object_get(one, "ok"));
     json_array_foreach(bad, index, one)
         json_array_append(it->rows, one);
-    summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
-                        ok == (json_int_t)json_array_size(it->rows), "manifest",
-                        json_object_get(request, "manifest"), "count",
-                        (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
-                        job->row->batch, "job", job->row->id, "results", it->rows);
+    it->summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
+                            ok == (json_int_t)json_array_size(it->rows), "manifest",
+                            json_object_get(request, "manifest"), "count",
+                            (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
+                            job->row->batch, "job", job->row->id, "results", it->rows);
     json_decref(request);
-    it->text = summary ? json_dumps(summary, JSON_INDENT(1)) : NULL;
-    json_decref(summary);
     snprintf(it->path, sizeof(it->path), "%s/%s-%s.json", job->dir, job->row->batch,
              job->row->id + 4);
-    return it->text ? 0 : -1;
+    return it->summary ? 0 : -1;
 }
 
 static int next_page(struct summing *it);
