@@ -84,7 +84,7 @@ void batch_close(struct call *call)
         return;
     }
     for (size_t i = 0; i < it->inner_count; i++)
-        it->inner[i]->batch = NULL; /* what it orders is in the ledger; the next run finds it */
+        it->inner[i]->batch = NULL; /* it orders nothing any more */
     call_env(call)->loop->defer_free(it->turn);
     json_decref(it->items);
     json_decref(it->vars);
@@ -353,15 +353,18 @@ void batch_answer_take(struct call *call, int32_t status, json_t *json)
         go_on(it);
 }
 
-void batch_of_order(const struct call *call, struct engine_order *order)
+int batch_of_order(const struct call *call, struct engine_order *order, struct err *err)
 {
-    if (!call->batch_index || !call->batch)
-        return;
+    if (!call->batch_index)
+        return 0;
+    if (!call->batch)
+        return err_set(err, ERR_CANCELLED, "the batch that it belongs to was cancelled");
     order->batch = call->batch->name;
     order->batch_index = call->batch_index;
     order->concurrency =
         (unsigned)json_int(call->batch->call->args, "concurrency", 0);
     order->hold = is_held(call->batch->call);
+    return 0;
 }
 
 /* The arguments of an item in this pass; NULL: there is nothing to do for it. */
