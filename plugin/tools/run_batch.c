@@ -42,6 +42,7 @@ struct batch {
     char currency[8];
     int currencies;   /* more than one */
     const char *dedup_key; /* of a confirmed batch: its token */
+    char login[LOGIN_BYTES]; /* the account that has to be signed in to first */
     ahp_deferred *turn;
     int in_turn;
 };
@@ -289,6 +290,7 @@ static void confirm(struct batch *it)
 
 static void pass_over(struct batch *it)
 {
+    const struct config_provider *login = config_provider_by_id(call_config(it->call), it->login);
     struct call *call = it->call;
     struct err err;
 
@@ -301,6 +303,8 @@ static void pass_over(struct batch *it)
     } else if (json_array_size(it->invalid) && (!flag(call, "continue_on_error") ||
                json_array_size(it->invalid) == json_array_size(it->items))) {
         fail_invalid(it);
+    } else if (login && !login->account.signed_in) {
+        login_begin(call, login, 1);
     } else if (name_it(it)) {
         err_nomem(&err);
         call_fail(call, &err);
@@ -325,6 +329,15 @@ static void add_cost(struct batch *it, const json_t *json)
         it->currencies = 1;
 }
 
+/* One link for all items, before any of them is ordered. */
+static void note_login(struct batch *it, const char *id)
+{
+    const struct config_provider *provider = config_provider_by_id(call_config(it->call), id);
+
+    if (!it->login[0] && provider && !provider->account.signed_in)
+        snprintf(it->login, sizeof(it->login), "%s", id);
+}
+
 void batch_answer_take(struct call *call, int32_t status, json_t *json)
 {
     struct batch *it = call->batch;
@@ -340,8 +353,11 @@ void batch_answer_take(struct call *call, int32_t status, json_t *json)
     if (status == AHP_RESULT_ERROR && !json_object_get(json, "job")) {
         note_invalid(it, number, json_text(error, "text"), json_text(error, "field"));
         json_array_set_new(it->planned, number - 1, json_null());
+    } else if (strcmp(json_text(json, "status"), "login_needed") == 0) {
+        note_invalid(it, number, json_text(json, "message"), NULL); /* signed out meanwhile */
     } else if (it->pass == PASS_PLAN) {
         add_cost(it, json);
+        note_login(it, json_text(json, "provider"));
     } else if (strcmp(json_text(json, "status"), "submitted") == 0) {
         it->made++;
     }
