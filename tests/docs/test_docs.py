@@ -155,6 +155,20 @@ class Pages(unittest.TestCase):
         self.assertGreater(len(shown), 5)
         self.assertEqual([text for text in shown if text not in example], [])
 
+    def test_abi(self):
+        """The contract in prose names every constant, extension and function of the headers."""
+        prose_of = read("host-api/doc/abi.md")
+        missing = []
+        for path in glob.glob(os.path.join(ROOT, "host-api", "include", "ahp", "*.h")):
+            with open(path, encoding="utf-8") as f:
+                header = f.read()
+            names = [name for name in re.findall(r"^#define (AHP_\w+)", header, re.M)
+                     if not name.endswith("_H") and not re.search(r"_1$", name)]
+            names += re.findall(r'"(ahp\.\w+/\d+)"', header) + [os.path.basename(path)]
+            names += re.findall(r"\(\*(\w+)\)\(", header)
+            missing += [name for name in names if not re.search(r"(?<!\w)%s(?!\w)" % re.escape(name), prose_of)]
+        self.assertEqual(missing, [])
+
     def test_both_languages(self):
         shown = [[without_remark(line) for block in blocks(read(name)) for line in block.splitlines()
                   if is_command(line)] for name in ("README.md", "README.zh-CN.md")]
