@@ -97,6 +97,14 @@ def descriptions(source, version, plugin, addon, needs):
     }
 
 
+def belonging(path):
+    """A native file and what goes with it under the same hash: the plugin's imaging module."""
+    folder, name = os.path.split(path)
+    stem, _, rest = name.rpartition("-")
+    module = os.path.join(folder, "%s-imaging-%s" % (stem, rest))
+    return [path, module] if os.path.exists(module) else [path]
+
+
 def same(one, other):
     try:
         return filecmp.cmp(one, other, shallow=False)
@@ -109,12 +117,15 @@ def differences(source, package):
     files = read_json(package, "native", "files.json")
     plugin, addon = (os.path.join(package, "native", files[key]) for key in ("plugin", "addon"))
     found = []
+    names = set()
     for path in (plugin, addon):
-        with open(path, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()[:16]
-        if digest not in os.path.basename(path):
+        digest = hashlib.sha256()
+        for part in belonging(path):
+            names.add("native/" + os.path.basename(part))
+            with open(part, "rb") as file:
+                digest.update(file.read())
+        if digest.hexdigest()[:16] not in os.path.basename(path):
             found.append("%s: the name is not that of its content" % path)
-    names = {"native/" + files["plugin"], "native/" + files["addon"]}
     for path in modules_of(source):
         name = os.path.basename(path)
         names.add(name)

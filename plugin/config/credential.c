@@ -5,16 +5,15 @@
  */
 #include "config/config_private.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -37,21 +36,6 @@ static int path_of(const struct config *config, const char *id, char *ret_path, 
     return err_set(err, ERR_CONFIG, "%s keeps its login in no file", id);
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t done = write(fd, text, len);
-
-        if (done < 0 && errno != EINTR)
-            return -1;
-        if (done > 0) {
-            text += done;
-            len -= (size_t)done;
-        }
-    }
-    return 0;
-}
-
 /* A file that is no JSON object may still be dear to somebody. */
 static void set_aside(const char *path)
 {
@@ -65,60 +49,24 @@ static void set_aside(const char *path)
     json_decref(there);
 }
 
-static int write_file(const char *folder, const char *path, const char *text, struct err *err)
-{
-    char *temp = mem_format("%s.new-%ld", path, (long)getpid());
-    int fd = -1;
-    int dir = -1;
-    int rc = -1;
-
-    if (!temp)
-        return err_nomem(err);
-    if (mkdir(folder, 0700) && errno != EEXIST)
-        goto out;
-    unlink(temp); /* of a process of our number that ended here */
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || write_all(fd, text, strlen(text)) || fsync(fd))
-        goto out;
-    set_aside(path);
-    if (rename(temp, path))
-        goto out;
-    dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir >= 0)
-        (void)fsync(dir);
-    rc = 0;
-out:
-    if (rc) {
-        err_set(err, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-        unlink(temp);
-    }
-    if (fd >= 0)
-        close(fd);
-    if (dir >= 0)
-        close(dir);
-    mem_free(temp);
-    return rc;
-}
-
 int config_credential_save(struct config *config, const char *id, const json_t *members,
                            struct err *err)
 {
     char path[OPENCLAW_PATH_MAX];
-    char *folder = NULL;
-    char *text = NULL;
+    char *text;
     int rc = -1;
 
     if (path_of(config, id, path, sizeof(path), err))
         return -1;
-    folder = mem_text_n(path, (size_t)(strrchr(path, '/') - path));
     text = json_dumps(members, JSON_INDENT(2));
-    if (!folder || !text)
+    if (!text)
         err_nomem(err);
     else if (strlen(text) > BYTES_MAX)
         err_set(err, ERR_LIMIT, "%s would be larger than 64 KiB", path);
-    else
-        rc = write_file(folder, path, text, err);
-    mem_free(folder);
+    else {
+        set_aside(path);
+        rc = file_replace(path, text, strlen(text), 0600, err);
+    }
     if (text)
         explicit_bzero(text, strlen(text));
     free(text);

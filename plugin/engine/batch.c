@@ -8,17 +8,14 @@
  */
 #include "engine/engine_private.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <utlist.h>
 
 #define LOOK_MS 1000     /* how often the whole looks at its items */
 #define WAIT_MS 60000    /* an item without room is looked at again in case a wake-up was lost */
@@ -31,13 +28,15 @@ struct batch_room {
     char *name;
     unsigned active;
     unsigned waiting;
+    int has_failed; /* one of its items, here */
 };
 
-static unsigned most_of(const struct job *job)
+static unsigned most_of(const struct job *job, int *ret_stops)
 {
     json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
     int64_t most = json_int(plan, "concurrency", ITEMS_DEFAULT);
 
+    *ret_stops = json_is_true(json_object_get(plan, "stops"));
     json_decref(plan);
     return most < 1 ? 1 : (unsigned)most;
 }
@@ -67,16 +66,23 @@ static struct batch_room *room_of(struct engine *engine, const char *name)
 int batch_enter(struct job *job)
 {
     struct batch_room *room;
+    unsigned most;
+    int stops;
 
     if (!job->row->batch_index || !job->row->batch || job->room)
         return 0;
+    most = most_of(job, &stops);
     room = room_of(job->engine, job->row->batch);
     if (!room) {
         schedule_in(job, LOOK_MS);
         return -1;
     }
     /* What was begun before, in another process, goes on whatever room there is. */
-    if (job->row->state == JOB_PLANNED && room->active >= most_of(job)) {
+    if (job->row->state == JOB_PLANNED && room->has_failed && stops) {
+        act_cancel(job);
+        return -1;
+    }
+    if (job->row->state == JOB_PLANNED && room->active >= most) {
         if (!job->room_waits)
             room->waiting++;
         job->room_waits = 1;
@@ -118,17 +124,18 @@ void batch_leave(struct job *job)
     struct batch_room *room = job->room;
     struct job *next;
 
-    if (job->room_waits && !room) {
-        HASH_FIND_STR(engine->rooms, job->row->batch, room);
+    if (room) {
+        job->room = NULL;
+        room->active--;
+        room->has_failed |= job->row->state == JOB_FAILED || job->row->state == JOB_EXPIRED ||
+                            job->row->state == JOB_UNKNOWN;
+    } else if (job->room_waits) {
         job->room_waits = 0;
-        if (room)
-            room->waiting--;
+        HASH_FIND_STR(engine->rooms, job->row->batch, room);
+        room->waiting--; /* who waits keeps it there */
+    } else {
         return;
     }
-    if (!room)
-        return;
-    job->room = NULL;
-    room->active--;
     next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
     if (next)
         schedule_in(next, 0);
@@ -146,6 +153,7 @@ void batch_leave(struct job *job)
 struct summing {
     struct job *job; /* NULL: gone */
     json_t *rows;
+    json_t *pictures; /* paths, for the contact sheet */
     uint32_t after;
     char path[LIMIT_PATH];
     char *text; /* jansson's */
@@ -164,6 +172,7 @@ static void summing_free(struct summing *it)
     if (it->job)
         it->job->summing = NULL;
     json_decref(it->rows);
+    json_decref(it->pictures);
     free(it->text);
     mem_free(it);
 }
@@ -230,91 +239,126 @@ static json_t *row_json(const struct ledger_job *row)
     return json;
 }
 
-/* Temporary file, sync, rename: a summary is whole or not there. */
 static void write_summary(void *item)
 {
     struct summing *it = item;
-    char temp[LIMIT_PATH + 8];
-    size_t len = strlen(it->text);
-    size_t done = 0;
-    int fd;
 
-    for (char *slash = strchr(it->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(it->path, 0755); /* that it is not there the open below will tell */
-        *slash = '/';
-    }
-    snprintf(temp, sizeof(temp), "%s.new", it->path);
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    while (fd >= 0 && done < len) {
-        ssize_t sent = write(fd, it->text + done, len - done);
-
-        if (sent < 0 && errno != EINTR)
-            break;
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-    if (fd < 0 || done < len || fsync(fd) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (it->err.kind == ERR_NONE && rename(temp, it->path) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (it->err.kind != ERR_NONE && fd >= 0)
-        unlink(temp);
-    it->bytes = len;
+    it->bytes = strlen(it->text);
+    file_replace(it->path, it->text, it->bytes, 0644, &it->err);
 }
 
-static int add_summary(struct job *job, const struct summing *it)
+static int add_file(struct job *job, const char *path, const char *mime, const char *prefix,
+                    const struct ledger_file *facts)
 {
     struct ledger_job *row = job->row;
-    struct ledger_file *file = mem_alloc(sizeof(*file));
+    struct ledger_file *files = mem_grow(row->files, (row->files_count + 1) * sizeof(*files));
+    struct ledger_file *file;
 
-    if (!file)
+    if (!files)
         return -1;
-    file->number = 1;
-    file->path = mem_text(it->path);
-    file->mime = mem_text("application/json");
-    file->bytes = it->bytes;
-    if (!file->path || !file->mime ||
-        env_handle(file->handle, sizeof(file->handle), "sum_", 8)) {
+    row->files = files;
+    file = &files[row->files_count];
+    *file = *facts;
+    file->number = (uint32_t)row->files_count + 1;
+    file->path = mem_text(path);
+    file->mime = mem_text(mime);
+    if (!file->path || !file->mime || env_handle(file->handle, sizeof(file->handle), prefix, 8)) {
         mem_free(file->path);
         mem_free(file->mime);
-        mem_free(file);
         return -1;
     }
-    mem_free(row->files);
-    row->files = file;
-    row->files_count = 1;
+    row->files_count++;
     return 0;
+}
+
+static void finish(struct job *job)
+{
+    job->row->ended_ms = env_wall_ms(job->engine->env);
+    job->row->progress = 1000;
+    job_set_state(job, JOB_FETCHING);
+    job_set_state(job, JOB_READY);
+    fetch_finish(job);
+}
+
+/* "<summary without .json>.png"; 0: too long. */
+static int sheet_path(const struct summing *it, char ret_path[LIMIT_PATH])
+{
+    int len = snprintf(ret_path, LIMIT_PATH, "%.*s.png", (int)strlen(it->path) - 5, it->path);
+
+    return len > 0 && len < LIMIT_PATH;
+}
+
+static void sheet_made(void *ud, const struct imaging_result *result, const struct err *err)
+{
+    struct summing *it = ud;
+    struct job *job = it->job;
+    struct ledger_file facts = {.bytes = 0};
+    char path[LIMIT_PATH];
+    struct stat status;
+
+    job->busy = BUSY_NOT;
+    if (err) /* an addition: without the module a batch has its summary all the same */
+        env_log(job->engine->env, AHP_LOG_INFO, LOG_MEDIA, "%s has no contact sheet: %s",
+                job->row->id, err->text);
+    if (result && sheet_path(it, path) && stat(path, &status) == 0) {
+        facts.width = (uint32_t)result->width;
+        facts.height = (uint32_t)result->height;
+        facts.bytes = (uint64_t)status.st_size;
+        add_file(job, path, "image/png", "img_", &facts);
+    }
+    summing_free(it);
+    if (job->dropped)
+        look_again(job);
+    else
+        finish(job);
+}
+
+/* 0: sheet_made follows. */
+static int make_sheet(struct summing *it)
+{
+    const char *paths[LIMIT_IMAGING_PICTURES];
+    char path[LIMIT_PATH];
+    struct imaging_job sheet = {.kind = IMAGING_SHEET, .pictures = paths, .output = path};
+    struct err err;
+    json_t *one;
+    size_t index;
+
+    json_array_foreach(it->pictures, index, one)
+        if (index < LIMIT_IMAGING_PICTURES)
+            paths[sheet.pictures_count++] = json_string_value(one);
+    if (sheet.pictures_count < 2 || !sheet_path(it, path))
+        return -1;
+    it->writes = 0; /* what imaging runs ends with it, without a word */
+    it->job->busy = BUSY_FILE;
+    if (imaging_run(it->job->engine->imaging, &sheet, sheet_made, it, &err) == 0)
+        return 0;
+    it->job->busy = BUSY_NOT;
+    return -1;
 }
 
 static void summary_written(void *item, int32_t cancelled)
 {
     struct summing *it = item;
     struct job *job = it->job;
+    struct ledger_file facts = {.bytes = it->bytes};
 
     if (!job) {
         summing_free(it);
         return;
     }
     job->busy = BUSY_NOT;
+    if (it->err.kind != ERR_NONE)
+        env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, it->err.text);
     if (job->dropped || cancelled || it->err.kind != ERR_NONE || job->row->files_count ||
-        add_summary(job, it)) {
-        if (it->err.kind != ERR_NONE)
-            env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id,
-                    it->err.text);
+        add_file(job, it->path, "application/json", "sum_", &facts)) {
         summing_free(it);
         look_again(job);
         return;
     }
+    if (make_sheet(it) == 0)
+        return;
     summing_free(it);
-    job->row->ended_ms = env_wall_ms(job->engine->env);
-    job->row->progress = 1000;
-    job_set_state(job, JOB_FETCHING);
-    job_set_state(job, JOB_READY);
-    fetch_finish(job);
+    finish(job);
 }
 
 /* What the items came to, and those that never became jobs. */
@@ -344,6 +388,13 @@ static int compose(struct job *job, struct summing *it)
     return it->text ? 0 : -1;
 }
 
+static void add_pictures(struct summing *it, const struct ledger_job *row)
+{
+    for (size_t i = 0; i < row->files_count; i++)
+        if (strncmp(row->files[i].mime, "image/", 6) == 0)
+            json_array_append_new(it->pictures, json_string(row->files[i].path));
+}
+
 static int next_page(struct summing *it);
 
 static void page(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
@@ -354,6 +405,7 @@ static void page(void *ud, enum ledger_result result, const struct ledger_job *c
 
     for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
         json_array_append_new(it->rows, row_json(jobs[i]));
+        add_pictures(it, jobs[i]);
         it->after = jobs[i]->batch_index;
     }
     if (result == LEDGER_OK && !job->dropped) {
@@ -383,10 +435,13 @@ static void sum_up(struct job *job)
 {
     struct summing *it = mem_alloc(sizeof(*it));
 
-    if (it)
+    if (it) {
         it->rows = json_array();
-    if (!it || !it->rows) {
-        mem_free(it);
+        it->pictures = json_array();
+    }
+    if (!it || !it->rows || !it->pictures) {
+        if (it)
+            summing_free(it);
         look_again(job);
         return;
     }

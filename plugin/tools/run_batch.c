@@ -361,6 +361,7 @@ void batch_of_order(const struct call *call, struct engine_order *order)
     order->batch_index = call->batch_index;
     order->concurrency =
         (unsigned)json_int(call->batch->call->args, "concurrency", 0);
+    order->stops = !flag(call->batch->call, "continue_on_error");
     order->hold = is_held(call->batch->call);
 }
 
