@@ -229,7 +229,7 @@ class CommandLine(unittest.TestCase):
                 for file in answer["files"] if answer["status"] == "done" else ():
                     self.assertGreater(os.path.getsize(file["path"]), 0)
                 wanted += 1
-        self.assertEqual(wanted, 29)
+        self.assertEqual(wanted, 30)
         self.assertEqual(len(os.listdir(os.path.join(self.world.workspace, "out", "media"))), 1)
 
 
