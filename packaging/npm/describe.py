@@ -66,11 +66,6 @@ def skills_of(source):
     return {os.path.relpath(path, source): path for path in sorted(found) if path.endswith(".md")}
 
 
-def imaging_of(plugin):
-    """Where the imaging module lies, if the package has it: it bears the plugin's hash."""
-    return re.sub(r"(-[0-9a-f]{16}\.so)$", r"-imaging\1", plugin)
-
-
 def cpu_of(path):
     """Node's name of the processor that an ELF file is for."""
     with open(path, "rb") as file:
@@ -109,6 +104,14 @@ def descriptions(source, version, plugin, addon, needs):
     }
 
 
+def belonging(path):
+    """A native file and what goes with it under the same hash: the plugin's imaging module."""
+    folder, name = os.path.split(path)
+    stem, _, rest = name.rpartition("-")
+    module = os.path.join(folder, "%s-imaging-%s" % (stem, rest))
+    return [path, module] if os.path.exists(module) else [path]
+
+
 def same(one, other):
     try:
         return filecmp.cmp(one, other, shallow=False)
@@ -121,13 +124,12 @@ def differences(source, package):
     files = read_json(package, "native", "files.json")
     plugin, addon = (os.path.join(package, "native", files[key]) for key in ("plugin", "addon"))
     found = []
-    imaging = [path for path in [imaging_of(plugin)] if os.path.exists(path)]
     names = set()
-    for path, *more in ([plugin, *imaging], [addon]):
+    for path in (plugin, addon):
         digest = hashlib.sha256()
-        for one in (path, *more):
-            names.add(os.path.relpath(one, package))
-            with open(one, "rb") as file:
+        for part in belonging(path):
+            names.add("native/" + os.path.basename(part))
+            with open(part, "rb") as file:
                 digest.update(file.read())
         if digest.hexdigest()[:16] not in os.path.basename(path):
             found.append("%s: the name is not that of its content" % path)

@@ -77,6 +77,7 @@ struct engine_sight {
     const struct ledger_job *job;
     uint64_t bytes;       /* of the transfer under way, 0: none */
     uint64_t bytes_total; /* 0: not known */
+    int is_here;          /* this process has it */
     int rechecking;       /* what engine_recheck began is under way in this process */
 };
 typedef void engine_watch_fn(void *ud, const struct engine_sight *sight, const struct err *err);

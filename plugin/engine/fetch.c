@@ -40,7 +40,7 @@ static int have(const struct job *job, uint32_t number)
 
 static enum media_kind kind_of(const struct job *job)
 {
-    if (strcmp(job->row->kind, "media") == 0)
+    if (strcmp(job->row->kind, "media") == 0 || (job->turn && job->turn->step.any_kind))
         return MEDIA_UNKNOWN;
     return strcmp(job->row->kind, "video") == 0 ? MEDIA_VIDEO : MEDIA_IMAGE;
 }

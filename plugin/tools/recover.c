@@ -95,7 +95,19 @@ static void time_over(void *ud)
         finish(call->recovering);
 }
 
-/* Over when nothing more is to be heard soon: the question was answered, the result fetched. */
+/* Is its message on its way to the chat just now? */
+static int is_being_delivered(const struct ledger_job *row)
+{
+    const struct ledger_delivery *last =
+        row->deliveries_count ? &row->deliveries[row->deliveries_count - 1] : NULL;
+
+    return !last || last->state == DELIVERY_PENDING || last->state == DELIVERY_OFFERED;
+}
+
+/*
+ * Over when nothing more is to be heard soon: the question was answered, what was found is fetched and
+ * brought to the chat, if this process can do that.
+ */
 static void seen(void *ud, const struct engine_sight *sight, const struct err *err)
 {
     struct recovery *job = ud;
@@ -104,8 +116,8 @@ static void seen(void *ud, const struct engine_sight *sight, const struct err *e
     if (!sight->job || job->is_over || job->all->call->ended)
         return;
     keep_row(job, sight->job);
-    if (engine_state_ended(job->state) || job->state == JOB_DELIVERING ||
-        (!sight->rechecking && job->state < JOB_FETCHING))
+    if (engine_state_ended(job->state) || (!sight->rechecking && job->state < JOB_FETCHING) ||
+        (job->state >= JOB_READY && (!sight->is_here || !is_being_delivered(sight->job))))
         over(job);
 }
 

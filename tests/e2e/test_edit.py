@@ -180,6 +180,18 @@ class Edits(harness.Case):
             self.assertEqual(result["error"]["field"], field, result)
         self.assertEqual(self.w.sim.totals()["submissions"], 0)
 
+    def test_a_yes_means_the_same_mask(self):
+        """The files are made anew for the confirmed call, and the token is for that very request."""
+        entry = {"baseUrl": self.w.sim.base + "/v1", "apiKey": self.w.key, "models": [{"id": "sim-image"}]}
+        self.w.configure({"sim": entry},
+                         {"sim": {"prices": {"sim-image": {"each": 0.25, "currency": "USD"}}}},
+                         confirm="always")
+        args = {"operation": "inpaint", "region": "20,10,40,30", "feather": 1}
+        asked = self.edit(**args)
+        self.assertEqual(asked["status"], "needs_confirmation")
+        file = self.one_file(self.edit(confirm=asked["confirm"], **args))
+        self.compare_outside(file["path"], self.mask_of("inpaint"), noise)
+
     def test_killed_before_and_after_the_pixels_are_put_back(self):
         args = json.dumps({"image": "picture.png", "prompt": "x", "operation": "inpaint",
                            "region": "20,10,40,30", "feather": 1})
