@@ -73,6 +73,69 @@ int config_credential_save(struct config *config, const char *id, const json_t *
     return rc;
 }
 
+/* What the catalogue says of a secret or setting that is kept in a file, or NULL. */
+static const json_t *find_member(const json_t *spec, const char *name)
+{
+    static const char *const lists[] = {"secrets", "settings"};
+    const json_t *item;
+    size_t index;
+
+    if (json_is_true(json_object_get(spec, "login")))
+        return NULL;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        json_array_foreach(json_object_get(spec, lists[i]), index, item)
+            if (strcmp(json_text(item, "name"), name) == 0 && *json_text(item, "member"))
+                return item;
+    return NULL;
+}
+
+/* The file with one member changed; CONFIG_MEMBER_NOTHING when it had none to take out. */
+static int change_member(struct config *config, const char *id, const char *member,
+                         const char *value, struct err *err)
+{
+    char path[OPENCLAW_PATH_MAX];
+    json_error_t why;
+    json_t *json;
+    int rc = 0;
+
+    if (path_of(config, id, path, sizeof(path), err))
+        return -1;
+    json = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    if (!json && json_error_code(&why) == json_error_cannot_open_file)
+        json = json_object();
+    if (!json_is_object(json))
+        rc = err_set(err, ERR_CONFIG, "%s is no JSON object, and is left as it is", path);
+    else if (!value && !json_object_get(json, member))
+        rc = CONFIG_MEMBER_NOTHING;
+    else if (value ? json_object_set_new(json, member, json_string(value))
+                   : json_object_del(json, member))
+        rc = err_nomem(err);
+    if (rc == 0)
+        rc = config_credential_save(config, id, json, err);
+    json_wipe(json);
+    json_decref(json);
+    return rc;
+}
+
+int config_credential_member(struct config *config, const char *id, const char *name,
+                             const char *value, struct err *err)
+{
+    json_t *spec = config_builtin_spec(id);
+    const json_t *item = find_member(spec, name);
+    const char *prefix = json_text(item, "prefix");
+    int rc;
+
+    if (!item || !json_object_get(spec, "file"))
+        rc = CONFIG_MEMBER_NONE;
+    else if (value && (strncmp(value, prefix, strlen(prefix)) != 0 || !*value ||
+                       value[strcspn(value, " \t\r\n")]))
+        rc = err_set(err, ERR_INVALID, "Invalid API Key format: keys of %s start with %s", id, prefix);
+    else
+        rc = change_member(config, id, json_text(item, "member"), value, err);
+    json_decref(spec);
+    return rc;
+}
+
 int config_credential_remove(struct config *config, const char *id, struct err *err)
 {
     char path[OPENCLAW_PATH_MAX];
