@@ -6,7 +6,7 @@ compares with a package that was built: which of its files another build would m
 tools come from manifests/tools/ and the check of the settings from manifests/schema/, as they are built
 into the plugin, too; what else the host wants to know from manifests/clawmedia.plugin.json; npm's part
 from packaging/npm/package.json; and the packages that have the run-time libraries on Debian from
-packaging/npm/libraries.json.
+packaging/npm/libraries.json. The skills are skills/ as it is.
 """
 import argparse
 import filecmp
@@ -57,6 +57,13 @@ def modules_of(source):
     """The JavaScript of the package."""
     folder = os.path.join(source, "host-api", "hosts", "openclaw", "js")
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".mjs")]
+
+
+def skills_of(source):
+    """The pages of the skills by their names in the package."""
+    top = os.path.join(source, "skills")
+    found = [os.path.join(where, name) for where, _, names in os.walk(top) for name in names]
+    return {os.path.relpath(path, source): path for path in sorted(found) if path.endswith(".md")}
 
 
 def cpu_of(path):
@@ -126,8 +133,8 @@ def differences(source, package):
                 digest.update(file.read())
         if digest.hexdigest()[:16] not in os.path.basename(path):
             found.append("%s: the name is not that of its content" % path)
-    for path in modules_of(source):
-        name = os.path.basename(path)
+    copies = {os.path.basename(path): path for path in modules_of(source)}
+    for name, path in dict(copies, **skills_of(source)).items():
         names.add(name)
         if not same(path, os.path.join(package, name)):
             found.append("%s: out of date" % name)
