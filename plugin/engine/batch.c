@@ -118,33 +118,59 @@ static void wake_whole(struct engine *engine, const char *name)
             schedule_in(job, 0);
 }
 
+/* Nobody is in it or wants to be. */
+static void room_close(struct engine *engine, struct batch_room *room)
+{
+    if (room->active || room->waiting)
+        return;
+    wake_whole(engine, room->name);
+    HASH_DEL(engine->rooms, room);
+    mem_free(room->name);
+    mem_free(room);
+}
+
+/* The place goes to the next one at once: two that leave in one turn must not wake the same. */
+static void hand_on(struct engine *engine, struct batch_room *room)
+{
+    struct job *next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
+    unsigned most;
+    int stops;
+
+    if (!next)
+        return;
+    most = most_of(next, &stops);
+    if (room->has_failed && stops) {
+        schedule_in(next, 0); /* it gives up its place in the queue, and the next one hears of it */
+        return;
+    }
+    if (room->active >= most)
+        return;
+    next->room_waits = 0;
+    room->waiting--;
+    next->room = room;
+    room->active++;
+    schedule_in(next, 0);
+}
+
 void batch_leave(struct job *job)
 {
     struct engine *engine = job->engine;
     struct batch_room *room = job->room;
-    struct job *next;
 
-    if (room) {
+    if (job->room_waits) {
+        HASH_FIND_STR(engine->rooms, job->row->batch, room);
+        job->room_waits = 0;
+        room->waiting--;
+    } else if (room) {
         job->room = NULL;
         room->active--;
         room->has_failed |= job->row->state == JOB_FAILED || job->row->state == JOB_EXPIRED ||
                             job->row->state == JOB_UNKNOWN;
-    } else if (job->room_waits) {
-        job->room_waits = 0;
-        HASH_FIND_STR(engine->rooms, job->row->batch, room);
-        room->waiting--; /* who waits keeps it there */
-    } else {
+    }
+    if (!room)
         return;
-    }
-    next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
-    if (next)
-        schedule_in(next, 0);
-    if (!room->active && !room->waiting) {
-        wake_whole(engine, room->name);
-        HASH_DEL(engine->rooms, room);
-        mem_free(room->name);
-        mem_free(room);
-    }
+    hand_on(engine, room);
+    room_close(engine, room);
 }
 
 /* ---- the whole ---- */
@@ -155,8 +181,8 @@ struct summing {
     json_t *rows;
     json_t *pictures; /* paths, for the contact sheet */
     uint32_t after;
+    json_t *summary; /* the worker's while it writes */
     char path[LIMIT_PATH];
-    char *text; /* jansson's */
     uint64_t bytes;
     int writes; /* off the loop */
     struct err err;
@@ -171,9 +197,9 @@ static void summing_free(struct summing *it)
 {
     if (it->job)
         it->job->summing = NULL;
+    json_decref(it->summary);
     json_decref(it->rows);
     json_decref(it->pictures);
-    free(it->text);
     mem_free(it);
 }
 
@@ -202,7 +228,7 @@ void batch_drop(struct job *job)
     job->summing = NULL;
 }
 
-static void look_again(struct job *job)
+static void look_in(struct job *job, int64_t delay_ms)
 {
     job->busy = BUSY_NOT;
     if (job->dropped) {
@@ -212,13 +238,17 @@ static void look_again(struct job *job)
         engine_idle_check(engine);
         return;
     }
-    schedule_in(job, LOOK_MS);
+    schedule_in(job, delay_ms);
+}
+
+static void look_again(struct job *job)
+{
+    look_in(job, LOOK_MS);
 }
 
 static json_t *row_json(const struct ledger_job *row)
 {
     json_t *files = json_array();
-    json_t *request = json_loads(row->request, 0, NULL);
     json_t *json;
     int ok = row->state == JOB_DONE || row->state == JOB_DELIVERED;
 
@@ -235,16 +265,22 @@ static json_t *row_json(const struct ledger_job *row)
     if (json && row->cost >= 0)
         json_object_set_new(json, "cost", json_pack("{s:f, s:s}", "amount", row->cost, "currency",
                                                     row->currency ? row->currency : "USD"));
-    json_decref(request);
     return json;
 }
 
+/* Thousands of rows take their time to become a text. */
 static void write_summary(void *item)
 {
     struct summing *it = item;
+    char *text = json_dumps(it->summary, JSON_INDENT(1));
 
-    it->bytes = strlen(it->text);
-    file_replace(it->path, it->text, it->bytes, 0644, &it->err);
+    if (!text) {
+        err_nomem(&it->err);
+        return;
+    }
+    it->bytes = strlen(text);
+    file_replace(it->path, text, it->bytes, 0644, &it->err);
+    free(text);
 }
 
 static int add_file(struct job *job, const char *path, const char *mime, const char *prefix,
@@ -336,20 +372,35 @@ static int make_sheet(struct summing *it)
     return -1;
 }
 
+/* A full disk may have room again; but somebody waits to hear. */
+static void not_written(struct job *job, const struct err *err)
+{
+    env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, err->text);
+    if (job->row->tries < LIMIT_RETRIES)
+        look_in(job, schedule_backoff_ms(job->row->tries++));
+    else
+        job_end(job, JOB_FAILED, err);
+}
+
 static void summary_written(void *item, int32_t cancelled)
 {
     struct summing *it = item;
     struct job *job = it->job;
     struct ledger_file facts = {.bytes = it->bytes};
+    struct err err;
 
     if (!job) {
         summing_free(it);
         return;
     }
     job->busy = BUSY_NOT;
-    if (it->err.kind != ERR_NONE)
-        env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, it->err.text);
-    if (job->dropped || cancelled || it->err.kind != ERR_NONE || job->row->files_count ||
+    if (!job->dropped && it->err.kind != ERR_NONE) {
+        err = it->err;
+        summing_free(it);
+        not_written(job, &err);
+        return;
+    }
+    if (job->dropped || cancelled || job->row->files_count ||
         add_file(job, it->path, "application/json", "sum_", &facts)) {
         summing_free(it);
         look_again(job);
@@ -366,7 +417,6 @@ static int compose(struct job *job, struct summing *it)
 {
     json_t *request = json_loads(job->row->request, 0, NULL);
     json_t *bad = json_object_get(request, "invalid");
-    json_t *summary;
     json_int_t ok = 0;
     size_t index;
     json_t *one;
@@ -375,17 +425,15 @@ static int compose(struct job *job, struct summing *it)
         ok += json_is_true(json_object_get(one, "ok"));
     json_array_foreach(bad, index, one)
         json_array_append(it->rows, one);
-    summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
-                        ok == (json_int_t)json_array_size(it->rows), "manifest",
-                        json_object_get(request, "manifest"), "count",
-                        (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
-                        job->row->batch, "job", job->row->id, "results", it->rows);
+    it->summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
+                            ok == (json_int_t)json_array_size(it->rows), "manifest",
+                            json_object_get(request, "manifest"), "count",
+                            (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
+                            job->row->batch, "job", job->row->id, "results", it->rows);
     json_decref(request);
-    it->text = summary ? json_dumps(summary, JSON_INDENT(1)) : NULL;
-    json_decref(summary);
     snprintf(it->path, sizeof(it->path), "%s/%s-%s.json", job->dir, job->row->batch,
              job->row->id + 4);
-    return it->text ? 0 : -1;
+    return it->summary ? 0 : -1;
 }
 
 static void add_pictures(struct summing *it, const struct ledger_job *row)

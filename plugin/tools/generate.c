@@ -276,7 +276,8 @@ static void place_order(struct call *call, const struct config_provider *provide
     /* A process that ends with its answer must not begin what it cannot see through. */
     order.hold = (call->flags & AHP_CALL_ONE_SHOT) &&
                  (call->reply_to || (call->flags & AHP_CALL_DETACH));
-    batch_of_order(call, &order);
+    if (rc == 0)
+        rc = batch_of_order(call, &order, &err);
     if (rc == 0)
         rc = engine_order(call_engine(call), &order, ordered, call, &err);
     if (rc == 0)

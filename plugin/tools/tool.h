@@ -174,7 +174,7 @@ int text_looks_like_key(const char *text);
  * the call that opened a batch ends.
  */
 void batch_answer_take(struct call *call, int32_t status, json_t *json);
-void batch_of_order(const struct call *call, struct engine_order *order);
+int batch_of_order(const struct call *call, struct engine_order *order, struct err *err);
 void batch_close(struct call *call);
 
 /* result.c */

@@ -130,7 +130,9 @@ class Pages(unittest.TestCase):
         for path in glob.glob(os.path.join(TOOLS, "*.json")):
             with open(path, encoding="utf-8") as f:
                 tool = json.load(f)
-            schemas[tool["name"]] = tool["input_schema"]
+            schema = schemas[tool["name"]] = tool["input_schema"]
+            for name, check in tool.get("input_checks", {}).items():
+                schema["properties"].setdefault(name, {}).update(check)
         wrong, seen = [], set()
         for path in documents():
             if path.startswith("tests/"):
@@ -154,6 +156,20 @@ class Pages(unittest.TestCase):
                  if match.group(1) == "c"]
         self.assertGreater(len(shown), 5)
         self.assertEqual([text for text in shown if text not in example], [])
+
+    def test_abi(self):
+        """The contract in prose names every constant, extension and function of the headers."""
+        prose_of = read("host-api/doc/abi.md")
+        missing = []
+        for path in glob.glob(os.path.join(ROOT, "host-api", "include", "ahp", "*.h")):
+            with open(path, encoding="utf-8") as f:
+                header = f.read()
+            names = [name for name in re.findall(r"^#define (AHP_\w+)", header, re.M)
+                     if not name.endswith("_H") and not re.search(r"_1$", name)]
+            names += re.findall(r'"(ahp\.\w+/\d+)"', header) + [os.path.basename(path)]
+            names += re.findall(r"\(\*(\w+)\)\(", header)
+            missing += [name for name in names if not re.search(r"(?<!\w)%s(?!\w)" % re.escape(name), prose_of)]
+        self.assertEqual(missing, [])
 
     def test_both_languages(self):
         shown = [[without_remark(line) for block in blocks(read(name)) for line in block.splitlines()
@@ -195,9 +211,10 @@ class CommandLine(unittest.TestCase):
 
     def test_as_printed(self):
         wanted = 0
-        pages = [block for block in blocks(read("doc/batch.md")) + blocks(read("doc/providers.md"))
+        pages = [block for block in blocks("".join(read("doc/%s.md" % name)
+                                                       for name in ("batch", "providers", "editing")))
                  if "agent-host" in block and "chatart" not in block]
-        self.assertEqual(len(pages), 3)
+        self.assertEqual(len(pages), 4)
         for block in self.section("README.md") + pages:
             lines = block.splitlines()
             # The one line that needs a job whose fate is not known.
@@ -212,7 +229,7 @@ class CommandLine(unittest.TestCase):
                 for file in answer["files"] if answer["status"] == "done" else ():
                     self.assertGreater(os.path.getsize(file["path"]), 0)
                 wanted += 1
-        self.assertEqual(wanted, 24)
+        self.assertEqual(wanted, 30)
         self.assertEqual(len(os.listdir(os.path.join(self.world.workspace, "out", "media"))), 1)
 
 
