@@ -6,7 +6,7 @@ compares with a package that was built: which of its files another build would m
 tools come from manifests/tools/ and the check of the settings from manifests/schema/, as they are built
 into the plugin, too; what else the host wants to know from manifests/clawmedia.plugin.json; npm's part
 from packaging/npm/package.json; and the packages that have the run-time libraries on Debian from
-packaging/npm/libraries.json.
+packaging/npm/libraries.json. The skills are skills/ as it is.
 """
 import argparse
 import filecmp
@@ -59,6 +59,13 @@ def modules_of(source):
     return [os.path.join(folder, name) for name in sorted(os.listdir(folder)) if name.endswith(".mjs")]
 
 
+def skills_of(source):
+    """The pages of the skills by their names in the package."""
+    top = os.path.join(source, "skills")
+    found = [os.path.join(where, name) for where, _, names in os.walk(top) for name in names]
+    return {os.path.relpath(path, source): path for path in sorted(found) if path.endswith(".md")}
+
+
 def cpu_of(path):
     """Node's name of the processor that an ELF file is for."""
     with open(path, "rb") as file:
@@ -97,6 +104,14 @@ def descriptions(source, version, plugin, addon, needs):
     }
 
 
+def belonging(path):
+    """A native file and what goes with it under the same hash: the plugin's imaging module."""
+    folder, name = os.path.split(path)
+    stem, _, rest = name.rpartition("-")
+    module = os.path.join(folder, "%s-imaging-%s" % (stem, rest))
+    return [path, module] if os.path.exists(module) else [path]
+
+
 def same(one, other):
     try:
         return filecmp.cmp(one, other, shallow=False)
@@ -109,14 +124,17 @@ def differences(source, package):
     files = read_json(package, "native", "files.json")
     plugin, addon = (os.path.join(package, "native", files[key]) for key in ("plugin", "addon"))
     found = []
+    names = set()
     for path in (plugin, addon):
-        with open(path, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()[:16]
-        if digest not in os.path.basename(path):
+        digest = hashlib.sha256()
+        for part in belonging(path):
+            names.add("native/" + os.path.basename(part))
+            with open(part, "rb") as file:
+                digest.update(file.read())
+        if digest.hexdigest()[:16] not in os.path.basename(path):
             found.append("%s: the name is not that of its content" % path)
-    names = {"native/" + files["plugin"], "native/" + files["addon"]}
-    for path in modules_of(source):
-        name = os.path.basename(path)
+    copies = {os.path.basename(path): path for path in modules_of(source)}
+    for name, path in dict(copies, **skills_of(source)).items():
         names.add(name)
         if not same(path, os.path.join(package, name)):
             found.append("%s: out of date" % name)

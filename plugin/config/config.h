@@ -164,6 +164,19 @@ int config_credential_path(const struct config *config, const char *id, char *re
                            size_t size); /* 0, or -1: it has none */
 int config_credential_save(struct config *config, const char *id, const json_t *members,
                            struct err *err);
+/*
+ * Puts one text into that file, or with value NULL takes it out; all else in it stays. `name` is a
+ * secret's or a setting's in the catalogue. CONFIG_MEMBER_NOTHING: there was nothing to take out;
+ * CONFIG_MEMBER_NONE: that account keeps no such thing in a file, or gets it by a login. -1: ERR_INVALID
+ * for a value that is none of this account's, ERR_CONFIG for a file that is no JSON object, which is
+ * left as it is, ERR_IO.
+ */
+enum {
+    CONFIG_MEMBER_NOTHING = 1,
+    CONFIG_MEMBER_NONE,
+};
+int config_credential_member(struct config *config, const char *id, const char *name,
+                             const char *value, struct err *err);
 int config_credential_remove(struct config *config, const char *id, struct err *err);
 
 /*

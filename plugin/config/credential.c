@@ -5,16 +5,15 @@
  */
 #include "config/config_private.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -37,21 +36,6 @@ static int path_of(const struct config *config, const char *id, char *ret_path, 
     return err_set(err, ERR_CONFIG, "%s keeps its login in no file", id);
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t done = write(fd, text, len);
-
-        if (done < 0 && errno != EINTR)
-            return -1;
-        if (done > 0) {
-            text += done;
-            len -= (size_t)done;
-        }
-    }
-    return 0;
-}
-
 /* A file that is no JSON object may still be dear to somebody. */
 static void set_aside(const char *path)
 {
@@ -65,63 +49,90 @@ static void set_aside(const char *path)
     json_decref(there);
 }
 
-static int write_file(const char *folder, const char *path, const char *text, struct err *err)
-{
-    char *temp = mem_format("%s.new-%ld", path, (long)getpid());
-    int fd = -1;
-    int dir = -1;
-    int rc = -1;
-
-    if (!temp)
-        return err_nomem(err);
-    if (mkdir(folder, 0700) && errno != EEXIST)
-        goto out;
-    unlink(temp); /* of a process of our number that ended here */
-    fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0 || write_all(fd, text, strlen(text)) || fsync(fd))
-        goto out;
-    set_aside(path);
-    if (rename(temp, path))
-        goto out;
-    dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir >= 0)
-        (void)fsync(dir);
-    rc = 0;
-out:
-    if (rc) {
-        err_set(err, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-        unlink(temp);
-    }
-    if (fd >= 0)
-        close(fd);
-    if (dir >= 0)
-        close(dir);
-    mem_free(temp);
-    return rc;
-}
-
 int config_credential_save(struct config *config, const char *id, const json_t *members,
                            struct err *err)
 {
     char path[OPENCLAW_PATH_MAX];
-    char *folder = NULL;
-    char *text = NULL;
+    char *text;
     int rc = -1;
 
     if (path_of(config, id, path, sizeof(path), err))
         return -1;
-    folder = mem_text_n(path, (size_t)(strrchr(path, '/') - path));
     text = json_dumps(members, JSON_INDENT(2));
-    if (!folder || !text)
+    if (!text)
         err_nomem(err);
     else if (strlen(text) > BYTES_MAX)
         err_set(err, ERR_LIMIT, "%s would be larger than 64 KiB", path);
-    else
-        rc = write_file(folder, path, text, err);
-    mem_free(folder);
+    else {
+        set_aside(path);
+        rc = file_replace(path, text, strlen(text), 0600, err);
+    }
     if (text)
         explicit_bzero(text, strlen(text));
     free(text);
+    return rc;
+}
+
+/* What the catalogue says of a secret or setting that is kept in a file, or NULL. */
+static const json_t *find_member(const json_t *spec, const char *name)
+{
+    static const char *const lists[] = {"secrets", "settings"};
+    const json_t *item;
+    size_t index;
+
+    if (json_is_true(json_object_get(spec, "login")))
+        return NULL;
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        json_array_foreach(json_object_get(spec, lists[i]), index, item)
+            if (strcmp(json_text(item, "name"), name) == 0 && *json_text(item, "member"))
+                return item;
+    return NULL;
+}
+
+/* The file with one member changed; CONFIG_MEMBER_NOTHING when it had none to take out. */
+static int change_member(struct config *config, const char *id, const char *member,
+                         const char *value, struct err *err)
+{
+    char path[OPENCLAW_PATH_MAX];
+    json_error_t why;
+    json_t *json;
+    int rc = 0;
+
+    if (path_of(config, id, path, sizeof(path), err))
+        return -1;
+    json = json_load_file(path, JSON_REJECT_DUPLICATES, &why);
+    if (!json && json_error_code(&why) == json_error_cannot_open_file)
+        json = json_object();
+    if (!json_is_object(json))
+        rc = err_set(err, ERR_CONFIG, "%s is no JSON object, and is left as it is", path);
+    else if (!value && !json_object_get(json, member))
+        rc = CONFIG_MEMBER_NOTHING;
+    else if (value ? json_object_set_new(json, member, json_string(value))
+                   : json_object_del(json, member))
+        rc = err_nomem(err);
+    if (rc == 0)
+        rc = config_credential_save(config, id, json, err);
+    json_wipe(json);
+    json_decref(json);
+    return rc;
+}
+
+int config_credential_member(struct config *config, const char *id, const char *name,
+                             const char *value, struct err *err)
+{
+    json_t *spec = config_builtin_spec(id);
+    const json_t *item = find_member(spec, name);
+    const char *prefix = json_text(item, "prefix");
+    int rc;
+
+    if (!item || !json_object_get(spec, "file"))
+        rc = CONFIG_MEMBER_NONE;
+    else if (value && (strncmp(value, prefix, strlen(prefix)) != 0 || !*value ||
+                       value[strcspn(value, " \t\r\n")]))
+        rc = err_set(err, ERR_INVALID, "Invalid API Key format: keys of %s start with %s", id, prefix);
+    else
+        rc = change_member(config, id, json_text(item, "member"), value, err);
+    json_decref(spec);
     return rc;
 }
 

@@ -13,6 +13,7 @@
  */
 #include "config/config_private.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "config/json5.h"
 
@@ -208,21 +209,6 @@ static int io_failed(struct config_saving *it, const char *what)
                    strerror(errno));
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len) {
-        ssize_t done = write(fd, text, len);
-
-        if (done < 0 && errno != EINTR)
-            return -1;
-        if (done > 0) {
-            text += done;
-            len -= (size_t)done;
-        }
-    }
-    return 0;
-}
-
 static int replace(struct config_saving *it, int folder, const char *text)
 {
     int fd = openat(folder, TEMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -230,7 +216,7 @@ static int replace(struct config_saving *it, int folder, const char *text)
 
     if (fd < 0)
         return io_failed(it, "write");
-    if (fchmod(fd, 0600) == 0 && write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0)
+    if (fchmod(fd, 0600) == 0 && file_write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0)
         rc = renameat(folder, TEMP_NAME, folder, FILE_NAME);
     if (rc) {
         io_failed(it, "write");

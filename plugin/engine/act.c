@@ -10,6 +10,9 @@
 #include <string.h>
 #include <utlist.h>
 
+/* Enough for a service that has finished meanwhile to be asked until it has said everything. */
+#define RECHECK_MS (10 * 60 * 1000)
+
 struct acting {
     struct acting *prev;
     struct acting *next;
@@ -171,6 +174,54 @@ static void redeliver_job(struct acting *acting, struct job *job)
     tell(acting, job->row, NULL);
 }
 
+/* Why there is nothing to ask about this job, or NULL. */
+static const char *no_recheck(const struct job *job)
+{
+    const struct ledger_job *row = job->row;
+
+    if (batch_is_whole(job))
+        return "it is a batch: its items are asked about by themselves";
+    if (row->state == JOB_EXPIRED && !row->provider_job)
+        return "the provider never accepted it";
+    if (engine_state_ended(row->state) && row->state != JOB_EXPIRED && row->state != JOB_UNKNOWN)
+        return "it has ended";
+    return NULL;
+}
+
+static void recheck_job(struct acting *acting, struct job *job)
+{
+    struct ledger_job *row = job->row;
+    int64_t now = env_wall_ms(job->engine->env);
+    const char *why_not = no_recheck(job);
+    struct err err;
+
+    if (why_not) {
+        err_set(&err, ERR_INVALID, "%s was not asked about: %s", row->id, why_not);
+        tell(acting, row, &err);
+        return;
+    }
+    if (row->state == JOB_EXPIRED || row->state == JOB_UNKNOWN) {
+        job_set_state(job, JOB_WORKING);
+        row->error_kind = ERR_NONE;
+        job_text(&row->error_text, NULL);
+        job_text(&row->advice, NULL);
+        row->ended_ms = 0;
+        row->tries = 0;
+        row->deadline_ms = now + RECHECK_MS;
+        row->due_ms = now;
+        row->open = 1;
+        job->rechecks = 1;
+        if (job->engine->unfinished >= 0)
+            job->engine->unfinished++;
+        job_record(job, 0, NULL);
+    } else if (row->state == JOB_WORKING && job->busy == BUSY_NOT && !job->unrecorded) {
+        job->rechecks = 1;
+        row->tries = 0;
+        schedule_in(job, 0);
+    }
+    tell(acting, row, NULL);
+}
+
 static void asked(void *ud, enum ledger_result result, const struct ledger_job *row,
                   const struct err *err)
 {
@@ -252,6 +303,11 @@ int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, 
 int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud)
 {
     return act(engine, id, 0, redeliver_job, done, ud);
+}
+
+int engine_recheck(struct engine *engine, const char *id, engine_acted_fn *done, void *ud)
+{
+    return act(engine, id, 0, recheck_job, done, ud);
 }
 
 static void taken(void *ud, enum ledger_result result, const struct ledger_job *row,

@@ -8,17 +8,14 @@
  */
 #include "engine/engine_private.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-#include <utlist.h>
 
 #define LOOK_MS 1000     /* how often the whole looks at its items */
 #define WAIT_MS 60000    /* an item without room is looked at again in case a wake-up was lost */
@@ -31,13 +28,15 @@ struct batch_room {
     char *name;
     unsigned active;
     unsigned waiting;
+    int has_failed; /* one of its items, here */
 };
 
-static unsigned most_of(const struct job *job)
+static unsigned most_of(const struct job *job, int *ret_stops)
 {
     json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
     int64_t most = json_int(plan, "concurrency", ITEMS_DEFAULT);
 
+    *ret_stops = json_is_true(json_object_get(plan, "stops"));
     json_decref(plan);
     return most < 1 ? 1 : (unsigned)most;
 }
@@ -67,16 +66,23 @@ static struct batch_room *room_of(struct engine *engine, const char *name)
 int batch_enter(struct job *job)
 {
     struct batch_room *room;
+    unsigned most;
+    int stops;
 
     if (!job->row->batch_index || !job->row->batch || job->room)
         return 0;
+    most = most_of(job, &stops);
     room = room_of(job->engine, job->row->batch);
     if (!room) {
         schedule_in(job, LOOK_MS);
         return -1;
     }
     /* What was begun before, in another process, goes on whatever room there is. */
-    if (job->row->state == JOB_PLANNED && room->active >= most_of(job)) {
+    if (job->row->state == JOB_PLANNED && room->has_failed && stops) {
+        act_cancel(job);
+        return -1;
+    }
+    if (job->row->state == JOB_PLANNED && room->active >= most) {
         if (!job->room_waits)
             room->waiting++;
         job->room_waits = 1;
@@ -112,32 +118,59 @@ static void wake_whole(struct engine *engine, const char *name)
             schedule_in(job, 0);
 }
 
+/* Nobody is in it or wants to be. */
+static void room_close(struct engine *engine, struct batch_room *room)
+{
+    if (room->active || room->waiting)
+        return;
+    wake_whole(engine, room->name);
+    HASH_DEL(engine->rooms, room);
+    mem_free(room->name);
+    mem_free(room);
+}
+
+/* The place goes to the next one at once: two that leave in one turn must not wake the same. */
+static void hand_on(struct engine *engine, struct batch_room *room)
+{
+    struct job *next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
+    unsigned most;
+    int stops;
+
+    if (!next)
+        return;
+    most = most_of(next, &stops);
+    if (room->has_failed && stops) {
+        schedule_in(next, 0); /* it gives up its place in the queue, and the next one hears of it */
+        return;
+    }
+    if (room->active >= most)
+        return;
+    next->room_waits = 0;
+    room->waiting--;
+    next->room = room;
+    room->active++;
+    schedule_in(next, 0);
+}
+
 void batch_leave(struct job *job)
 {
     struct engine *engine = job->engine;
     struct batch_room *room = job->room;
-    struct job *next;
 
-    if (job->room_waits && !room) {
+    if (job->room_waits) {
         HASH_FIND_STR(engine->rooms, job->row->batch, room);
         job->room_waits = 0;
-        if (room)
-            room->waiting--;
-        return;
+        room->waiting--;
+    } else if (room) {
+        job->room = NULL;
+        room->active--;
+        room->has_failed |= job->row->state == JOB_FAILED || job->row->state == JOB_EXPIRED ||
+                            job->row->state == JOB_UNKNOWN;
     }
     if (!room)
         return;
-    job->room = NULL;
-    room->active--;
-    next = room->waiting && !engine->closing ? next_waiting(engine, room) : NULL;
-    if (next)
-        schedule_in(next, 0);
-    if (!room->active && !room->waiting) {
-        wake_whole(engine, room->name);
-        HASH_DEL(engine->rooms, room);
-        mem_free(room->name);
-        mem_free(room);
-    }
+    hand_on(engine, room);
+    room_close(engine, room);
 }
 
 /* ---- the whole ---- */
@@ -146,9 +179,10 @@ void batch_leave(struct job *job)
 struct summing {
     struct job *job; /* NULL: gone */
     json_t *rows;
+    json_t *pictures; /* paths, for the contact sheet */
     uint32_t after;
+    json_t *summary; /* the worker's while it writes */
     char path[LIMIT_PATH];
-    char *text; /* jansson's */
     uint64_t bytes;
     int writes; /* off the loop */
     struct err err;
@@ -163,8 +197,9 @@ static void summing_free(struct summing *it)
 {
     if (it->job)
         it->job->summing = NULL;
+    json_decref(it->summary);
     json_decref(it->rows);
-    free(it->text);
+    json_decref(it->pictures);
     mem_free(it);
 }
 
@@ -193,7 +228,7 @@ void batch_drop(struct job *job)
     job->summing = NULL;
 }
 
-static void look_again(struct job *job)
+static void look_in(struct job *job, int64_t delay_ms)
 {
     job->busy = BUSY_NOT;
     if (job->dropped) {
@@ -203,13 +238,17 @@ static void look_again(struct job *job)
         engine_idle_check(engine);
         return;
     }
-    schedule_in(job, LOOK_MS);
+    schedule_in(job, delay_ms);
+}
+
+static void look_again(struct job *job)
+{
+    look_in(job, LOOK_MS);
 }
 
 static json_t *row_json(const struct ledger_job *row)
 {
     json_t *files = json_array();
-    json_t *request = json_loads(row->request, 0, NULL);
     json_t *json;
     int ok = row->state == JOB_DONE || row->state == JOB_DELIVERED;
 
@@ -226,90 +265,51 @@ static json_t *row_json(const struct ledger_job *row)
     if (json && row->cost >= 0)
         json_object_set_new(json, "cost", json_pack("{s:f, s:s}", "amount", row->cost, "currency",
                                                     row->currency ? row->currency : "USD"));
-    json_decref(request);
     return json;
 }
 
-/* Temporary file, sync, rename: a summary is whole or not there. */
+/* Thousands of rows take their time to become a text. */
 static void write_summary(void *item)
 {
     struct summing *it = item;
-    char temp[LIMIT_PATH + 8];
-    size_t len = strlen(it->text);
-    size_t done = 0;
-    int fd;
+    char *text = json_dumps(it->summary, JSON_INDENT(1));
 
-    for (char *slash = strchr(it->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        mkdir(it->path, 0755); /* that it is not there the open below will tell */
-        *slash = '/';
+    if (!text) {
+        err_nomem(&it->err);
+        return;
     }
-    snprintf(temp, sizeof(temp), "%s.new", it->path);
-    fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-    while (fd >= 0 && done < len) {
-        ssize_t sent = write(fd, it->text + done, len - done);
-
-        if (sent < 0 && errno != EINTR)
-            break;
-        done += sent > 0 ? (size_t)sent : 0;
-    }
-    if (fd < 0 || done < len || fsync(fd) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    if (it->err.kind == ERR_NONE && rename(temp, it->path) != 0)
-        err_set(&it->err, ERR_IO, "the summary %.300s cannot be written: %s", it->path,
-                strerror(errno));
-    if (it->err.kind != ERR_NONE && fd >= 0)
-        unlink(temp);
-    it->bytes = len;
+    it->bytes = strlen(text);
+    if (file_replace(it->path, text, it->bytes, 0644, &it->err))
+        err_set(&it->err, it->err.kind, "the summary of the batch: %s", it->err.text);
+    free(text);
 }
 
-static int add_summary(struct job *job, const struct summing *it)
+static int add_file(struct job *job, const char *path, const char *mime, const char *prefix,
+                    const struct ledger_file *facts)
 {
     struct ledger_job *row = job->row;
-    struct ledger_file *file = mem_alloc(sizeof(*file));
+    struct ledger_file *files = mem_grow(row->files, (row->files_count + 1) * sizeof(*files));
+    struct ledger_file *file;
 
-    if (!file)
+    if (!files)
         return -1;
-    file->number = 1;
-    file->path = mem_text(it->path);
-    file->mime = mem_text("application/json");
-    file->bytes = it->bytes;
-    if (!file->path || !file->mime ||
-        env_handle(file->handle, sizeof(file->handle), "sum_", 8)) {
+    row->files = files;
+    file = &files[row->files_count];
+    *file = *facts;
+    file->number = (uint32_t)row->files_count + 1;
+    file->path = mem_text(path);
+    file->mime = mem_text(mime);
+    if (!file->path || !file->mime || env_handle(file->handle, sizeof(file->handle), prefix, 8)) {
         mem_free(file->path);
         mem_free(file->mime);
-        mem_free(file);
         return -1;
     }
-    mem_free(row->files);
-    row->files = file;
-    row->files_count = 1;
+    row->files_count++;
     return 0;
 }
 
-static void summary_written(void *item, int32_t cancelled)
+static void finish(struct job *job)
 {
-    struct summing *it = item;
-    struct job *job = it->job;
-
-    if (!job) {
-        summing_free(it);
-        return;
-    }
-    job->busy = BUSY_NOT;
-    if (job->dropped || cancelled || it->err.kind != ERR_NONE || job->row->files_count ||
-        add_summary(job, it)) {
-        if (it->err.kind != ERR_NONE)
-            env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id,
-                    it->err.text);
-        summing_free(it);
-        look_again(job);
-        return;
-    }
-    summing_free(it);
     job->row->ended_ms = env_wall_ms(job->engine->env);
     job->row->progress = 1000;
     job_set_state(job, JOB_FETCHING);
@@ -317,12 +317,107 @@ static void summary_written(void *item, int32_t cancelled)
     fetch_finish(job);
 }
 
+/* "<summary without .json>.png"; 0: too long. */
+static int sheet_path(const struct summing *it, char ret_path[LIMIT_PATH])
+{
+    int len = snprintf(ret_path, LIMIT_PATH, "%.*s.png", (int)strlen(it->path) - 5, it->path);
+
+    return len > 0 && len < LIMIT_PATH;
+}
+
+static void sheet_made(void *ud, const struct imaging_result *result, const struct err *err)
+{
+    struct summing *it = ud;
+    struct job *job = it->job;
+    struct ledger_file facts = {.bytes = 0};
+    char path[LIMIT_PATH];
+    struct stat status;
+
+    job->busy = BUSY_NOT;
+    if (err) /* an addition: without the module a batch has its summary all the same */
+        env_log(job->engine->env, AHP_LOG_INFO, LOG_MEDIA, "%s has no contact sheet: %s",
+                job->row->id, err->text);
+    if (result && sheet_path(it, path) && stat(path, &status) == 0) {
+        facts.width = (uint32_t)result->width;
+        facts.height = (uint32_t)result->height;
+        facts.bytes = (uint64_t)status.st_size;
+        add_file(job, path, "image/png", "img_", &facts);
+    }
+    summing_free(it);
+    if (job->dropped)
+        look_again(job);
+    else
+        finish(job);
+}
+
+/* 0: sheet_made follows. */
+static int make_sheet(struct summing *it)
+{
+    const char *paths[LIMIT_IMAGING_PICTURES];
+    char path[LIMIT_PATH];
+    struct imaging_job sheet = {.kind = IMAGING_SHEET, .pictures = paths, .output = path};
+    struct err err;
+    json_t *one;
+    size_t index;
+
+    json_array_foreach(it->pictures, index, one)
+        if (index < LIMIT_IMAGING_PICTURES)
+            paths[sheet.pictures_count++] = json_string_value(one);
+    if (sheet.pictures_count < 2 || !sheet_path(it, path))
+        return -1;
+    it->writes = 0; /* what imaging runs ends with it, without a word */
+    it->job->busy = BUSY_FILE;
+    if (imaging_run(it->job->engine->imaging, &sheet, sheet_made, it, &err) == 0)
+        return 0;
+    it->job->busy = BUSY_NOT;
+    return -1;
+}
+
+/* A full disk may have room again; but somebody waits to hear. */
+static void not_written(struct job *job, const struct err *err)
+{
+    env_log(job->engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, err->text);
+    if (job->row->tries < LIMIT_RETRIES)
+        look_in(job, schedule_backoff_ms(job->row->tries++));
+    else
+        job_end(job, JOB_FAILED, err);
+}
+
+static void summary_written(void *item, int32_t cancelled)
+{
+    struct summing *it = item;
+    struct job *job = it->job;
+    struct ledger_file facts = {.bytes = it->bytes};
+    struct err err;
+
+    if (!job) {
+        summing_free(it);
+        return;
+    }
+    job->busy = BUSY_NOT;
+    if (!job->dropped && it->err.kind != ERR_NONE) {
+        err = it->err;
+        summing_free(it);
+        not_written(job, &err);
+        return;
+    }
+    if (job->dropped || cancelled || job->row->files_count ||
+        add_file(job, it->path, "application/json", "sum_", &facts)) {
+        summing_free(it);
+        look_again(job);
+        return;
+    }
+    if (make_sheet(it) == 0)
+        return;
+    summing_free(it);
+    finish(job);
+}
+
 /* What the items came to, and those that never became jobs. */
 static int compose(struct job *job, struct summing *it)
 {
     json_t *request = json_loads(job->row->request, 0, NULL);
     json_t *bad = json_object_get(request, "invalid");
-    json_t *summary;
     json_int_t ok = 0;
     size_t index;
     json_t *one;
@@ -331,17 +426,22 @@ static int compose(struct job *job, struct summing *it)
         ok += json_is_true(json_object_get(one, "ok"));
     json_array_foreach(bad, index, one)
         json_array_append(it->rows, one);
-    summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
-                        ok == (json_int_t)json_array_size(it->rows), "manifest",
-                        json_object_get(request, "manifest"), "count",
-                        (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
-                        job->row->batch, "job", job->row->id, "results", it->rows);
+    it->summary = json_pack("{s:b, s:O?, s:I, s:I, s:s, s:s, s:O}", "ok",
+                            ok == (json_int_t)json_array_size(it->rows), "manifest",
+                            json_object_get(request, "manifest"), "count",
+                            (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
+                            job->row->batch, "job", job->row->id, "results", it->rows);
     json_decref(request);
-    it->text = summary ? json_dumps(summary, JSON_INDENT(1)) : NULL;
-    json_decref(summary);
     snprintf(it->path, sizeof(it->path), "%s/%s-%s.json", job->dir, job->row->batch,
              job->row->id + 4);
-    return it->text ? 0 : -1;
+    return it->summary ? 0 : -1;
+}
+
+static void add_pictures(struct summing *it, const struct ledger_job *row)
+{
+    for (size_t i = 0; i < row->files_count; i++)
+        if (strncmp(row->files[i].mime, "image/", 6) == 0)
+            json_array_append_new(it->pictures, json_string(row->files[i].path));
 }
 
 static int next_page(struct summing *it);
@@ -354,6 +454,7 @@ static void page(void *ud, enum ledger_result result, const struct ledger_job *c
 
     for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
         json_array_append_new(it->rows, row_json(jobs[i]));
+        add_pictures(it, jobs[i]);
         it->after = jobs[i]->batch_index;
     }
     if (result == LEDGER_OK && !job->dropped) {
@@ -383,10 +484,13 @@ static void sum_up(struct job *job)
 {
     struct summing *it = mem_alloc(sizeof(*it));
 
-    if (it)
+    if (it) {
         it->rows = json_array();
-    if (!it || !it->rows) {
-        mem_free(it);
+        it->pictures = json_array();
+    }
+    if (!it || !it->rows || !it->pictures) {
+        if (it)
+            summing_free(it);
         look_again(job);
         return;
     }

@@ -9,6 +9,7 @@
 #include "engine/engine_private.h"
 
 #include "base/crash.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "base/words.h"
@@ -18,6 +19,8 @@
 
 /* A host that never answers an offer: after this it counts as UNKNOWN. */
 #define RECEIPT_WAIT_MS (10 * 60 * 1000)
+/* So many of a conversation's newest jobs are looked at for whether a result needs its label. */
+#define OTHERS_MAX 16
 
 struct ledger_delivery *deliver_open(struct job *job)
 {
@@ -110,7 +113,32 @@ int deliver_is_settled(const struct job *job, const struct ledger_delivery *deli
     }
 }
 
-char *deliver_words(const struct job *job)
+/* One more sentence: where all of it can be looked at. */
+static char *page_words(const struct job *job)
+{
+    json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
+    const char *page = json_text(plan, "page");
+    json_t *values = json_pack("{s:s}", "page", page);
+    char *text = *page ? words_text(job_language(job), "result.page", values) : NULL;
+
+    json_decref(values);
+    json_decref(plan);
+    return text;
+}
+
+/* Both are taken; without memory the first stays as it is. */
+static char *add_words(char *text, char *more)
+{
+    char *both = text && more && *more ? mem_format("%s%s", text, more) : NULL;
+
+    mem_free(more);
+    if (!both)
+        return text;
+    mem_free(text);
+    return both;
+}
+
+static char *deliver_words(const struct job *job)
 {
     const struct ledger_job *row = job->row;
     static const struct ledger_file none; /* of a login */
@@ -119,7 +147,6 @@ char *deliver_words(const struct job *job)
     char size[32] = "";
     char ratio[32];
     json_t *values;
-    char *measured;
     char *text;
 
     if (file->width)
@@ -136,17 +163,86 @@ char *deliver_words(const struct job *job)
     batch_words(job->row, values);
     key = words_key(job);
     text = key ? words_text(job_language(job), key, values) : NULL;
-    measured = measure_words(row);
-    if (text && measured && *measured) {
-        char *both = mem_format("%s%s", text, measured);
-
-        mem_free(text);
-        text = both;
-    }
-    mem_free(measured);
+    text = add_words(text, measure_words(row));
+    text = add_words(text, page_words(job));
     mem_free(key);
     json_decref(values);
     return text;
+}
+
+/* Which of several requests it is about. */
+static char *add_label(const struct job *job, char *text_take)
+{
+    json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
+    const char *label = json_text(plan, "label");
+    json_t *values = json_pack("{s:s, s:s?}", "label", label, "text", text_take);
+    char *text = *label && text_take ? words_text(job_language(job), "labelled", values) : NULL;
+
+    json_decref(values);
+    json_decref(plan);
+    if (!text)
+        return text_take;
+    mem_free(text_take);
+    return text;
+}
+
+/* Was this job of the same conversation under way while ours was? */
+static int is_beside(const struct ledger_job *row, const struct ledger_job *other)
+{
+    return strcmp(row->id, other->id) != 0 &&
+           (!engine_state_ended(other->state) || other->ended_ms >= row->created_ms);
+}
+
+static void begin(struct job *job, int labelled)
+{
+    char *words = deliver_words(job);
+
+    if (labelled)
+        words = add_label(job, words);
+    if (!words || deliver_add(job, AHP_DELIVERY_RESULT, words)) {
+        mem_free(words);
+        schedule_in(job, 1000);
+        return;
+    }
+    mem_free(words);
+    job->row->due_ms = env_wall_ms(job->engine->env);
+    job_record(job, 0, deliver_run);
+}
+
+static void others_known(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
+                         size_t jobs_count, const struct err *err)
+{
+    struct job *job = ud;
+    int labelled = 0;
+
+    (void)err;
+    job->busy = BUSY_NOT;
+    if (job->dropped) {
+        struct engine *engine = job->engine;
+
+        job_free(job);
+        engine_idle_check(engine);
+        return;
+    }
+    for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++)
+        labelled |= is_beside(job->row, jobs[i]);
+    begin(job, labelled);
+}
+
+void deliver_begin(struct job *job)
+{
+    struct ledger_query query = {
+        .conversation = job->row->conversation, .limit = OTHERS_MAX, .no_items = 1};
+
+    if (!query.conversation || !*query.conversation) {
+        begin(job, 0);
+        return;
+    }
+    job->busy = BUSY_RECORD;
+    if (ledger_find(job->engine->ledger, &query, others_known, job)) {
+        job->busy = BUSY_NOT;
+        schedule_in(job, 1000);
+    }
 }
 
 /* May this process deliver it? It was asked for through such a host, and that one is ready. */

@@ -48,6 +48,7 @@ struct engine_order {
     const char *dedup_key;   /* the host's; NULL: made from conversation, tool and arguments */
     const char *output_dir;  /* its files go there; NULL: as configured */
     const char *dedup_text;  /* canonical arguments, for our own key */
+    const char *label;       /* the user's words, whose beginning tells it from others; or NULL */
     int again;               /* 1: a new job even if the same one is under way */
     int hold;                /* 1: store it, let another process do it */
     const char *resubmit_of;
@@ -56,6 +57,7 @@ struct engine_order {
     const char *batch;       /* or NULL: what it is an item of, or with batch_index 0 the whole */
     uint32_t batch_index;    /* of an item, from 1 */
     unsigned concurrency;    /* of the batch: items under way at once; 0: a few */
+    int stops;               /* of the batch: the first failure ends what has not begun */
     const struct ledger_budget *budget; /* NULL: it may cost what it will */
 };
 
@@ -75,6 +77,8 @@ struct engine_sight {
     const struct ledger_job *job;
     uint64_t bytes;       /* of the transfer under way, 0: none */
     uint64_t bytes_total; /* 0: not known */
+    int is_here;          /* this process has it */
+    int rechecking;       /* what engine_recheck began is under way in this process */
 };
 typedef void engine_watch_fn(void *ud, const struct engine_sight *sight, const struct err *err);
 int engine_watch(struct engine *engine, const char *id, engine_watch_fn *seen, void *ud,
@@ -96,6 +100,12 @@ int engine_afford(struct engine *engine, const struct ledger_budget *budget,
 typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struct err *err);
 int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
+/*
+ * Asks the provider now: about an unfinished job, and about one that expired or whose fate is unknown,
+ * which then has some minutes more. Nothing is ever sent that could be paid for. `done` comes when the
+ * question is under way.
+ */
+int engine_recheck(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 
 /*
  * A question to a provider that has nothing to do with a job: sent once, nothing of it is stored. The

@@ -64,6 +64,7 @@ struct job {
     int release;       /* the record under way gives the lease back */
     int unrecorded;    /* the last record failed and is to be tried again, before anything else */
     int dropped;       /* not ours any more: to be freed when nothing is under way */
+    int rechecks;      /* a person wanted a look, and it is not over */
     int word_logged;   /* an unknown state word was logged once */
     int64_t due_ms;    /* monotonic */
     int taken_up;      /* of an earlier or other process */
@@ -192,7 +193,7 @@ void deliver_run(struct job *job);
 int deliver_is_settled(const struct job *job, const struct ledger_delivery *delivery);
 int deliver_receipt(struct job *job, const ahp_receipt *receipt); /* 1: a record follows */
 void deliver_overdue(struct job *job); /* no receipt for too long */
-char *deliver_words(const struct job *job); /* mem_free */
+void deliver_begin(struct job *job); /* the files are here: makes the words, and delivers */
 
 /* receipt.c */
 int receipt_next(struct job *job);      /* applies one that waited; 1: a record follows */

@@ -40,7 +40,7 @@ static int have(const struct job *job, uint32_t number)
 
 static enum media_kind kind_of(const struct job *job)
 {
-    if (strcmp(job->row->kind, "media") == 0)
+    if (strcmp(job->row->kind, "media") == 0 || (job->turn && job->turn->step.any_kind))
         return MEDIA_UNKNOWN;
     return strcmp(job->row->kind, "video") == 0 ? MEDIA_VIDEO : MEDIA_IMAGE;
 }
@@ -101,7 +101,6 @@ static int add_file(struct job *job, const struct media_facts *facts, const char
 void fetch_finish(struct job *job)
 {
     struct ledger_job *row = job->row;
-    char *words;
 
     if (!(row->flags & LEDGER_JOB_DELIVERS)) {
         job_set_state(job, JOB_DONE);
@@ -109,15 +108,7 @@ void fetch_finish(struct job *job)
         job_record(job, 1, NULL);
         return;
     }
-    words = deliver_words(job);
-    if (!words || deliver_add(job, AHP_DELIVERY_RESULT, words)) {
-        mem_free(words);
-        schedule_in(job, 1000);
-        return;
-    }
-    mem_free(words);
-    row->due_ms = env_wall_ms(job->engine->env);
-    job_record(job, 0, deliver_run);
+    deliver_begin(job);
 }
 
 static void all_here(struct job *job)

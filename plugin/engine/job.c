@@ -3,7 +3,7 @@
  * the one way to make it durable.
  *
  * States move forward only. The exceptions are a person's wishes: an undeliverable or delivered
- * result can be sent again.
+ * result can be sent again, and the provider can be asked once more about what expired.
  */
 #include "engine/engine_private.h"
 
@@ -36,6 +36,8 @@ static const unsigned allowed[JOB_STATES] = {
     [JOB_DELIVERING] = TO(JOB_DELIVERED) | TO(JOB_UNDELIVERABLE),
     [JOB_UNDELIVERABLE] = TO(JOB_DELIVERING),
     [JOB_DELIVERED] = TO(JOB_DELIVERING),
+    [JOB_EXPIRED] = TO(JOB_WORKING),
+    [JOB_UNKNOWN] = TO(JOB_WORKING),
 };
 
 int job_state_allowed(enum job_state from, enum job_state to)
@@ -310,6 +312,7 @@ void job_end(struct job *job, enum job_state state, const struct err *err)
     catch_drop(job);
     catch_sweep(job);
     turn_free(job);
+    job->rechecks = 0;
     job_set_state(job, state);
     row->error_kind = err->kind;
     row->ended_ms = env_wall_ms(job->engine->env);

@@ -16,6 +16,7 @@
 
 /* So many earlier jobs make a rule of their durations. */
 #define HISTORY_MIN 3
+#define LABEL_BYTES 48 /* of the words that tell a request from others */
 
 struct ordering {
     struct ordering *prev;
@@ -84,6 +85,22 @@ static char *dedup_key(struct engine *engine, const struct engine_order *order)
     return key;
 }
 
+/* The beginning of the user's words, on one line. */
+static json_t *label_of(const char *text)
+{
+    char label[LABEL_BYTES + 8];
+    size_t len = 0;
+
+    while (*text && strchr(" \t\r\n", *text))
+        text++;
+    for (; *text && len < LABEL_BYTES; text++)
+        label[len++] = (unsigned char)*text < ' ' ? ' ' : *text;
+    while (len && *text && ((unsigned char)*text & 0xC0) == 0x80)
+        text = ((unsigned char)label[--len] & 0xC0) == 0xC0 ? "..." : text;
+    snprintf(label + len, sizeof(label) - len, "%s", *text ? "…" : "");
+    return json_string(label);
+}
+
 static char *plan_text(const struct engine_order *order)
 {
     const struct provider_plan *plan = order->plan;
@@ -105,8 +122,12 @@ static char *plan_text(const struct engine_order *order)
                                       "seconds", plan->expect.seconds));
     if (json && order->restore)
         json_object_set_new(json, "restore", json_deep_copy(order->restore));
+    if (json && order->label && *order->label)
+        json_object_set_new(json, "label", label_of(order->label));
     if (json && order->concurrency)
         json_object_set_new(json, "concurrency", json_integer(order->concurrency));
+    if (json && order->stops)
+        json_object_set_new(json, "stops", json_true());
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     return text;

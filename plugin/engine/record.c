@@ -7,15 +7,12 @@
 #include "engine/engine_private.h"
 
 #include "base/crash.h"
+#include "base/file.h"
 #include "base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define CHANNEL_MAX 32
 
@@ -23,15 +20,13 @@ struct recording {
     struct job *job;
     job_then_fn *then;
     char *path;
-    char *temp;
     char *text;
-    int failed; /* errno */
+    struct err err;
 };
 
 static void recording_free(struct recording *it)
 {
     mem_free(it->path);
-    mem_free(it->temp);
     free(it->text);
     mem_free(it);
 }
@@ -56,55 +51,12 @@ static void channel_of(const char *conversation, char *ret_channel)
     ret_channel[len] = '\0';
 }
 
-/* The folders above a file. */
-static int make_folders(char *path)
-{
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        int rc;
-
-        *slash = '\0';
-        rc = mkdir(path, 0755);
-        *slash = '/';
-        if (rc && errno != EEXIST)
-            return -1;
-    }
-    return 0;
-}
-
-static int write_all(int fd, const char *text)
-{
-    size_t len = strlen(text);
-
-    while (len) {
-        ssize_t done = write(fd, text, len);
-
-        if (done < 0 && errno != EINTR)
-            return -1;
-        if (done > 0) {
-            text += done;
-            len -= (size_t)done;
-        }
-    }
-    return 0;
-}
-
 /* Off the loop: touches nothing but its item. */
 static void write_file(void *item)
 {
     struct recording *it = item;
-    int fd = make_folders(it->temp) ? -1
-                                    : open(it->temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
-                                                         O_CLOEXEC, 0600);
 
-    if (fd < 0) {
-        it->failed = errno;
-        return;
-    }
-    if (write_all(fd, it->text) || rename(it->temp, it->path)) {
-        it->failed = errno;
-        unlink(it->temp);
-    }
-    close(fd);
+    file_replace(it->path, it->text, strlen(it->text), 0600, &it->err);
 }
 
 static void written(void *item, int32_t cancelled)
@@ -116,9 +68,8 @@ static void written(void *item, int32_t cancelled)
 
     job->busy = BUSY_NOT;
     crash_point("noted", job->row->id);
-    if (it->failed)
-        env_log(engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: cannot write %s: %s", job->row->id,
-                it->path, strerror(it->failed));
+    if (it->err.kind != ERR_NONE)
+        env_log(engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, it->err.text);
     recording_free(it);
     if (engine->closing)
         return;
@@ -154,12 +105,11 @@ static struct recording *recording_new(struct job *job, const struct provider *a
     json = adapter->record(&facts, &arena, &name);
     if (it && json && name) {
         it->path = mem_format("%s/%s", config_media_dir(job->engine->config), name);
-        it->temp = mem_format("%s/%s.%s.new", config_media_dir(job->engine->config), name, row->id);
         it->text = json_dumps(json, JSON_COMPACT);
     }
     json_decref(json);
     arena_done(&arena);
-    if (it && it->path && it->temp && it->text)
+    if (it && it->path && it->text)
         return it;
     if (it)
         recording_free(it);

@@ -8,6 +8,7 @@
  */
 #include "engine/engine_private.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -80,6 +81,7 @@ static void restored(void *ud, const struct imaging_result *result, const struct
         keep_as_it_is(job, err);
         return;
     }
+    crash_point("restored", job->row->id);
     facts.width = (uint32_t)result->width;
     facts.height = (uint32_t)result->height;
     facts.bytes = stat(it->output, &st) == 0 ? (uint64_t)st.st_size : 0;

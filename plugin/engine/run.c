@@ -115,6 +115,7 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     turn.secrets = job->secrets;
     turn.job_id = row->id;
     turn.now_ms = env_wall_ms(job->engine->env);
+    turn.recheck = job->rechecks;
     turn.resumed = !reply && (row->flags & JOB_SENT);
     turn.arena = &job->turn->arena;
     provider->adapter->next(&turn, &job->turn->step);
@@ -217,6 +218,21 @@ static void step_wait(struct job *job)
     job_record(job, 0, NULL);
 }
 
+/* A page is for the words of the result, which come later. */
+static void keep_page(struct job *job, const char *page)
+{
+    json_t *plan = page ? parse(job->row->plan) : NULL;
+    char *text = NULL;
+
+    if (plan && json_object_set_new(plan, "page", json_string(page)) == 0)
+        text = json_dumps(plan, JSON_COMPACT);
+    if (text && job_text(&job->row->plan, text))
+        env_log(job->engine->env, AHP_LOG_WARN, LOG_INTERNAL, "%s: no memory for its page",
+                job->row->id);
+    free(text);
+    json_decref(plan);
+}
+
 static void step_done(struct job *job)
 {
     struct provider_step *step = &job->turn->step;
@@ -229,6 +245,7 @@ static void step_done(struct job *job)
     if (step->currency && job_text(&row->currency, step->currency))
         env_log(job->engine->env, AHP_LOG_WARN, LOG_INTERNAL, "%s: no memory for its currency",
                 row->id);
+    keep_page(job, step->page);
     if (row->state == JOB_PLANNED || row->state == JOB_UPLOADING)
         job_set_state(job, JOB_WORKING);
     job_set_state(job, JOB_FETCHING);
@@ -300,6 +317,14 @@ static void step_do(struct job *job, const struct http_reply *reply)
         job_end(job, JOB_CANCELLED, &err);
         return;
     }
+    /* Nobody asked for it to be paid for: only for a look. */
+    if (job->rechecks && step->kind == STEP_SEND && step->request.effect == HTTP_SPENDS) {
+        err_set(&err, ERR_EXPIRED, "it was never accepted; resubmit sends it again");
+        job_end(job, JOB_EXPIRED, &err);
+        return;
+    }
+    if (step->kind != STEP_SEND)
+        job->rechecks = 0;
     switch (step->kind) {
     case STEP_SEND:
         if (announce(job))
@@ -343,6 +368,7 @@ static void trouble(struct job *job, const struct err *err)
     int64_t wait = err->kind == ERR_CONFIG ? CONFIG_AGAIN_MS : 1000;
 
     env_log(job->engine->env, AHP_LOG_WARN, LOG_JOB_RETRY, "%s waits: %s", row->id, err->text);
+    job->rechecks = 0;
     if (err->kind == ERR_INTERNAL || (err->kind == ERR_CONFIG && is_unpaid(row))) {
         job_end(job, JOB_FAILED, err);
         return;

@@ -68,6 +68,8 @@ static void show(struct engine_watch *watch)
         if ((job->busy == BUSY_RECORD || job->unrecorded) && job->row->state >= JOB_READY)
             return;
         sight.job = job->row;
+        sight.is_here = 1;
+        sight.rechecking = job->rechecks;
         if (job->call)
             net_progress(job->call, &sight.bytes, &sight.bytes_total);
         watch->seen(watch->ud, &sight, NULL);

@@ -249,6 +249,7 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
     op->done.find = done;
     op->with_files = query->with_files;
     op->only_open = query->only_open;
+    op->only_unsettled = query->only_unsettled;
     op->no_items = query->no_items;
     op->batch_after = query->batch_after;
     op->limit = query->limit < LIMIT_LIST ? query->limit : LIMIT_LIST;

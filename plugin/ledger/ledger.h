@@ -294,6 +294,7 @@ struct ledger_query {
     const char *kind;         /* or NULL */
     int with_files;           /* only jobs that have files */
     int only_open;            /* only jobs that have not ended */
+    int only_unsettled;       /* those, and jobs that expired or whose fate is unknown */
     int no_items;             /* not those that are items of a batch */
     const char *batch;        /* items of this batch only, the newest of each index, by index */
     uint32_t batch_after;     /* with batch: of higher indexes only */

@@ -450,6 +450,9 @@ static sqlite3_stmt *prepare_find(struct ledger *ledger, struct op *op)
     if (op->only_open)
         sqlite3_str_appendall(rest, " AND state IN ('planned','uploading','submitting','working',"
                                     "'fetching','ready','delivering')");
+    if (op->only_unsettled)
+        sqlite3_str_appendall(rest, " AND state IN ('planned','uploading','submitting','working',"
+                                    "'fetching','ready','delivering','expired','unknown')");
     if (op->no_items)
         sqlite3_str_appendall(rest, " AND batch_index = 0");
     if (op->batch)

@@ -53,6 +53,7 @@ struct op {
     int can_deliver;
     int with_files;
     int only_open;
+    int only_unsettled;
     int no_items;
     char *batch;
     uint32_t batch_after;

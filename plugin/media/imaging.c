@@ -99,7 +99,7 @@ static void bind_module(struct task *task)
                 "installed here: " PACKAGE " (looked for %s)", task->path);
     else
         err_set(&task->err, ERR_CONFIG, "masks, canvases and previews need a part that does not "
-                "load: " PACKAGE " anew, which brings libvips (%.240s)", words ? words : "dlopen");
+                "load: " PACKAGE " anew, or libvips42 (%.240s)", words ? words : "dlopen");
 }
 
 static int check_module(const struct imaging_module *module, const char *path, struct err *err)

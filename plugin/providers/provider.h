@@ -119,6 +119,8 @@ struct provider_step {
      * that a person has to open.
      */
     json_t *credential;
+    int any_kind;                 /* with DONE: pictures and videos together, as their bytes say */
+    const char *page;             /* with DONE: where a person sees all of it, or NULL */
     double cost;                  /* what it really took, < 0: not told */
     const char *currency;
     struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */

@@ -2,7 +2,7 @@
  * account.c - the tool `account`: which action, set_default, and what is said instead of taking a key.
  * Keys never pass through here: not in an argument, not in an answer. The accounts of this build are
  * entries of the host's configuration, which is the user's to write, so set_key and remove_key explain
- * where the key goes.
+ * where the key goes, unless the service has a file of its own for it (account_key.c).
  */
 #include "tools/account.h"
 
@@ -286,6 +286,8 @@ static void run(struct call *call)
         account_status(call);
     else if (strcmp(action, "check") == 0)
         account_check(call);
+    else if (strcmp(action, "set_default") == 0 && arg(call, "aspect_ratio"))
+        account_ratio(call);
     else if (strcmp(action, "set_default") == 0)
         set_default(call);
     else if (strcmp(action, "credits") == 0 || strcmp(action, "usage") == 0)
@@ -296,7 +298,7 @@ static void run(struct call *call)
         account_finish_login(call);
     else if (strcmp(action, "logout") == 0 || strcmp(action, "switch") == 0)
         account_logout(call, *action == 's');
-    else
+    else if (account_key(call, strcmp(action, "remove_key") == 0))
         explain_key(call, strcmp(action, "remove_key") == 0);
 }
 

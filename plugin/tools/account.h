@@ -30,4 +30,11 @@ void account_login(struct call *call);
 void account_finish_login(struct call *call);
 void account_logout(struct call *call, int then_login);
 
+/*
+ * account_key.c: set_key and remove_key where a service keeps its key in a file of its own; 1: this one
+ * does not, and nothing was answered. And set_default of its ratio.
+ */
+int account_key(struct call *call, int removes);
+void account_ratio(struct call *call);
+
 #endif

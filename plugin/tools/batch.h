@@ -12,6 +12,13 @@
 /* The items of a text: a JSON array, or JSON lines. New, or NULL with err. */
 json_t *batch_manifest(const char *text, size_t len, struct err *err);
 
+/*
+ * batch_read.c: a file's items, read off the loop. `items_take` is NULL with err; an array may be
+ * empty. Not called when the call has ended meanwhile.
+ */
+typedef void batch_read_fn(struct call *call, json_t *items_take, const struct err *err);
+void batch_read(struct call *call, const char *path, batch_read_fn *done);
+
 /* A text with its variables filled in; mem_free. NULL without memory or past LIMIT_PROMPT_BYTES. */
 char *batch_fill(const char *text, const json_t *vars);
 

@@ -13,7 +13,7 @@
 static const char *const image_files[] = {"reference_images", NULL};
 static const char *const edit_files[] = {"image", "mask", "reference_images", NULL};
 static const char *const video_files[] = {"first_frame", "last_frame", "reference_images", "video",
-                                          "audio", NULL};
+                                          "audio", "session", NULL};
 static const char *const replace_files[] = {"character_image", "motion_video", NULL};
 
 static int has(const struct call *call, const char *name)
@@ -142,10 +142,14 @@ static void tell_why_not(struct call *call, const char *wanted, const struct err
         tell_setup(call, "setup", err);
 }
 
-static const struct config_provider *choose(struct call *call, struct err *err)
+/* Who has the session that the call goes on with decides, unless the call names somebody. */
+static const struct config_provider *choose(struct call *call, const json_t *args, struct err *err)
 {
     struct config *config = call_config(call);
-    const char *wanted = json_string_value(json_object_get(call->args, "provider"));
+    const char *named = json_string_value(json_object_get(args, "provider"));
+    const char *owner =
+        json_string_value(json_object_get(json_object_get(args, "session"), "provider"));
+    const char *wanted = named ? named : owner;
     const struct config_provider *provider;
     const struct config_provider *able = NULL;
     const char *how;
@@ -261,6 +265,7 @@ static void place_order(struct call *call, const struct config_provider *provide
         .dedup_key = once ? once : call->dedup_key,
         .output_dir = call->output_dir,
         .dedup_text = canonical,
+        .label = json_string_value(json_object_get(call->args, "prompt")),
         .again = !once && json_is_true(json_object_get(call->args, "again")),
         .budget = confirm_budget(call, &budget),
         .restore = edit_restore(call),
@@ -271,7 +276,8 @@ static void place_order(struct call *call, const struct config_provider *provide
     /* A process that ends with its answer must not begin what it cannot see through. */
     order.hold = (call->flags & AHP_CALL_ONE_SHOT) &&
                  (call->reply_to || (call->flags & AHP_CALL_DETACH));
-    batch_of_order(call, &order);
+    if (rc == 0)
+        rc = batch_of_order(call, &order, &err);
     if (rc == 0)
         rc = engine_order(call_engine(call), &order, ordered, call, &err);
     if (rc == 0)
@@ -296,7 +302,7 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
     }
     json_decref(call->notes);
     call->notes = json_array();
-    provider = choose(call, &err);
+    provider = choose(call, args, &err);
     if (!provider || parse_extra(args, &err) || default_model(call, provider, args, &err) ||
         provider->adapter->plan(&provider->account, call->tool->name, args, &plan, &err)) {
         json_decref(args);

@@ -55,6 +55,11 @@ static int is_video_field(const struct resolving *it)
     return strcmp(field_name(it), "video") == 0 || strcmp(field_name(it), "motion_video") == 0;
 }
 
+static int is_session_field(const struct resolving *it)
+{
+    return strcmp(field_name(it), "session") == 0;
+}
+
 /* Puts the resolved value in the place of its text. */
 static int put(struct resolving *it, json_t *value)
 {
@@ -123,6 +128,19 @@ static int put_made(struct resolving *it, const char *path, struct err *err)
     return rc;
 }
 
+/* "session": what the provider knows the conversation by, and whose it is. */
+static int put_session(struct resolving *it, const struct ledger_job *job, struct err *err)
+{
+    json_t *value;
+
+    if (!job || !job->provider_job || !call_may_see(it->call, job))
+        return err_field(err, field_name(it),
+                         job ? "that job has no session to go on with"
+                             : "there is no such job in this conversation");
+    value = json_pack("{s:s, s:s}", "id", job->provider_job, "provider", job->provider);
+    return !value || put(it, value) ? err_nomem(err) : 0;
+}
+
 static void looked_up(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
                       size_t jobs_count, const struct err *err)
 {
@@ -138,6 +156,15 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
     wanted = json_string_value(json_is_array(place) ? json_array_get(place, it->index) : place);
     if (result != LEDGER_OK) {
         end(it, err);
+        return;
+    }
+    if (is_session_field(it)) {
+        if (put_session(it, jobs_count ? jobs[0] : NULL, &why)) {
+            end(it, &why);
+            return;
+        }
+        it->index++;
+        walk(it);
         return;
     }
     if (jobs_count && jobs[0]->files_count && call_may_see(it->call, jobs[0])) {
@@ -176,6 +203,8 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
     struct ledger_query query = {.limit = 1};
     json_t *value;
 
+    if (is_session_field(it) && strncmp(text, "job_", 4) != 0)
+        return 0; /* a provider's own name: only that provider can tell whether it is one */
     if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
         value = json_pack("{s:s}", "url", text);
         return !value || put(it, value) ? err_nomem(err) : 0;

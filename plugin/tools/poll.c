@@ -238,6 +238,10 @@ static void run(struct call *call)
     struct ledger_query query = {.limit = 1, .no_items = !job && !files, .with_files = files};
     struct err err;
 
+    if (strcmp(action_of(call), "recover") == 0) {
+        poll_recover(call);
+        return;
+    }
     if (!list && job && strncmp(job, "job_", 4) == 0)
         query.id = job;
     else if (!list && job)

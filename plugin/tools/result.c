@@ -148,6 +148,8 @@ static void add_changed(json_t *result, const struct call *call, const struct le
         json_object_del(one, "measured");
     if (json_array_size(changed))
         json_object_set(result, "changed", changed);
+    if (json_object_get(plan, "page"))
+        json_object_set(result, "page", json_object_get(plan, "page"));
     json_decref(plan);
 }
 

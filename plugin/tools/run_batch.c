@@ -9,19 +9,16 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "media/media.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define AT_ONCE 16        /* inner calls that look something up */
 #define A_TURN 8          /* begun in one turn of the loop */
 #define NAMED_MISTAKES 20 /* in a result */
+#define LOGIN_BYTES 64
 
 enum pass {
     PASS_PLAN,
@@ -45,6 +42,7 @@ struct batch {
     char currency[8];
     int currencies;   /* more than one */
     const char *dedup_key; /* of a confirmed batch: its token */
+    char login[LOGIN_BYTES]; /* the account that has to be signed in to first */
     ahp_deferred *turn;
     int in_turn;
 };
@@ -84,7 +82,7 @@ void batch_close(struct call *call)
         return;
     }
     for (size_t i = 0; i < it->inner_count; i++)
-        it->inner[i]->batch = NULL; /* what it orders is in the ledger; the next run finds it */
+        it->inner[i]->batch = NULL; /* it orders nothing any more */
     call_env(call)->loop->defer_free(it->turn);
     json_decref(it->items);
     json_decref(it->vars);
@@ -292,6 +290,7 @@ static void confirm(struct batch *it)
 
 static void pass_over(struct batch *it)
 {
+    const struct config_provider *login = config_provider_by_id(call_config(it->call), it->login);
     struct call *call = it->call;
     struct err err;
 
@@ -304,6 +303,8 @@ static void pass_over(struct batch *it)
     } else if (json_array_size(it->invalid) && (!flag(call, "continue_on_error") ||
                json_array_size(it->invalid) == json_array_size(it->items))) {
         fail_invalid(it);
+    } else if (login && !login->account.signed_in) {
+        login_begin(call, login, 1);
     } else if (name_it(it)) {
         err_nomem(&err);
         call_fail(call, &err);
@@ -328,6 +329,15 @@ static void add_cost(struct batch *it, const json_t *json)
         it->currencies = 1;
 }
 
+/* One link for all items, before any of them is ordered. */
+static void note_login(struct batch *it, const char *id)
+{
+    const struct config_provider *provider = config_provider_by_id(call_config(it->call), id);
+
+    if (!it->login[0] && provider && !provider->account.signed_in)
+        snprintf(it->login, sizeof(it->login), "%s", id);
+}
+
 void batch_answer_take(struct call *call, int32_t status, json_t *json)
 {
     struct batch *it = call->batch;
@@ -343,8 +353,11 @@ void batch_answer_take(struct call *call, int32_t status, json_t *json)
     if (status == AHP_RESULT_ERROR && !json_object_get(json, "job")) {
         note_invalid(it, number, json_text(error, "text"), json_text(error, "field"));
         json_array_set_new(it->planned, number - 1, json_null());
+    } else if (strcmp(json_text(json, "status"), "login_needed") == 0) {
+        note_invalid(it, number, json_text(json, "message"), NULL); /* signed out meanwhile */
     } else if (it->pass == PASS_PLAN) {
         add_cost(it, json);
+        note_login(it, json_text(json, "provider"));
     } else if (strcmp(json_text(json, "status"), "submitted") == 0) {
         it->made++;
     }
@@ -353,15 +366,19 @@ void batch_answer_take(struct call *call, int32_t status, json_t *json)
         go_on(it);
 }
 
-void batch_of_order(const struct call *call, struct engine_order *order)
+int batch_of_order(const struct call *call, struct engine_order *order, struct err *err)
 {
-    if (!call->batch_index || !call->batch)
-        return;
+    if (!call->batch_index)
+        return 0;
+    if (!call->batch)
+        return err_set(err, ERR_CANCELLED, "the batch that it belongs to was cancelled");
     order->batch = call->batch->name;
     order->batch_index = call->batch_index;
     order->concurrency =
         (unsigned)json_int(call->batch->call->args, "concurrency", 0);
+    order->stops = !flag(call->batch->call, "continue_on_error");
     order->hold = is_held(call->batch->call);
+    return 0;
 }
 
 /* The arguments of an item in this pass; NULL: there is nothing to do for it. */
@@ -443,39 +460,6 @@ static void go_on(struct batch *it)
 
 /* ---- arguments ---- */
 
-static json_t *read_manifest(struct call *call, const char *path, struct err *err)
-{
-    const char *roots[CONFIG_ROOTS_MAX];
-    size_t count = config_roots(call_config(call), call->workspace, call->output_dir, roots);
-    char *text = mem_alloc(LIMIT_ARGS_BYTES + 1);
-    char real[LIMIT_PATH];
-    json_t *items = NULL;
-    ssize_t got = -1;
-    size_t len = 0;
-    int fd = -1;
-
-    if (!text) {
-        err_nomem(err);
-    } else if (media_text_find(path, roots, count, real, err) == 0) {
-        fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        while (fd >= 0 && len <= LIMIT_ARGS_BYTES &&
-               (got = read(fd, text + len, LIMIT_ARGS_BYTES + 1 - len)) > 0)
-            len += (size_t)got;
-        if (fd < 0 || got < 0)
-            err_set(err, ERR_IO, "%s cannot be read: %s", real, strerror(errno));
-        else if (len > LIMIT_ARGS_BYTES)
-            err_set(err, ERR_LIMIT, "%s is larger than %u MiB", real, LIMIT_ARGS_BYTES >> 20);
-        else
-            items = batch_manifest(text, len, err);
-    }
-    if (fd >= 0)
-        close(fd);
-    if (!items && !err->field[0])
-        snprintf(err->field, sizeof(err->field), "manifest");
-    mem_free(text);
-    return items;
-}
-
 /* Items in the arguments are texts: JSON objects, or prompts. */
 static json_t *read_items(const json_t *list, struct err *err)
 {
@@ -485,7 +469,7 @@ static json_t *read_items(const json_t *list, struct err *err)
 
     json_array_foreach((json_t *)list, index, text) {
         const char *at = json_string_value(text) + strspn(json_string_value(text), " \t\r\n");
-        json_error_t broken;
+        json_error_t broken = {.text = "out of memory"};
         json_t *item = *at == '{' ? json_loads(at, 0, &broken)
                                   : json_pack("{s:s}", "prompt", json_string_value(text));
 
@@ -515,6 +499,23 @@ static int take_vars(const struct call *call, json_t **ret_vars, struct err *err
                      vars ? "it is no object" : text ? broken.text : "out of memory");
 }
 
+/* `items_take` is NULL with err. */
+static void begin_with(struct call *call, json_t *items_take, const struct err *err)
+{
+    struct batch *it = call->batch;
+    int is_file = json_object_get(call->args, "manifest") != NULL;
+    struct err why;
+
+    it->items = items_take;
+    if (items_take && json_array_size(items_take) > 0) {
+        go_on(it);
+        return;
+    }
+    if (items_take)
+        err_field(&why, is_file ? "manifest" : "items", "there are no items in it");
+    call_fail(call, items_take ? &why : err);
+}
+
 static void run(struct call *call)
 {
     const char *manifest = json_string_value(json_object_get(call->args, "manifest"));
@@ -531,19 +532,19 @@ static void run(struct call *call)
     call->batch = it;
     it->planned = json_array();
     it->invalid = json_array();
-    if (!manifest == !list)
+    if (!it->planned || !it->invalid)
+        err_nomem(&err);
+    else if (!manifest == !list)
         err_field(&err, "manifest", manifest ? "give manifest or items, not both"
                                              : "give manifest (a file) or items");
-    else if (take_vars(call, &it->vars, &err) == 0)
-        it->items = manifest ? read_manifest(call, manifest, &err) : read_items(list, &err);
-    if (it->items && json_array_size(it->items) == 0)
-        err_field(&err, manifest ? "manifest" : "items", "there are no items in it");
-    else if (it->items && (!it->planned || !it->invalid))
-        err_nomem(&err);
+    else
+        take_vars(call, &it->vars, &err);
     if (err.kind != ERR_NONE)
         call_fail(call, &err);
+    else if (manifest)
+        batch_read(call, manifest, begin_with);
     else
-        go_on(it);
+        begin_with(call, read_items(list, &err), &err);
 }
 
 const struct tool tool_run_batch = {"run_batch", run};

@@ -1,6 +1,6 @@
 /*
  * schema.c - the flat part of JSON Schema that our tools use: one object, plain types, enum, bounds,
- * required, no unknown members. The point is the message: field, what was given, what is allowed,
+ * required, never unknown members. The point is the message: field, what was given, what is allowed,
  * and the nearest valid value.
  */
 #include "tools/tool.h"
@@ -209,6 +209,26 @@ static int check_member(const json_t *schema, json_t *args, const char *name, js
     if (json_is_array(value) && check_items(schema, name, value, err))
         return -1;
     return check_bounds(schema, name, value, err);
+}
+
+/*
+ * Models read every schema in every turn. What they need not know beforehand stands in input_checks: bounds,
+ * which the error tells, and rare arguments, which the skills' references tell of.
+ */
+int schema_join(json_t *schema, const json_t *checks)
+{
+    json_t *properties = json_object_get(schema, "properties");
+    const char *name;
+    json_t *check;
+
+    json_object_foreach((json_t *)checks, name, check) {
+        json_t *known = json_object_get(properties, name);
+
+        if (known ? json_object_update(known, check)
+                  : json_object_set(properties, name, check))
+            return -1;
+    }
+    return 0;
 }
 
 int schema_check(const json_t *schema, json_t *args, struct err *err)

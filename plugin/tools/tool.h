@@ -22,6 +22,7 @@ struct checking;
 struct batch;
 struct confirming;
 struct editing;
+struct recovering;
 
 struct tool {
     const char *name; /* its schema is manifests/tools/<name>.json */
@@ -64,6 +65,7 @@ struct call {
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
     struct checking *checking;   /* account_check.c's, while it asks */
+    struct recovering *recovering; /* recover.c's, while it looks at jobs */
     struct confirming *confirming; /* confirm.c's, from its question on */
     ahp_timer *timer;
     char job[LIMIT_ID]; /* once there is one */
@@ -130,6 +132,10 @@ void edit_drop(struct call *call); /* its call ends */
 
 void checking_drop(struct call *call); /* account_check.c: its call ends */
 
+/* recover.c: looks once more at all unfinished and expired jobs, then answers. */
+void poll_recover(struct call *call);
+void recovering_drop(struct call *call); /* its call ends */
+
 /*
  * account_login.c: starts the login of that account as a job of its own, or finds the one under way,
  * and ends the call with its link as soon as there is one. `needed`: for a call that wanted something
@@ -168,7 +174,7 @@ int text_looks_like_key(const char *text);
  * the call that opened a batch ends.
  */
 void batch_answer_take(struct call *call, int32_t status, json_t *json);
-void batch_of_order(const struct call *call, struct engine_order *order);
+int batch_of_order(const struct call *call, struct engine_order *order, struct err *err);
 void batch_close(struct call *call);
 
 /* result.c */
@@ -184,6 +190,11 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
  * it looks like a key, and what is allowed.
  */
 int schema_check(const json_t *schema, json_t *args, struct err *err);
+/*
+ * Adds a manifest's input_checks to its input_schema: bounds of what that has, and arguments that it does
+ * not announce. -1 without memory, then with a part of them.
+ */
+int schema_join(json_t *schema, const json_t *checks);
 
 /* toolbox.c */
 /*

@@ -30,7 +30,7 @@ struct toolbox {
     struct env *env;
     struct config *config;
     struct engine *engine;
-    json_t *manifests[TOOLS];
+    json_t *manifests[TOOLS]; /* their schemas with the checks joined in */
     char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
     char *outputs[TOOLS];
     ahp_tool tools[TOOLS];
@@ -100,7 +100,8 @@ static int load_tool(struct toolbox *box, size_t index, struct err *err)
     box->schemas[index] = json_dumps(json_object_get(manifest, "input_schema"), JSON_COMPACT);
     if (json_object_get(manifest, "output_schema"))
         box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
-    if (!box->schemas[index])
+    if (!box->schemas[index] || schema_join(json_object_get(manifest, "input_schema"),
+                                            json_object_get(manifest, "input_checks")))
         return err_nomem(err);
     tool->size = sizeof(*tool);
     tool->name = all_tools[index]->name;
@@ -152,6 +153,7 @@ static void call_free(struct call *call)
     inputs_drop(call);
     edit_drop(call);
     checking_drop(call);
+    recovering_drop(call);
     batch_close(call);
     confirm_drop(call);
     call->box->env->loop->timer_free(call->timer);

@@ -47,6 +47,11 @@ class Batch(harness.Case):
         for row in summary["results"]:
             for file in row["files"]:
                 self.assertTrue(os.path.getsize(file["path"]) > 0)
+        sheet = result["files"][1]
+        self.assertEqual(sheet["mime"], "image/png")
+        with open(sheet["path"], "rb") as f:
+            self.assertEqual(f.read(8), b"\x89PNG\r\n\x1a\n")
+        self.assertGreater(sheet["width"], 256, "three pictures side by side")
 
     def test_again(self):
         """The same list again pays for nothing; what failed is made, what succeeded is kept."""

@@ -124,6 +124,20 @@ class ChatArt(harness.Case):
         world.secrets.clear()   # it is in the credentials file, where it belongs
         self.nowhere(world, world.key)
 
+    def test_login_for_a_batch(self):
+        """One link before anything is ordered; then the same call makes all."""
+        world = self.chat(env=False)
+        items = {"items": ["a boat", "a kite"]}
+        opened = self.call(world, "run_batch", items)
+        self.assertEqual(opened["status"], "login_needed", opened)
+        self.assertIn(opened["link"], opened["message"])
+        self.assertEqual(world.rows("SELECT id FROM jobs WHERE batch IS NOT NULL"), [])
+        self.approve(world)
+        self.call(world, "account", {"action": "finish_login"})
+        done = self.call(world, "run_batch", items)
+        self.assertEqual(done["batch"], {"items": 2, "ended": 2, "failed": 0})
+        world.secrets.clear()   # it is in the credentials file, where it belongs
+
     def test_login_in_chinese(self):
         world = self.chat(env=False)
         opened = self.call(world, "account", {"action": "login"}, "--locale", "zh-CN")

@@ -180,6 +180,45 @@ class Edits(harness.Case):
             self.assertEqual(result["error"]["field"], field, result)
         self.assertEqual(self.w.sim.totals()["submissions"], 0)
 
+    def test_a_yes_means_the_same_mask(self):
+        """The files are made anew for the confirmed call, and the token is for that very request."""
+        entry = {"baseUrl": self.w.sim.base + "/v1", "apiKey": self.w.key, "models": [{"id": "sim-image"}]}
+        self.w.configure({"sim": entry},
+                         {"sim": {"prices": {"sim-image": {"each": 0.25, "currency": "USD"}}}},
+                         confirm="always")
+        args = {"operation": "inpaint", "region": "20,10,40,30", "feather": 1}
+        asked = self.edit(**args)
+        self.assertEqual(asked["status"], "needs_confirmation")
+        file = self.one_file(self.edit(confirm=asked["confirm"], **args))
+        self.compare_outside(file["path"], self.mask_of("inpaint"), noise)
+
+    def test_killed_before_and_after_the_pixels_are_put_back(self):
+        args = json.dumps({"image": "picture.png", "prompt": "x", "operation": "inpaint",
+                           "region": "20,10,40,30", "feather": 1})
+
+        def killed(at):
+            """One inpaint, killed at the instant `at`; the names of those that it came to."""
+            self.setUp()
+            log = self.w.path("points")
+            env = {"CLAWMEDIA_CRASH_LOG": log, **({"CLAWMEDIA_CRASH_AT": str(at)} if at else {})}
+            self.w.start("call", EDIT, args, plugin=harness.programs.crash, env=env).end()
+            with open(log, encoding="ascii") as file:
+                return [line.split()[1] for line in file]
+        points = killed(None)
+        self.assertLess(points.index("published"), points.index("restored"))
+        for name in ("published", "restored"):
+            for after in (0, 1):
+                at = points.index(name) + 1 + after
+                self.assertEqual(len(killed(at)), at)
+                self.w.until_idle()
+                (row,) = self.w.ledger()
+                (file,) = self.w.rows("SELECT path FROM files")
+                self.assertIn(row["state"], ("done", "delivered"))
+                self.assertTrue(file["path"].endswith("-restored.png"), file)
+                self.compare_outside(file["path"], self.mask_of("inpaint"), noise)
+                self.assertEqual(self.w.sim.totals()["submissions"], 1)
+                self.assertEqual(self.w.parts(), [])
+
     def test_without_the_module(self):
         """The plugin alone, in a folder of its own: whole pictures are edited all the same."""
         alone = self.w.path("alone")

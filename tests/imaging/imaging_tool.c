@@ -1,13 +1,15 @@
 /*
  * imaging_tool - runs picture jobs through the core and the real module:
  *
- *     imaging_tool MODULE [--no-work] [--stop-after N] JOB...
+ *     imaging_tool MODULE [--no-work] [--stop-after N] [--fail-after N] JOB...
  *
  * Each JOB is a JSON object with the members of struct imaging_job, names of enums as words. Prints a
  * line of JSON for each, in the order they end, then one with what it cost: slices, the longest of
  * them, threads that were created and that are left, peak memory. MODULE "-" looks for it beside
- * this program. --stop-after N calls imaging_stop after N slices.
+ * this program. --stop-after N calls imaging_stop after N slices; with --fail-after N the core's Nth
+ * allocation from there on fails.
  */
+#include "base/mem.h"
 #include "media/imaging.h"
 #include "unit/mini_host.h"
 
@@ -205,6 +207,7 @@ int main(int argc, char **argv)
     double began_ms = now_ms();
     int stop_after = -1;
     int has_work = 1;
+    long fail_after = 0;
     int turns = 0;
     int at = 2;
 
@@ -213,11 +216,14 @@ int main(int argc, char **argv)
             has_work = 0;
         else if (strcmp(argv[at], "--stop-after") == 0 && at + 1 < argc)
             stop_after = (int)strtol(argv[++at], NULL, 10);
+        else if (strcmp(argv[at], "--fail-after") == 0 && at + 1 < argc)
+            fail_after = strtol(argv[++at], NULL, 10);
     }
     if (at >= argc || mini_init(&host, has_work) || imaging_new(&host.env, &imaging))
         return 2;
     if (strcmp(argv[1], "-") != 0)
         imaging_set_module(argv[1]);
+    mem_fail_after(fail_after, 0);
     for (int i = at; i < argc; i++)
         start(imaging, argv[i], i - at);
     while (pending && turns < TURNS_MAX) {

@@ -125,6 +125,17 @@ class Module(PictureCase):
             self.assertEqual(left, [])
         self.assertEqual(ends, {'cancelled', 'ok'})
 
+    def test_out_of_memory(self):
+        """Wherever the core lacks it: an error that says so, and the other job is done all the same."""
+        jobs = [self.job(), self.job(output=self.path('other.png'))]
+        ends = []
+        for n in range(1, 25):
+            for options in ([], ['--no-work']):
+                results = {one['job']: one.get('error', 'ok') for one in
+                           self.jobs(*jobs, options=[*options, '--fail-after', str(n)])}
+                ends.append((results[0], results[1]))
+        self.assertEqual(set(ends), {('nomem', 'ok'), ('ok', 'nomem'), ('ok', 'ok')})
+
     def test_the_output_of_before_stays_when_a_job_fails(self):
         out = self.path('out.png')
         shutil.copy(self.picture, out)

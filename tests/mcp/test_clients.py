@@ -67,7 +67,7 @@ class Clients(Case):
         self.assertEqual((urllib.parse.urlparse(video["uri"]).path, video["size"]),
                          (path, len(harness.check_media(path, "video"))))
         self.assertTrue(seen["told"])
-        self.assertEqual(len(seen["resources"]), 6)  # two of the batch, and its summary
+        self.assertEqual(len(seen["resources"]), 7)  # two of the batch, its sheet and its summary
         self.assertLess({video["uri"], picture["links"][0]["uri"]},
                         {r["uri"] for r in seen["resources"]})
         self.assertEqual(seen["read"][0]["bytes"], seen["resources"][0]["size"])

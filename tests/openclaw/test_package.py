@@ -29,7 +29,7 @@ class Package(unittest.TestCase):
 
     def sources(self):
         """A copy of all that the package is made from, to be changed."""
-        for name in ("manifests", "packaging/npm", "host-api/hosts/openclaw/js"):
+        for name in ("manifests", "skills", "packaging/npm", "host-api/hosts/openclaw/js"):
             shutil.copytree(os.path.join(options.source, name), os.path.join(self.dir, name))
         return self.dir
 
@@ -52,6 +52,9 @@ class Package(unittest.TestCase):
                 ("manifests/tools/poll.json", '"poll"', '"pull"', ["tools.json", "openclaw.plugin.json"]),
                 ("packaging/npm/package.json", "linux", "freebsd", ["package.json"]),
                 ("packaging/npm/libraries.json", '"libcurl4"', '"curl"', ["native/files.json"]),
+                ("skills/clawmedia/SKILL.md", "画图", "画画", ["skills/clawmedia/SKILL.md"]),
+                ("skills/chatart/references/words.md", "credits", "coins",
+                 ["skills/chatart/references/words.md"]),
                 ("host-api/hosts/openclaw/js/index.mjs", "clawmedia", "other", ["index.mjs"])):
             with self.subTest(name):
                 source = self.sources()
@@ -99,7 +102,7 @@ class Package(unittest.TestCase):
         for key in ("scripts", "dependencies", "optionalDependencies", "gypfile", "bundleDependencies"):
             self.assertNotIn(key, package)
         endings = {os.path.splitext(name)[1] for _, _, names in os.walk(options.package) for name in names}
-        self.assertEqual(endings, {".mjs", ".json", ".so", ".node"})
+        self.assertEqual(endings, {".mjs", ".json", ".so", ".node", ".md"})
 
     @unittest.skipUnless(shutil.which("dpkg-query"), "no Debian")
     def test_debian_has_the_libraries_in_the_packages_named(self):

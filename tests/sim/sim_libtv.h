@@ -31,6 +31,7 @@ struct libtv_owner { /* what an account has here */
 struct libtv_generation {
     struct sim_job *job;
     char *text;    /* the user's message */
+    char call[SIM_ID_MAX]; /* the newest call of a tool */
     int64_t clips; /* intermediate clips shown so far */
     bool ended;    /* everything is said */
     struct libtv_generation *next;
@@ -44,6 +45,7 @@ struct libtv_session {
     json_t *urls;     /* of all results, for /results */
     int64_t seq;
     struct libtv_generation *generations;
+    struct libtv_generation *speaking; /* whose messages are being written; NULL: of a history */
     struct libtv_session *next;
 };
 

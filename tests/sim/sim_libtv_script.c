@@ -32,7 +32,7 @@ static json_t *say(struct sim_request *r, struct libtv_session *s, const char *r
     return m;
 }
 
-/* The agent speaks and calls a tool; the tool's answer belongs to the newest call. */
+/* The agent speaks and calls a tool; the tool's answer belongs to its generation's newest call. */
 static void say_calling(struct sim_request *r, struct libtv_session *s, const char *content)
 {
     char call[SIM_ID_MAX];
@@ -40,11 +40,13 @@ static void say_calling(struct sim_request *r, struct libtv_session *s, const ch
     snprintf(call, sizeof call, "call-%lld", (long long)s->seq + 1);
     json_t *m = say(r, s, "assistant", content);
     json_object_set_new(m, "toolCalls", json_pack("[{s:s}]", "id", call));
+    if (s->speaking)
+        memcpy(s->speaking->call, call, sizeof call);
 }
 
 static void say_tool_take(struct sim_request *r, struct libtv_session *s, json_t *content)
 {
-    const char *call = NULL;
+    const char *call = s->speaking && s->speaking->call[0] ? s->speaking->call : NULL;
     char *text = json_dumps(content, JSON_COMPACT | JSON_PRESERVE_ORDER);
     size_t i = json_array_size(s->messages);
 
@@ -161,6 +163,7 @@ static void say_oddities(struct sim_request *r, struct libtv_session *s)
 
 void libtv_script_begin(struct sim_request *r, struct libtv_session *s, struct libtv_generation *g)
 {
+    s->speaking = g;
     say(r, s, "user", g->text);
     if (mode_is(g, "echo"))
         echo_uploads(r, s, g->text);
@@ -253,6 +256,7 @@ void libtv_script_look(struct sim_request *r, struct libtv_session *s, struct li
 
     if (g->ended || mode_is(g, "never"))
         return;
+    s->speaking = g;
     if (mode_is(g, "steps"))
         show_clips(r, s, g);
     if (state < SIM_DONE)

@@ -151,6 +151,54 @@ static void parts(void **state)
     ending_done(&ending);
 }
 
+static int try_send(struct fixture *fx, const struct http_request *request,
+                    const struct net_peer *peer, struct err *err)
+{
+    struct ending ending = {0};
+    struct net_call *call;
+
+    return net_send(fx->net, request, peer, NULL, fx_net_done, &ending, &call, err);
+}
+
+/* A secret in a form is put in where it is announced, and only at home; of one kind only. */
+static void secrets_in_parts(void **state)
+{
+    static const char *const elsewhere[] = {"https://api.example.com"};
+    struct fixture *fx = *state;
+    struct http_request request = fx_get(fx, "/");
+    struct net_peer peer = fx_peer(fx);
+    struct ending ending;
+    struct err err = {0};
+
+    fx->server.on_request = note_body;
+    request.effect = HTTP_WRITES;
+    request.method = "POST";
+    request.parts[0] = (struct http_part){.name = "accessKey", .text = "{{key}}", .secret = 1};
+    request.parts[1] = (struct http_part){.name = "prompt", .text = "say {{key}}"};
+    request.parts_count = 2;
+    request.secret_prefix = "s3cr3t";
+    fx_run(fx, &ending, &request, NULL);
+    assert_int_equal(ending.outcome, HTTP_ANSWERED);
+    assert_non_null(strstr(seen, "name=\"accessKey\"\r\n\r\ns3cr3t-value\r\n"));
+    assert_non_null(strstr(seen, "name=\"prompt\"\r\n\r\nsay {{key}}\r\n"));
+    ending_done(&ending);
+    request.secret_prefix = "mgk_";
+    assert_int_equal(try_send(fx, &request, &peer, &err), -1);
+    assert_int_equal(err.kind, ERR_REFUSED);
+    request.parts_count = 0;
+    request.headers[0] = (struct http_header){"X-API-KEY", "{{key}}"};
+    request.headers_count = 1;
+    assert_int_equal(try_send(fx, &request, &peer, &err), -1);
+    assert_int_equal(err.kind, ERR_REFUSED);
+    assert_null(strstr(err.text, "s3cr3t"));
+    request.secret_prefix = NULL;
+    request.headers_count = 0;
+    request.parts_count = 1;
+    peer.origins = elsewhere;
+    assert_int_equal(try_send(fx, &request, &peer, &err), -1);
+    assert_int_equal(fx->server.accepted, 1);
+}
+
 /* Files inside JSON as data URLs, for lengths around the groups and buffers they are encoded in. */
 static void joined_parts(void **state)
 {
@@ -416,6 +464,7 @@ int main(void)
         T(texts),
         T(a_request_is_copied),
         T(parts),
+        T(secrets_in_parts),
         T(joined_parts),
         T(what_is_no_file),
         T(large_files_stream),

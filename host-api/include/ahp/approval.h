@@ -5,8 +5,9 @@
  *
  * A question belongs to an open call, which stays open meanwhile; what was answered is good for that
  * call alone. The plugin does nothing of what it asks about before the answer is AHP_APPROVAL_ALLOWED.
- * A host that does not offer this, or refuses a question, leaves the asking to the plugin, which then
- * answers the call with what it would do and how to say yes to it.
+ * A host that does not offer this, or answers ask with AHP_E_UNSUPPORTED, leaves the asking to the
+ * plugin, which then answers the call with what it would do and how to say yes to it. Any other
+ * refusal fails the call.
  */
 #ifndef AHP_APPROVAL_H
 #define AHP_APPROVAL_H

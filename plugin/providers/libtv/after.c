@@ -237,6 +237,10 @@ void libtv_show_results(struct machine *machine)
             .blob = -1, .url = arena_text(machine->turn->arena, json_string_value(url))};
     }
     step->kind = STEP_DONE;
+    step->any_kind = 1;
+    if (*json_text(machine->backend, "canvas") && *libtv_flow_text(machine, "project"))
+        step->page = libtv_url_api(machine->turn->arena, "", json_text(machine->backend, "canvas"),
+                                   libtv_flow_text(machine, "project"));
     if (machine->turn->arena->failed)
         libtv_step_nomem(machine);
 }

@@ -1,0 +1,113 @@
+/* test_tools_batch.c - a batch that is cancelled, stopped or cannot be summed up. */
+#include "engine_rig.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int setup(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+
+    if (!rig)
+        return -1;
+    rig_open(rig);
+    side_open(&rig->a, "s");
+    rig->a.fake->receipt = AHP_RECEIPT_DELIVERED;
+    *state = rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct rig *rig = *state;
+
+    side_end(&rig->a);
+    rig_close(rig);
+    free(rig);
+    return 0;
+}
+
+/*
+ * Whenever its call is cancelled: an item that is ordered after that would be paid for outside of its
+ * batch, where the next run of the same items does not find it.
+ */
+static void a_cancelled_batch_orders_nothing_more(void **state)
+{
+    struct rig *rig = *state;
+    struct side *side = &rig->a;
+    char source[32];
+    char args[512];
+    unsigned ended = 0;
+
+    json_decref(side_ask(side, "generate_image", "{\"prompt\":\"source\"}", NULL, "c"));
+    snprintf(source, sizeof(source), "%s", rig_sql(side, "SELECT handle FROM files"));
+    for (unsigned turns = 1; turns <= 40; turns++) {
+        uint64_t id;
+
+        snprintf(args, sizeof(args),
+                 "{\"items\":[\"{\\\"prompt\\\":\\\"a%u\\\",\\\"reference_images\\\":[\\\"%s\\\"]}\","
+                 "\"{\\\"prompt\\\":\\\"b%u\\\",\\\"reference_images\\\":[\\\"%s\\\"]}\"]}",
+                 turns, source, turns, source);
+        id = side_call(side, "run_batch", args, NULL, "c");
+        rig_spin(rig, turns);
+        ended += side->inst->cancel(side->inst->self, id) == AHP_OK;
+        side_end_of(side, id);
+        rig_until_idle(side);
+    }
+    assert_true(ended > 0);
+    assert_string_equal(rig_sql(side, "SELECT count(*) FROM jobs WHERE batch IS NULL"), "1");
+}
+
+/* The item under way is let go of first: who waits for its place must not keep the room. */
+static void a_batch_that_waits_can_be_stopped(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->video_ms = 3600000;
+    side_call(&rig->a, "run_batch",
+              "{\"concurrency\":1,\"items\":[\"{\\\"mode\\\":\\\"video\\\",\\\"prompt\\\":\\\"a\\\"}\","
+              "\"{\\\"mode\\\":\\\"video\\\",\\\"prompt\\\":\\\"b\\\"}\","
+              "\"{\\\"mode\\\":\\\"video\\\",\\\"prompt\\\":\\\"c\\\"}\"]}",
+              NULL, "c");
+    rig_until_spends(rig, 1);
+    rig_pass(rig, 60000);
+    assert_int_equal(rig->spends, 1);
+}
+
+/* The items have ended; somebody waits to hear of it. */
+static void a_summary_that_cannot_be_written_ends_the_batch(void **state)
+{
+    struct rig *rig = *state;
+    char path[300];
+    json_t *json;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/tmp", rig->dir);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    rig->answer = RIG_REFUSE;
+    json = side_ask(&rig->a, "run_batch", "{\"items\":[\"a\"],\"continue_on_error\":true}",
+                    "reply", "c");
+    json_decref(json);
+    rig_until_deliveries(&rig->a, 1);
+    rig_until_idle(&rig->a);
+    assert_non_null(strstr(rig->a.fake->deliveries[0].text, "summary"));
+    assert_string_equal(rig_sql(&rig->a, "SELECT state FROM jobs WHERE batch_index = 0"), "failed");
+}
+
+#define batch_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        batch_test(a_cancelled_batch_orders_nothing_more),
+        batch_test(a_batch_that_waits_can_be_stopped),
+        batch_test(a_summary_that_cannot_be_written_ends_the_batch),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
