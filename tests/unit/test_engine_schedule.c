@@ -23,8 +23,8 @@ static void every_pair_of_states(void **state)
         [JOB_DONE] = "",
         [JOB_FAILED] = "",
         [JOB_CANCELLED] = "",
-        [JOB_EXPIRED] = "",
-        [JOB_UNKNOWN] = "",
+        [JOB_EXPIRED] = "working",
+        [JOB_UNKNOWN] = "working",
         [JOB_UNDELIVERABLE] = "delivering",
     };
 
