@@ -9,7 +9,7 @@ function(ahp_add_plugin target)
   add_library(${target} MODULE ${ARGN})
   set_target_properties(
     ${target} PROPERTIES PREFIX "" C_VISIBILITY_PRESET hidden LINK_DEPENDS ${AHP_PLUGIN_MAP})
-  target_link_libraries(${target} PRIVATE ahp)
+  target_link_libraries(${target} PRIVATE ahp::ahp)
   target_link_options(${target} PRIVATE -Wl,--version-script=${AHP_PLUGIN_MAP} -Wl,-z,now)
   if(NOT CLAWMEDIA_SANITIZE)
     target_link_options(${target} PRIVATE -Wl,-z,defs)

@@ -253,6 +253,11 @@ static int fill_entry(struct config *config, const struct config_load *load,
     entry->provider.adapter = &provider_openai;
     entry->provider.peer.secrets = entry->secrets;
     account->signed_in = 1;
+    if (strcmp(id, load->web.account.id) == 0) {
+        err_set(err, ERR_CONFIG, "the name \"%s\" stands for the web itself: give this provider another",
+                id);
+        return CONFIG_ENTRY_BROKEN;
+    }
     address = config_entry_address(entry, json_string_value(json_object_get(json, "baseUrl")), err);
     if (address != CONFIG_ENTRY_USABLE)
         return address;

@@ -279,7 +279,8 @@ static void write_summary(void *item)
         return;
     }
     it->bytes = strlen(text);
-    file_replace(it->path, text, it->bytes, 0644, &it->err);
+    if (file_replace(it->path, text, it->bytes, 0644, &it->err))
+        err_set(&it->err, it->err.kind, "the summary of the batch: %s", it->err.text);
     free(text);
 }
 

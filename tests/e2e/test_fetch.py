@@ -27,6 +27,16 @@ class Fetch(harness.Case):
         with open(result["files"][0]["path"], "rb") as f:
             return f.read()
 
+    def test_a_provider_of_that_name(self):
+        """A configured provider called "web" is told of, and does not take the place of the web."""
+        world = self.world()
+        world.configure({"web": {"baseUrl": world.web.base + "/v1", "apiKey": world.key,
+                                 "models": [{"id": "sim-image"}]}}, allowed_hosts=["127.0.0.1"])
+        result = world.call(FETCH, {"source": self.url(world, "a.png")})
+        self.assertEqual(result["status"], "done", result)
+        status = world.call("account", {"action": "status"})
+        self.assertIn('the name "web"', json.dumps(status, ensure_ascii=False).replace("\\", ""))
+
     def test_one_address(self):
         world = self.world()
         result = world.call(FETCH, {"source": self.url(world, "a.png", size="64x48")})

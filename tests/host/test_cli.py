@@ -185,12 +185,15 @@ class Lists(Base):
 
     def test_jobs(self):
         r = self.run_host("jobs")
-        self.assertIn("job_a  working  video  m      12 min  一只红船  [31m", r.stdout)
+        self.assertEqual(r.stdout.splitlines(), [
+            "JOB    STATE        KIND   MODEL  AGE     DETAIL",
+            "job_a  working      video  m      12 min  一只红船  [31m",
+            "job_c  working 40%  image  p/n    7 s     one.png and 1 more"])
         self.assertNotIn("job_b", r.stdout)
         self.assertNotIn("\x1b", r.stdout)
         self.assertIn("1 that ended", r.stderr)
         self.assertIn("job_b", self.run_host("jobs", "--all").stdout)
-        self.assertEqual(len(json.loads(self.run_host("jobs", "--json").stdout)["jobs"]), 2)
+        self.assertEqual(len(json.loads(self.run_host("jobs", "--json").stdout)["jobs"]), 3)
 
     def test_help_and_version(self):
         r = self.run_host("--help")

@@ -1,7 +1,8 @@
 /*
  * cmd_jobs.c - "jobs": asks the plugin's "poll" tool for its list, as the host's operator, and
- * makes a table of the result's "jobs" array: objects with job, state, kind, model, age (seconds or
- * text) and detail, all optional but the first two.
+ * makes a table of the result's "jobs" array: objects with job, state, kind, provider, model, age
+ * (seconds or text), progress (0 to 1), detail and files, all optional but the first two. The last
+ * column says what went wrong, or else what was made.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,8 +17,9 @@
 #include "table.h"
 #include "text.h"
 
-#define ANSWER_MS 30000
-#define COLUMNS   6
+#define ANSWER_MS      30000
+#define COLUMNS        6
+#define CELL_BYTES_MAX 512
 
 /* Ended, and nobody has to do anything about it. */
 static int is_over(const char *state)
@@ -50,10 +52,61 @@ static void age_of(const json_t *job, char *ret_text, size_t size)
         snprintf(ret_text, size, "%s", json_is_string(age) ? json_string_value(age) : "");
 }
 
+/* "working 40%": progress is told while there is some. */
+static void state_of(const json_t *job, char *ret_text, size_t size)
+{
+    double progress = json_number_value(json_object_get(job, "progress"));
+    int percent = progress > 0 && progress < 1 ? (int)(progress * 100.0) : 0;
+
+    if (percent > 0)
+        snprintf(ret_text, size, "%.64s %d%%", member(job, "state"), percent);
+    else
+        snprintf(ret_text, size, "%.64s", member(job, "state"));
+}
+
+static int has_several_providers(const json_t *jobs)
+{
+    const char *first = member(json_array_get(jobs, 0), "provider");
+    const json_t *job;
+    size_t i;
+
+    json_array_foreach(jobs, i, job)
+    {
+        if (strcmp(member(job, "provider"), first) != 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void model_of(const json_t *job, int with_provider, char *ret_text, size_t size)
+{
+    const char *provider = with_provider ? member(job, "provider") : "";
+
+    snprintf(ret_text, size, "%.200s%s%.200s", provider, provider[0] != '\0' ? "/" : "",
+             member(job, "model"));
+}
+
+/* Without their folders, which would not leave room for the names. */
+static void detail_of(const json_t *job, char *ret_text, size_t size)
+{
+    const json_t *files = json_object_get(job, "files");
+    const char *path = member(json_array_get(files, 0), "path");
+    const char *slash = strrchr(path, '/');
+    size_t more = json_array_size(files) > 1 ? json_array_size(files) - 1 : 0;
+
+    if (member(job, "detail")[0] != '\0')
+        snprintf(ret_text, size, "%s", member(job, "detail"));
+    else if (more > 0)
+        snprintf(ret_text, size, "%.255s and %zu more", slash != NULL ? slash + 1 : path, more);
+    else
+        snprintf(ret_text, size, "%.255s", slash != NULL ? slash + 1 : path);
+}
+
 static void print_jobs(struct app *app, const json_t *jobs)
 {
     const char *head[COLUMNS] = {"JOB", "STATE", "KIND", "MODEL", "AGE", "DETAIL"};
     struct table *t = table_new(COLUMNS);
+    int with_provider = has_several_providers(jobs);
     size_t shown = 0;
     size_t hidden = 0;
     size_t i;
@@ -64,20 +117,17 @@ static void print_jobs(struct app *app, const json_t *jobs)
     table_add(t, head);
     json_array_foreach(jobs, i, job)
     {
-        char age[64];
-        const char *row[COLUMNS];
+        char state[80], model[CELL_BYTES_MAX], age[64], detail[CELL_BYTES_MAX];
+        const char *row[COLUMNS] = {member(job, "job"), state, member(job, "kind"), model, age, detail};
 
         if (!app->options->all && is_over(member(job, "state"))) {
             hidden++;
             continue;
         }
+        state_of(job, state, sizeof(state));
+        model_of(job, with_provider, model, sizeof(model));
         age_of(job, age, sizeof(age));
-        row[0] = member(job, "job");
-        row[1] = member(job, "state");
-        row[2] = member(job, "kind");
-        row[3] = member(job, "model");
-        row[4] = age;
-        row[5] = member(job, "detail");
+        detail_of(job, detail, sizeof(detail));
         table_add(t, row);
         shown++;
     }

@@ -27,7 +27,7 @@ static const char *const parts[] = {
     "OPTIONS\n"
     "  --plugin FILE        The plugin. Default: $AHP_PLUGIN, else clawmedia.so beside this "
     "program\n"
-    "                       or in ../lib/ahp/.\n"
+    "                       or where the package clawmedia has it.\n"
     "  --config FILE        Configuration file for the plugin.\n"
     "  --state DIR          Where the plugin keeps its jobs.\n"
     "  --workspace DIR      Where the plugin reads and saves files.\n"

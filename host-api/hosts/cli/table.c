@@ -56,9 +56,11 @@ static char *cell(const struct table *t, size_t row, int column)
     return t->cells[row * (size_t)t->columns + (size_t)column];
 }
 
+/* 0: there is nothing in it but a head. */
 static int column_width(const struct table *t, int column)
 {
     int width = 0;
+    int is_used = t->rows == 1;
     size_t row;
 
     for (row = 0; row < t->rows; row++) {
@@ -67,8 +69,10 @@ static int column_width(const struct table *t, int column)
 
         if (w > width)
             width = w;
+        if (w > 0 && row > 0)
+            is_used = 1;
     }
-    return width;
+    return is_used ? width : 0;
 }
 
 void table_print(const struct table *t, FILE *to, int width_max)
@@ -88,6 +92,8 @@ void table_print(const struct table *t, FILE *to, int width_max)
             char *text = cell(t, row, i);
             int left = width_max - at;
 
+            if (widths[i] == 0)
+                continue;
             if (text == NULL)
                 text = empty;
             if (i == t->columns - 1 && width_max > 0)

@@ -1,6 +1,6 @@
 /*
  * table.h - a table of texts for a terminal: columns as wide as their widest cell, the last one cut
- * at the terminal's edge.
+ * at the terminal's edge, and those with nothing but a head left out.
  */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H

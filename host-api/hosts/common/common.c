@@ -37,7 +37,7 @@ char *path_absolute(const char *path)
 
 char *path_plugin(const char *named)
 {
-    static const char *const places[] = {"clawmedia.so", "../lib/ahp/clawmedia.so"};
+    static const char *const places[] = {"clawmedia.so", HOSTS_PLUGIN_PLACE};
     char self[PATH_MAX];
     size_t size = sizeof(self);
     char *slash;

@@ -12,7 +12,10 @@
 /* The path made absolute, without symbolic links as far as it exists. NULL: no memory or no cwd. */
 char *path_absolute(const char *path);
 
-/* `named`, $AHP_PLUGIN, or the file beside this program. NULL: there is none. */
+/*
+ * `named`, $AHP_PLUGIN, the file beside this program, or where the plugin's package has it.
+ * NULL: there is none.
+ */
 char *path_plugin(const char *named);
 
 /* Puts the path, made absolute, into `object`; a NULL path puts nothing. 0 or -1. */

@@ -57,7 +57,7 @@ static const char help[] =
     "\n"
     "OPTIONS\n"
     "  --plugin FILE        The plugin. Default: $AHP_PLUGIN, else clawmedia.so beside this program\n"
-    "                       or in ../lib/ahp/.\n"
+    "                       or where the package clawmedia has it.\n"
     "  --config FILE        Configuration file for the plugin.\n"
     "  --state DIR          Where the plugin keeps its jobs.\n"
     "  --allow DIR          A folder whose files calls may name; again for more. Results are saved\n"
