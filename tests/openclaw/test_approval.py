@@ -86,6 +86,8 @@ class Approval(unittest.TestCase):
         self.assertEqual(self.sim.totals()["submissions"], 1)
         since = self.say(dict(args, confirm=token))
         self.arrives(since, 2)
+        # The picture may come before the words: the turn is over when both are here.
+        self.chat.wait(ALICE, since, bed.TURN_S, text="job_")
         # Once more: the token means that one job.
         since = self.say(dict(args, confirm=token))
         self.chat.wait(ALICE, since, bed.TURN_S, text="job_")
