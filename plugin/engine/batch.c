@@ -528,13 +528,14 @@ static void counted(void *ud, enum ledger_result result, const struct ledger_bat
                     const struct err *err)
 {
     struct job *job = ud;
-    json_t *request = json_loads(job->row->request, 0, NULL);
-    int64_t count = json_int(request, "count", 0);
-    int go_on = json_is_true(json_object_get(request, "continue_on_error"));
+    /* The plan is short; the request may name thousands of items that made no sense. */
+    json_t *plan = json_loads(job->row->plan ? job->row->plan : "{}", 0, NULL);
+    int64_t count = json_int(plan, "items", 0);
+    int stops = json_is_true(json_object_get(plan, "stops"));
     json_t *flow;
     char *text;
 
-    json_decref(request);
+    json_decref(plan);
     job->busy = BUSY_NOT;
     if (result != LEDGER_OK || job->dropped || job->engine->stopping) {
         if (err)
@@ -542,7 +543,7 @@ static void counted(void *ud, enum ledger_result result, const struct ledger_bat
         look_again(job);
         return;
     }
-    if ((batch->failed && !go_on) || (job->row->flags & LEDGER_JOB_CANCEL))
+    if ((batch->failed && stops) || (job->row->flags & LEDGER_JOB_CANCEL))
         stop_items(job);
     flow = json_pack("{s:I, s:I, s:I}", "count", (json_int_t)count, "ended",
                      (json_int_t)(batch->items - batch->open), "failed",

@@ -57,6 +57,7 @@ struct engine_order {
     const char *batch;       /* or NULL: what it is an item of, or with batch_index 0 the whole */
     uint32_t batch_index;    /* of an item, from 1 */
     unsigned concurrency;    /* of the batch: items under way at once; 0: a few */
+    unsigned batch_items;    /* of a whole: how many it waits for */
     int stops;               /* of the batch: the first failure ends what has not begun */
     const struct ledger_budget *budget; /* NULL: it may cost what it will */
 };

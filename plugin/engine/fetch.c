@@ -135,6 +135,7 @@ static void finish(struct job *job)
         job_end(job, JOB_FAILED, &err);
         return;
     }
+    env_scrub(job->engine->env, err.text); /* part of it may be a provider's own words */
     if (err.kind != ERR_NONE && job_text(&row->error_text, err.text) == 0)
         row->error_kind = err.kind;
     if (!record_start(job, all_here))

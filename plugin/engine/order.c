@@ -126,6 +126,8 @@ static char *plan_text(const struct engine_order *order)
         json_object_set_new(json, "label", label_of(order->label));
     if (json && order->concurrency)
         json_object_set_new(json, "concurrency", json_integer(order->concurrency));
+    if (json && order->batch_items)
+        json_object_set_new(json, "items", json_integer(order->batch_items));
     if (json && order->stops)
         json_object_set_new(json, "stops", json_true());
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;

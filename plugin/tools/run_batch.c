@@ -117,7 +117,7 @@ static int name_it(struct batch *it);
 static void answer_plan(struct batch *it)
 {
     struct call *call = it->call;
-    struct provider_plan plan;
+    struct provider_plan plan = {0};
     int is_planned = name_it(it) == 0 && plan_whole(it, &plan) == 0;
     json_t *json = json_pack("{s:s, s:I}", "status", "plan", "items",
                              (json_int_t)json_array_size(it->items));
@@ -138,8 +138,7 @@ static void answer_plan(struct batch *it)
         result_note(json, call, "plan.batch", json_incref(values));
     if (json && is_planned)
         confirm_note(call, config_provider_by_id(call_config(call), "web"), &plan, json);
-    if (is_planned)
-        provider_plan_done(&plan);
+    provider_plan_done(&plan);
     json_decref(values);
     mem_free(cost);
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
@@ -222,6 +221,8 @@ static void order_whole(struct batch *it)
     struct err err;
 
     order.hold = is_held(call);
+    order.stops = !flag(call, "continue_on_error");
+    order.batch_items = (unsigned)(json_array_size(it->items) - json_array_size(it->invalid));
     if (plan_whole(it, &plan))
         err_nomem(&err);
     else if (engine_order(call_engine(call), &order, ordered, call, &err) == 0)

@@ -85,7 +85,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     struct wire *w = stream->data;
 
     (void)buf;
-    if (n == 0) /* nothing for now */
+    if (n == 0) /* no bytes have come */
         return;
     got(w, n);
     read_more(w);
