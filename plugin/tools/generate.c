@@ -129,8 +129,8 @@ static const struct config_provider *first_able(const struct call *call, const c
     return NULL;
 }
 
-static void tell_why_not(struct call *call, const char *wanted, const struct err *broken,
-                         struct err *err)
+void call_tell_setup(const struct call *call, const char *wanted, const struct err *broken,
+                     struct err *err)
 {
     char key[80];
 
@@ -161,7 +161,7 @@ static const struct config_provider *choose(struct call *call, const json_t *arg
     needed(call, what, sizeof(what));
     provider = config_provider_choose_for(config, kind_of(call), wanted, &how, err);
     if (!provider) {
-        tell_why_not(call, wanted, is_broken ? &broken : NULL, err);
+        call_tell_setup(call, wanted, is_broken ? &broken : NULL, err);
         return NULL;
     }
     /* Who was named in the call answers for itself; a mere default gives way. */

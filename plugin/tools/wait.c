@@ -31,7 +31,7 @@ static void tell_progress(struct call *call, const struct engine_sight *sight)
     char text[sizeof(call->told)];
     double mib = 1024.0 * 1024.0;
 
-    if (sight->bytes_total)
+    if ((double)sight->bytes_total > mib / 10)
         snprintf(text, sizeof(text), "%s, %.1f of %.1f MiB", job_state_name(sight->job->state),
                  (double)sight->bytes / mib, (double)sight->bytes_total / mib);
     else if (sight->bytes > 1024 * 1024)

@@ -135,6 +135,20 @@ class Talk(harness.Case):
             self.assertIn(place, told["message"])
             told = world.call("account", {"action": "set_key", "provider": provider}, *CHAT, want=1)
             self.assertIn(place, told["message"])
+            for tool, args in (("list_models", {}), ("account", {"action": "usage"})):
+                told = world.call(tool, dict(args, provider=provider), *CHAT, want=1)
+                self.assertIn(place, told["message"])
+
+    def test_what_can_be_made_once_more(self):
+        world = self.place()
+        first = world.call("fetch_media", {"source": "https://192.168.0.1/a.mp4"}, *CHAT, want=1)
+        again = world.call("poll", {"action": "resubmit", "job": first["job"]}, *CHAT)
+        self.assertEqual(world.job(again["job"])["kind"], "media")
+        batch = world.submit("run_batch", {"items": ["a mug"]}, *CHAT)
+        world.call("poll", {"action": "cancel", "job": batch}, *CHAT, want=(0, 1))
+        world.until_idle()
+        told = world.call("poll", {"action": "resubmit", "job": batch}, *CHAT, want=1)
+        self.assertIn("run_batch", told["message"])
 
     def test_the_last_session(self):
         world = self.place({}, {"libtv": QUICK})
