@@ -65,6 +65,7 @@ struct call {
     int pending; /* callbacks still to come */
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
+    char *input_keys; /* of the files that were named by a path: another content is another request */
     struct checking *checking;   /* account_check.c's, while it asks */
     struct recovering *recovering; /* recover.c's, while it looks at jobs */
     struct confirming *confirming; /* confirm.c's, from its question on */

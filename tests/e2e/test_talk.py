@@ -99,6 +99,19 @@ class Talk(harness.Case):
         rows = world.call("poll", {"action": "list"}, *CHAT)["jobs"]
         self.assertEqual({row["job"]: row["prompt"] for row in rows}, {first["job"]: "a boat", job: "a lake"})
 
+    def test_a_file_that_was_changed_is_another_request(self):
+        world = self.place()
+        args = {"prompt": "a boat like this", "model": "gpt-image-2", "reference_images": ["square.png"]}
+        first = world.call("generate_image", args, *CHAT)
+        again = world.call("generate_image", args, *CHAT)
+        self.assertEqual(again["job"], first["job"])
+        self.assertIn("a moment ago", again["message"])
+        self.assertIn(first["files"][0]["path"], again["message"])
+        os.replace(os.path.join(world.workspace, "wide.png"), os.path.join(world.workspace, "square.png"))
+        other = world.call("generate_image", args, *CHAT)
+        self.assertNotEqual(other["job"], first["job"])
+        self.assertEqual(world.sim.totals()["submissions"], 2)
+
     def test_without_words_the_chats_language_counts(self):
         world = self.plume()
         for words in ({"prompt": "画一只猫"}, {"prompt": "a cat"}):

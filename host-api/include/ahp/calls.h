@@ -47,7 +47,8 @@ typedef struct ahp_call {
     /*
      * The same key with the same conversation, tool and arguments, within 24 hours, means the same
      * request again (a retry): no second job is started. One key a wish of the user's; not a bare
-     * tool-use id, which may repeat. None: the plugin makes one from the other three.
+     * tool-use id, which may repeat. None: the plugin makes one from the other three and the
+     * files that the arguments name.
      */
     ahp_text dedup_key;
 
