@@ -47,7 +47,8 @@ class Package(unittest.TestCase):
         for name, old, new, changed in (
                 ("manifests/clawmedia.plugin.json", '"media"', '"tools"', ["openclaw.plugin.json"]),
                 ("manifests/schema/config.schema.json", "default_provider", "usual_provider",
-                 ["openclaw.plugin.json"]),
+                 ["schema/config.schema.json", "openclaw.plugin.json"]),
+                ("manifests/schema/tool.schema.json", "A tool", "Tools", ["schema/tool.schema.json"]),
                 ("manifests/tools/poll.json", "Jobs", "Works", ["tools.json"]),
                 ("manifests/tools/poll.json", '"poll"', '"pull"', ["tools.json", "openclaw.plugin.json"]),
                 ("packaging/npm/package.json", "linux", "freebsd", ["package.json"]),
