@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The pages that are made from manifests/: pages.py writes them, pages.py --check says which are out of
 date and then exits with 1.
 
