@@ -356,6 +356,12 @@ class Skills(unittest.TestCase):
         self.assertEqual(spans, {(True, 30, 60), (False, 300, 600), (False, 180, 300)})
         self.assertEqual(told, "Seedance 2.0 5–10 min, other videos and character replacement 3–5 min, pictures 30 s–1 min")
 
+    def test_libtvs_limit_of_uploads(self):
+        size = "%d MB" % (CATALOGUES["libtv"]["libtv"]["upload_bytes_max"] >> 20)
+        for text in (read("skills/libtv-video/SKILL.md"), MESSAGES["en"]["advice.libtv.size"],
+                     MESSAGES["zh"]["advice.libtv.size"]):
+            self.assertIn(size, text)
+
     def test_addresses_are_those_of_the_messages(self):
         known = "".join([*MESSAGES["en"].values(), json.dumps(CATALOGUES)])
         found = set()

@@ -105,6 +105,12 @@ class Package(unittest.TestCase):
         endings = {os.path.splitext(name)[1] for _, _, names in os.walk(options.package) for name in names}
         self.assertEqual(endings, {".mjs", ".json", ".so", ".node", ".md"})
 
+    def test_no_licence_is_claimed(self):
+        """None was chosen, in the tree or anywhere it is brought to."""
+        self.assertNotIn("license", self.read("package.json"))
+        names = os.listdir(options.source) + os.listdir(options.package)
+        self.assertEqual([name for name in names if re.match(r"(?i)licen[cs]e|copying", name)], [])
+
     @unittest.skipUnless(shutil.which("dpkg-query"), "no Debian")
     def test_debian_has_the_libraries_in_the_packages_named(self):
         needs = self.files["needs"]
