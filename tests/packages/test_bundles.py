@@ -1,6 +1,5 @@
-"""The skills' bundles for ClawHub: what is in them, and what the real host makes of them in a fresh home,
-without the plugin and with it. No gateway is run, nothing is fetched.
-test_bundles.py --openclaw build/tests/config --package build/npm/package --sim build/tests/sim/clawmedia-sim
+"""The skills' bundles for ClawHub: what is in them. What the real host makes of them, without the plugin and
+with it, is in tests/openclaw/test_skills.py.
 """
 import glob
 import hashlib
@@ -12,8 +11,6 @@ import subprocess
 import tempfile
 import unittest
 import zipfile
-
-import bed
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PACK = os.path.join(ROOT, "packaging", "clawhub", "pack")
@@ -100,53 +97,5 @@ class Bundles(unittest.TestCase):
             self.assertIn(INSTALL, text.split("---\n", 2)[2])
 
 
-class Host(unittest.TestCase):
-    def setUp(self):
-        self.home = bed.Bed()
-        self.addCleanup(self.home.close)
-        path = os.path.join(self.home.state, "openclaw.json")
-        with open(path, encoding="utf-8") as file:
-            root = json.load(file)
-        del root["plugins"]                     # as it is before any plugin was installed
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(root, file)
-
-    def listed(self):
-        said = self.home.run("skills", "list", "--json")
-        return [skill for skill in json.loads(said[said.index("{"):])["skills"] if skill["name"] in SKILLS]
-
-    def test_without_the_plugin_and_with_it(self):
-        archives = pack(self.home.path("bundles"))
-        folder = os.path.join(self.home.workspace, "skills")
-        for name in SKILLS[1:]:
-            with zipfile.ZipFile(archives[name]) as archive:
-                archive.extractall(os.path.join(folder, name))
-        # The host's own way of bringing a folder there.
-        self.home.run("skills", "install", self.home.path("bundles", "chatart"))
-
-        found = self.listed()
-        self.assertEqual(sorted(skill["name"] for skill in found), SKILLS)
-        for skill in found:
-            self.assertFalse(skill["eligible"], skill)
-            self.assertEqual(skill["missing"]["config"], [NEEDED])
-        missing = self.home.run("skills", "check").partition("\nMissing requirements:")[2]
-        for name in SKILLS:
-            self.assertRegex(missing, r"(?m)^\s+(\S+ )?%s \(config: %s\)$" % (re.escape(name), re.escape(NEEDED)))
-        told = re.sub(r"\s+", " ", self.home.run("skills", "info", "plume-image"))
-        self.assertIn("Needs setup", told)
-        self.assertIn(INSTALL, told)
-
-        self.home.install()
-        found = self.listed()
-        # Each once: the bundle's, which goes before the plugin's own.
-        self.assertEqual(sorted(skill["name"] for skill in found), SKILLS)
-        for skill in found:
-            self.assertTrue(skill["eligible"], skill)
-            self.assertEqual(skill["source"], "openclaw-workspace")
-
-        shutil.rmtree(folder)
-        self.assertEqual({skill["source"] for skill in self.listed()}, {"openclaw-extra"})
-
-
 if __name__ == "__main__":
-    bed.main()
+    unittest.main(verbosity=2)
