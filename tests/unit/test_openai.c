@@ -96,7 +96,8 @@ static void check_plan(const char *name, const struct provider_plan *plan, const
         assert_int_equal(plan->times.typical_ms,
                          json_integer_value(json_object_get(want, "typical_ms")));
     if (json_object_get(want, "inputs"))
-        golden_same(name, json_object_get(plan->request, "inputs"), json_object_get(want, "inputs"));
+        golden_same(name, json_object_get(plan->request, "inputs"),
+                    json_object_get(want, "inputs"));
     assert_true(cost ? plan->cost > json_number_value(cost) - 1e-9 &&
                            plan->cost < json_number_value(cost) + 1e-9
                      : plan->cost < 0);

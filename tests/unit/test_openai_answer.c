@@ -80,8 +80,8 @@ static void check_step(const char *name, const struct provider_step *step, const
     const json_t *cost = json_object_get(want, "cost");
 
     if (strcmp(golden_step_name(step->kind), golden_text(want, "step", "")) != 0)
-        fail_msg("%s: %s, not %s; %s", name, golden_step_name(step->kind), golden_text(want, "step", ""),
-                 step->error.text);
+        fail_msg("%s: %s, not %s; %s", name, golden_step_name(step->kind),
+                 golden_text(want, "step", ""), step->error.text);
     check_results(name, step, want);
     if (step->kind == STEP_FAIL || step->kind == STEP_UNKNOWN)
         golden_check_error(name, &step->error, want);

@@ -149,8 +149,7 @@ static int begin(struct talk *talk, const json_t *row)
                                     : "{\"prompt\":\"p\"}");
     struct http_reply accepted = golden_reply(task, strlen(task));
     struct err err;
-    int rc = open_plume(talk, row, strcmp(at, "upload") == 0 ? "edit_image" : "generate_image", args,
-                        &err);
+    int rc = open_plume(talk, row, strcmp(at, "upload") ? "generate_image" : "edit_image", args, &err);
 
     json_decref(args);
     if (rc)
