@@ -158,7 +158,7 @@ int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
 void catch_read(struct job *job); /* the answer's text was read: its buffers go, the files stay */
 void catch_drop(struct job *job);
 void catch_leave(struct job *job); /* files of a whole answer stay for who goes on with the job */
-void catch_sweep(const struct job *job); /* what an earlier process left half-written */
+void catch_sweep(const struct job *job); /* what an earlier process or a tool left, and nobody took */
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 
 /* fetch.c */
