@@ -356,6 +356,20 @@ void account_finish_login(struct call *call)
 
 /* ---- logout, switch ---- */
 
+/* It was not got by a login here, so none is given back. */
+static void fail_elsewhere(struct call *call, const struct config_provider *provider)
+{
+    json_t *values = values_of(provider, "");
+    char *text = words_text(call->language, "login.elsewhere", values);
+    struct err err;
+
+    err_set(&err, ERR_CONFIG, "%s", text ? text : provider->key_source);
+    err_advise(&err, "elsewhere");
+    mem_free(text);
+    json_decref(values);
+    call_fail(call, &err);
+}
+
 static void forgotten(void *ud, int changed, const struct err *why)
 {
     struct call *call = ud;
@@ -441,7 +455,7 @@ void account_logout(struct call *call, int then_login)
     }
     if (config_credential_path(call_config(call), provider->account.id, path, sizeof(path)) ||
         strcmp(path, provider->key_source) != 0) {
-        answer_words(call, provider, "error", "login.elsewhere");
+        fail_elsewhere(call, provider);
         return;
     }
     snprintf(call->told, sizeof(call->told), "%s", provider->account.id);
