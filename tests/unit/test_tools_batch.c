@@ -77,6 +77,20 @@ static void a_batch_that_waits_can_be_stopped(void **state)
     assert_int_equal(rig->spends, 1);
 }
 
+/* Under another name the same items would be paid for once more: this one is in ledgers already. */
+static void a_batch_keeps_its_name(void **state)
+{
+    struct rig *rig = *state;
+
+    json_decref(side_ask(&rig->a, "run_batch",
+                         "{\"continue_on_error\":true,\"items\":[\"a\",\"{\\\"n\\\":\\\"x\\\"}\","
+                         "\"{\\\"size\\\":\\\"1024x1024\\\",\\\"prompt\\\":\\\"b {index}\\\"}\"]}",
+                         NULL, "c"));
+    assert_string_equal(rig_sql(&rig->a, "SELECT batch FROM jobs WHERE batch_index = 0"),
+                        "batch-fd69dfbe390e");
+    assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE batch_index > 0"), "2");
+}
+
 /* The items have ended; somebody waits to hear of it. */
 static void a_summary_that_cannot_be_written_ends_the_batch(void **state)
 {
@@ -105,6 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         batch_test(a_cancelled_batch_orders_nothing_more),
+        batch_test(a_batch_keeps_its_name),
         batch_test(a_batch_that_waits_can_be_stopped),
         batch_test(a_summary_that_cannot_be_written_ends_the_batch),
     };
