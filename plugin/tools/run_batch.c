@@ -29,9 +29,9 @@ enum pass {
 
 struct batch {
     struct call *call;
-    json_t *items;    /* as written */
+    json_t *items;    /* as written, null once planned: thousands freed at once hold the loop */
     json_t *vars;     /* of all */
-    json_t *planned;  /* per item {"tool","args"}, or null for one that makes no sense */
+    json_t *planned;  /* per item {"tool","args"}, or null: makes no sense, or is ordered */
     json_t *invalid;  /* [{"index","ok":false,"error","field"?}] */
     char name[24];
     struct sha256_ctx naming;
@@ -404,7 +404,7 @@ static json_t *args_of(struct batch *it, size_t index, const char **ret_tool)
         const json_t *planned = json_array_get(it->planned, index);
 
         *ret_tool = json_text(planned, "tool");
-        return json_deep_copy(json_object_get(planned, "args"));
+        return json_incref(json_object_get(planned, "args"));
     }
     if (batch_item_args(json_array_get(it->items, index), it->vars, index + 1, ret_tool, &args,
                         &err)) {
@@ -422,11 +422,11 @@ static void begin(struct batch *it, size_t index)
 {
     const char *tool;
     json_t *args = args_of(it, index, &tool);
-    struct call *inner;
+    struct call *inner = args ? call_inner(it->call, tool, args) : NULL;
 
+    json_array_set_new(it->pass == PASS_ORDER ? it->planned : it->items, index, json_null());
     if (!args)
         return;
-    inner = call_inner(it->call, tool, args);
     if (!inner) {
         note_invalid(it, index + 1, "out of memory", NULL);
         return;
