@@ -109,7 +109,7 @@ static struct job *next_waiting(struct engine *engine, const struct batch_room *
     return best;
 }
 
-/* Its last item has ended here: no need to wait for the next look. */
+/* Its last item has ended here, or one has failed: no need to wait for the next look. */
 static void wake_whole(struct engine *engine, const char *name)
 {
     for (struct job *job = engine->jobs; job && !engine->closing; job = job->hh.next)
@@ -152,6 +152,13 @@ static void hand_on(struct engine *engine, struct batch_room *room)
     schedule_in(next, 0);
 }
 
+static int has_failed(const struct job *job)
+{
+    enum job_state state = job->row->state;
+
+    return state == JOB_FAILED || state == JOB_EXPIRED || state == JOB_UNKNOWN;
+}
+
 void batch_leave(struct job *job)
 {
     struct engine *engine = job->engine;
@@ -164,8 +171,10 @@ void batch_leave(struct job *job)
     } else if (room) {
         job->room = NULL;
         room->active--;
-        room->has_failed |= job->row->state == JOB_FAILED || job->row->state == JOB_EXPIRED ||
-                            job->row->state == JOB_UNKNOWN;
+        if (!room->has_failed && has_failed(job)) {
+            room->has_failed = 1;
+            wake_whole(engine, room->name);
+        }
     }
     if (!room)
         return;
