@@ -212,6 +212,8 @@ void order_done(struct engine *engine);
 
 /* measure.c: notes in the plan how the files differ from what was asked for */
 void measure_check(struct job *job);
+/* "16:9" for what is near a ratio that people name, else "1.91:1". */
+void measure_ratio_text(double ratio, char *ret_text, size_t size);
 
 /* batch.c */
 int batch_is_whole(const struct job *job);
