@@ -425,17 +425,21 @@ int media_part_publish_take(struct media_part *part, struct env *env, enum media
     return 0;
 }
 
-void media_parts_sweep(const char *dir, const char *stem)
+void media_parts_sweep(const char *path)
 {
+    const char *slash = strrchr(path, '/');
+    const char *stem = slash ? slash + 1 : path;
     size_t stem_len = strlen(stem);
     size_t suffix_len = strlen(PART_SUFFIX);
+    char dir[LIMIT_PATH];
     DIR *list;
     const struct dirent *entry;
     int fd;
 
-    if (stem_is_wrong(stem))
+    if (stem_is_wrong(stem) || snprintf(dir, sizeof(dir), "%.*s", (int)(stem - path), path) >=
+                                   (int)sizeof(dir))
         return;
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
     list = fdopendir(fd);

@@ -162,6 +162,7 @@ static void call_free(struct call *call)
     json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
+    mem_free(call->parts);
     mem_free(call->conversation);
     mem_free(call->caller);
     mem_free(call->reply_to);
