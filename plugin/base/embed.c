@@ -53,8 +53,9 @@ static const char *end_of(const char *at)
 
     for (; *at; at++) {
         if (*at == '"') {
-            while (*++at != '"')
-                at += *at == '\\';
+            at++;
+            while (*(at += strcspn(at, "\"\\")) == '\\')
+                at += 2;
         } else if (*at == '{' || *at == '[') {
             depth++;
         } else if (depth == 0 && (*at == ',' || *at == '}' || *at == ']')) {
