@@ -163,6 +163,12 @@ static void send_step(struct job *job)
     job_send(job, &job->turn->step.request, answered);
 }
 
+/* What is paid for may come with the answer, and only once: it must have a place to lie. */
+static int no_room(const struct job *job, struct err *err)
+{
+    return job->turn->step.request.effect == HTTP_SPENDS && media_folder_check(job->dir, err);
+}
+
 /* What is announced before a request goes out. 1: it must be recorded first. */
 static int announce(struct job *job)
 {
@@ -327,6 +333,10 @@ static void step_do(struct job *job, const struct http_reply *reply)
         job->rechecks = 0;
     switch (step->kind) {
     case STEP_SEND:
+        if (no_room(job, &err)) {
+            job_end(job, JOB_FAILED, &err);
+            return;
+        }
         if (announce(job))
             job_record(job, 0, send_step);
         else
@@ -481,8 +491,11 @@ int turn_first(struct job *job, struct err *err)
         *err = job->turn->step.error;
         return -1;
     }
-    if (job->turn->step.kind == STEP_SEND)
+    if (job->turn->step.kind == STEP_SEND) {
+        if (no_room(job, err))
+            return -1;
         announce(job);
+    }
     return 0;
 }
 
