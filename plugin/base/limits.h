@@ -79,6 +79,10 @@
 #define DEDUP_HOST_MS (24 * 3600 * 1000) /* of a key that the host gave */
 #define STOP_MS 5000
 
+#define LIMIT_RETRY_AFTER_MS (15 * 60 * 1000) /* of what a service asks for */
+/* A finished job's file whose host gives no answer, or none but "not now", is asked for so long. */
+#define LIMIT_FETCH_MS (12 * 3600 * INT64_C(1000))
+
 /* Requests that ask how jobs are doing, an account and second, where a catalogue says nothing. */
 #define PACE_PER_SECOND 20
 

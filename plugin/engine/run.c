@@ -18,7 +18,6 @@
 
 /* A provider that is gone from the configuration may come back: nothing paid for is given up. */
 #define CONFIG_AGAIN_MS 30000
-#define RETRY_AFTER_MAX_MS (15 * 60 * 1000)
 
 void turn_free(struct job *job)
 {
@@ -216,8 +215,8 @@ static void step_wait(struct job *job)
     wait = schedule_poll_ms(&times, now - row->submitted_ms, first);
     if (wait < job->turn->step.not_before_ms)
         wait = job->turn->step.not_before_ms;
-    if (wait > RETRY_AFTER_MAX_MS)
-        wait = RETRY_AFTER_MAX_MS;
+    if (wait > LIMIT_RETRY_AFTER_MS)
+        wait = LIMIT_RETRY_AFTER_MS;
     row->due_ms = now + wait;
     schedule_in(job, wait);
     turn_free(job);
@@ -277,8 +276,8 @@ static int step_retry(struct job *job, const struct http_reply *reply)
         wait = reply->retry_after_ms;
     if (wait < job->turn->step.not_before_ms)
         wait = job->turn->step.not_before_ms;
-    if (wait > RETRY_AFTER_MAX_MS)
-        wait = RETRY_AFTER_MAX_MS;
+    if (wait > LIMIT_RETRY_AFTER_MS)
+        wait = LIMIT_RETRY_AFTER_MS;
     row->tries++;
     row->due_ms = now + wait;
     env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
