@@ -356,7 +356,7 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     DL_APPEND(box->calls, call);
     box->calls_count++;
     call->args = from->args.ptr && from->args.len
-                     ? json_loadb(from->args.ptr, from->args.len, 0, NULL)
+                     ? json_read_own(from->args.ptr, from->args.len)
                      : json_object();
     if (AHP_IN(from, folders) && from->folders.len)
         call->folders = json_loadb(from->folders.ptr, from->folders.len, 0, NULL);
