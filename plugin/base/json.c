@@ -1,6 +1,8 @@
 /* json.c - see json.h. */
 #include "base/json.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -45,7 +47,7 @@ const char *json_find_word(const char *text, size_t len, const char *word)
 
 int json_list_within(const json_t *list, const char *text)
 {
-    size_t len = strlen(text);
+    size_t len = strnlen(text, LIMIT_JSON_WORDS);
     size_t index;
     json_t *item;
 

@@ -74,25 +74,6 @@ static char *words_key(const struct job *job)
     return mem_format("result.%s.%s", row->kind, which);
 }
 
-/* "16:9", or "" where no such small ratio is meant. */
-static void ratio_text(const struct ledger_file *file, char *ret_text, size_t size)
-{
-    uint32_t a = file->width;
-    uint32_t b = file->height;
-
-    ret_text[0] = '\0';
-    while (b) {
-        uint32_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    if (a && file->width / a <= 21 && file->height / a <= 21)
-        snprintf(ret_text, size, "%u:%u", file->width / a, file->height / a);
-    else if (a)
-        snprintf(ret_text, size, "%u×%u", file->width, file->height);
-}
-
 static int drops_repeats(const struct job *job)
 {
     return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
@@ -145,7 +126,7 @@ static char *deliver_words(const struct job *job)
     const struct ledger_file *file = row->files_count ? &row->files[0] : &none;
     char *key;
     char size[32] = "";
-    char ratio[32];
+    char ratio[32] = "";
     json_t *values;
     char *text;
 
@@ -155,7 +136,8 @@ static char *deliver_words(const struct job *job)
                        row->provider, "model", row->model,
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
-    ratio_text(file, ratio, sizeof(ratio));
+    if (file->height)
+        measure_ratio_text((double)file->width / file->height, ratio, sizeof(ratio));
     json_object_set_new(values, "ratio", json_string(ratio));
     json_object_set_new(values, "url", json_string(file->url ? file->url : ""));
     json_object_set_new(values, "cost", json_real(row->cost >= 0 ? row->cost : row->cost_estimate));

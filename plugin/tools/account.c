@@ -106,13 +106,14 @@ static json_t *values_of(const struct call *call, const char *model_provider)
     return values;
 }
 
-static void stored(void *ud, const struct err *err)
+static void stored(void *ud, int changed, const struct err *err)
 {
     struct call *call = ud;
     struct err ignored;
     json_t *json, *defaults;
     const char *hider;
 
+    (void)changed;
     if (call_back(call))
         return;
     if (err) {

@@ -294,9 +294,10 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms)
 {
     const struct ledger_delivery *last =
         job->deliveries_count ? &job->deliveries[job->deliveries_count - 1] : NULL;
-    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I}", "job", job->id, "state",
+    int is_batch = job->batch && !job->batch_index; /* which has none of its own */
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s*, s:s?, s:I}", "job", job->id, "state",
                             job_state_name(job->state), "kind", job->kind, "provider",
-                            job->provider, "model", job->model, "age_seconds",
+                            is_batch ? NULL : job->provider, "model", job->model, "age_seconds",
                             (json_int_t)((now_ms - job->created_ms) / 1000));
     json_t *plan;
 

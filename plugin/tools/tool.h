@@ -77,6 +77,7 @@ struct call {
     struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
     uint32_t batch_index;
     struct editing *editing; /* edit.c's, while pictures are prepared and what came of it */
+    char *parts;         /* fetch_media.c's: "<folder>/<stem>" of files that no job has taken yet */
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
