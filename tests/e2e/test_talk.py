@@ -56,9 +56,9 @@ class Talk(harness.Case):
         world = self.plume()
         world.configure({"sim": {"baseUrl": world.sim.base + "/v1", "apiKey": world.key, "models": []}},
                         {"plume": QUICK})
-        told = self.refuse(world, "edit_image", {"image": "square.png", "prompt": "x", "operation": "outpaint",
-                                                 "left": 64, "provider": "plume"}, "operation")
-        self.assertIn("configured here that can: sim", told["message"])
+        told = self.refuse(world, "edit_image", {"image": "square.png", "operation": "remove_background",
+                                                 "provider": "sim"}, "operation")
+        self.assertIn("configured here that can: plume", told["message"])
 
     def test_files_that_are_not_there(self):
         world = self.place()
@@ -132,6 +132,13 @@ class Talk(harness.Case):
         self.assertEqual(result["batch"]["items"], 2)
         plan = world.call("run_batch", {"items": ["a mug"], "dry_run": True}, *CHAT)
         self.assertNotIn("0", plan["message"])
+
+    def test_an_item_is_never_made_without_a_part_of_it(self):
+        world = self.place()
+        long = json.dumps({"prompt": "x", "extra": json.dumps({"user": "u" * 140000})})
+        with open(os.path.join(world.workspace, "shots.jsonl"), "w", encoding="utf-8") as f:
+            f.write(long + "\n")
+        self.refuse(world, "run_batch", {"manifest": "shots.jsonl"}, "items", "is longer than")
 
     def test_sentences_have_an_end(self):
         world = self.plume()
