@@ -347,6 +347,19 @@ static void a_late_receipt_mends_undeliverable(void **state)
     states_are(rig, "delivered", "done");
 }
 
+/* A video is given up after some seconds. */
+static void expire_soon(struct rig *rig)
+{
+    char providers[400];
+
+    /* The braces close what the rig has opened. */
+    snprintf(providers, sizeof(providers),
+             "{ sim: { baseUrl: 'http://127.0.0.1:%u/v1', apiKey: '%s' } } }, plugins: { entries: { "
+             "clawmedia: { config: { providers: { sim: { deadline_ms: 9000, typical_seconds: 4 } } } } }",
+             rig->server.port, RIG_KEY);
+    rig_configure(rig, providers);
+}
+
 /*
  * A job expired and was told of; it is being asked about once more when the host says what became of
  * those words. The job goes on, and its video arrives.
@@ -357,14 +370,8 @@ static void a_notices_receipt_does_not_end_a_second_look(void **state)
                                        AHP_RECEIPT_LOST};
     struct rig *rig = *state;
     uint32_t told = 0;
-    char providers[400];
 
-    /* It gives up after some seconds; the braces close what the rig has opened. */
-    snprintf(providers, sizeof(providers),
-             "{ sim: { baseUrl: 'http://127.0.0.1:%u/v1', apiKey: '%s' } } }, plugins: { entries: { "
-             "clawmedia: { config: { providers: { sim: { deadline_ms: 9000, typical_seconds: 4 } } } } }",
-             rig->server.port, RIG_KEY);
-    rig_configure(rig, providers);
+    expire_soon(rig);
     for (unsigned i = 0; i < 16; i++) {
         char args[64];
         uint64_t id;
@@ -389,6 +396,24 @@ static void a_notices_receipt_does_not_end_a_second_look(void **state)
                             "0");
     }
     assert_int_equal(rig->spends, 16);
+}
+
+/* The second look found it working, and then it was not finished again: that is told, too. */
+static void a_second_end_is_told(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->video_ms = 7 * 24 * 3600 * (int64_t)1000;
+    expire_soon(rig);
+    json_decref(side_ask(&rig->a, "generate_video", "{\"prompt\":\"boat\"}", "to", "c"));
+    for (uint32_t told = 1; told < 4; told++) {
+        rig_until_deliveries(&rig->a, told);
+        assert_int_equal(rig->a.fake->deliveries[told - 1].kind, AHP_DELIVERY_NOTICE);
+        side_receipt(&rig->a, rig->a.fake->deliveries[told - 1].key, AHP_RECEIPT_DELIVERED, 0);
+        states_are(rig, "expired", "done");
+        json_decref(side_ask(&rig->a, "poll", "{\"action\":\"recover\"}", NULL, "c"));
+    }
+    assert_string_equal(rig_sql(&rig->a, "SELECT count(DISTINCT key) FROM deliveries"), "3");
 }
 
 static void offers_are_unsupported_by_a_ready_host(void **state)
@@ -468,6 +493,7 @@ int main(void)
         TEST(a_late_receipt_mends_unknown),
         TEST(a_late_receipt_mends_undeliverable),
         TEST(a_notices_receipt_does_not_end_a_second_look),
+        TEST(a_second_end_is_told),
         TEST(offers_are_unsupported_by_a_ready_host),
         TEST(an_offer_that_exists_waits_for_its_receipt),
         TEST(foreign_keys_are_stale),
