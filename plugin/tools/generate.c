@@ -287,6 +287,9 @@ static void note_same(json_t *result, const struct call *call, const struct ledg
     /* How one has ended that came to nothing is all that has to be told. */
     if (same && (!is_over || result_status(job) == AHP_RESULT_OK))
         json_object_set_new(result, "message", json_string(both ? both : same));
+    if (is_over && result_status(job) == AHP_RESULT_OK)
+        json_object_set_new(result, "next",
+                            json_string("if one more is wanted: the same call with again: true"));
     mem_free(both);
     mem_free(same);
     json_decref(values);
