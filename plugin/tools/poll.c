@@ -46,6 +46,8 @@ static void list_found(void *ud, enum ledger_result result, const struct ledger_
         call_fail(call, err);
         return;
     }
+    if (jobs_count)
+        call_speak_as(call, jobs[0]);
     for (size_t i = 0; i < jobs_count; i++) {
         json_t *row = result_row(jobs[i], env_wall_ms(call_env(call)));
 
@@ -148,6 +150,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
     order.conversation = old->conversation;
+    order.label = json_string_value(json_object_get(stored, "label"));
     order.output_dir = json_string_value(json_object_get(stored, "output_dir"));
     order.caller = call->caller;
     order.locale = old->locale;
@@ -243,6 +246,7 @@ static void job_found(void *ud, enum ledger_result result, const struct ledger_j
         call_fail(call, &gone);
         return;
     }
+    call_speak_as(call, jobs[0]);
     act_on(call, jobs[0]);
 }
 
