@@ -110,16 +110,6 @@ void golden_check_error(const char *name, const struct err *err, const json_t *w
     }
 }
 
-json_t *golden_parse(const char *text)
-{
-    json_error_t error;
-    json_t *json = json_loads(text, 0, &error);
-
-    if (!json)
-        fail_msg("%s: %s", error.text, text);
-    return json;
-}
-
 struct http_reply golden_reply(const char *text, size_t len)
 {
     return (struct http_reply){

@@ -10,6 +10,7 @@
 #define TESTS_PROVIDER_RIG_H
 
 #include "providers/provider.h"
+#include "unit/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,8 +40,6 @@ void golden_same(const char *name, const json_t *got, const json_t *want);
 void golden_check_changed(const char *name, const json_t *changed, const json_t *want);
 /* An error against "kind", "has", "hasnt", "field" and "advice" of a case. */
 void golden_check_error(const char *name, const struct err *err, const json_t *want);
-/* Text that must be JSON. */
-json_t *golden_parse(const char *text);
 
 /* An answer of 200 that came whole; the text is borrowed. */
 struct http_reply golden_reply(const char *text, size_t len);

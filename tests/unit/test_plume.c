@@ -138,7 +138,7 @@ static int begin(struct talk *talk, const json_t *row)
 {
     static const char *const task = "{\"success\":true,\"data\":{\"id\":48213}}";
     const char *at = golden_text(row, "at", "");
-    json_t *args = golden_parse(strcmp(at, "upload") == 0
+    json_t *args = json_own(strcmp(at, "upload") == 0
                                     ? "{\"image\":{\"path\":\"/in/a.png\",\"mime\":\"image/png\","
                                       "\"bytes\":9,\"key\":\"k-a\"},\"operation\":"
                                       "\"remove_background\"}"
