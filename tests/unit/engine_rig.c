@@ -291,6 +291,16 @@ json_t *side_ask(struct side *side, const char *tool, const char *args, const ch
     return json;
 }
 
+void side_job(struct side *side, const char *tool, const char *args, const char *reply_to,
+              const char *conversation, char ret_job[RIG_JOB_BYTES])
+{
+    json_t *json = side_ask(side, tool, args, reply_to, conversation);
+
+    assert_int_equal(strncmp(text_at(json, "job"), "job_", 4), 0);
+    snprintf(ret_job, RIG_JOB_BYTES, "%s", text_at(json, "job"));
+    json_decref(json);
+}
+
 int64_t side_unfinished(struct side *side)
 {
     const ahp_jobs *jobs = side->inst->ext(side->inst->self, AHP_JOBS_1);
