@@ -130,7 +130,8 @@ static int32_t tool_poll(struct plugin *p, const ahp_call *call, json_t *args)
         "\"age\":754,\"detail\":\"\\u4e00\\u53ea\\u7ea2\\u8239 \\u001b[31m\"},"
         "{\"job\":\"job_b\",\"state\":\"delivered\",\"age\":\"1 d\"},"
         "{\"job\":\"job_c\",\"state\":\"working\",\"kind\":\"image\",\"provider\":\"p\","
-        "\"model\":\"n\",\"age\":7,\"progress\":0.4,\"files\":[{\"path\":\"/a/b/one.png\"},"
+        "\"model\":\"n\",\"age\":7,\"progress\":0.4,\"label\":\"a boat on a lake\\u001b\","
+        "\"files\":[{\"path\":\"/a/b/one.png\"},"
         "{\"path\":\"/a/b/two.png\"}]}]}",
         NULL);
     return AHP_OK;

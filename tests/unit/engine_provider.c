@@ -70,14 +70,14 @@ static void answer_picture(struct rig *rig, struct server_conn *conn)
     free(text);
 }
 
-static void answer_busy(struct rig *rig, struct server_conn *conn)
+static void answer_busy(struct rig *rig, struct server_conn *conn, int status)
 {
     char headers[200] = "Content-Type: application/json\r\n";
 
     if (rig->retry_after)
         snprintf(headers, sizeof(headers), "Content-Type: application/json\r\nRetry-After: %s\r\n",
                  rig->retry_after);
-    conn_reply(conn, 429, headers, "{\"error\":{\"message\":\"slow down\"}}");
+    conn_reply(conn, status, headers, "{\"error\":{\"message\":\"slow down\"}}");
 }
 
 static void answer_spend(struct rig *rig, struct server_conn *conn, int video)
@@ -89,7 +89,7 @@ static void answer_spend(struct rig *rig, struct server_conn *conn, int video)
     snprintf(rig->last_spend_body, sizeof(rig->last_spend_body), "%s", conn->in + conn->head_len);
     if (rig->busy_left) {
         rig->busy_left--;
-        answer_busy(rig, conn);
+        answer_busy(rig, conn, 429);
         return;
     }
     switch (rig->answer) {
@@ -100,7 +100,7 @@ static void answer_spend(struct rig *rig, struct server_conn *conn, int video)
         conn_close(conn);
         return;
     case RIG_BUSY:
-        answer_busy(rig, conn);
+        answer_busy(rig, conn, 429);
         return;
     case RIG_REFUSE:
         conn_reply(conn, 400, "Content-Type: application/json\r\n",
@@ -179,7 +179,7 @@ static void on_request(struct server_conn *conn)
         rig->fetches++;
         if (rig->file_faults) {
             rig->file_faults--;
-            conn_reply(conn, 503, "", "");
+            answer_busy(rig, conn, 503);
         } else if (strstr(path, "/content")) {
             send_file(conn, "video/mp4", rig->mp4, rig->mp4_len);
         } else {

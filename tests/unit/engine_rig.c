@@ -363,7 +363,8 @@ int rig_run(struct rig *rig, int (*until)(void *ud), void *ud)
 
         if (until(ud))
             return 0;
-        quiet = turn(rig, quiet ? 1 : 0) ? 0 : quiet + 1;
+        /* Server and client share this thread: only the last look before a jump need wait. */
+        quiet = turn(rig, quiet < 2 ? 0 : 1) ? 0 : quiet + 1;
         if (quiet < 3)
             continue;
         jump = next_jump(rig);

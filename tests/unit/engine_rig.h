@@ -53,7 +53,7 @@ struct rig {
     struct poll_host *net;
     struct server server;
     enum rig_answer answer;
-    const char *retry_after; /* of RIG_BUSY, or NULL */
+    const char *retry_after; /* of RIG_BUSY and file_faults, or NULL */
     unsigned busy_left;      /* so many times RIG_BUSY, then a picture */
     unsigned pictures;       /* in an answer; 0: one */
     int64_t video_ms;        /* virtual time from submit to done */

@@ -5,7 +5,6 @@
  */
 #include "base/mem.h"
 #include "unit/chatart_rig.h"
-#include "unit/json_schema.h"
 
 static void check_submit(struct talk *talk, const char *name, const json_t *row)
 {
@@ -109,22 +108,6 @@ static void catalogue_is_whole(void **state)
     json_decref(catalog);
 }
 
-static void catalogue_keeps_its_schema(void **state)
-{
-    json_t *schema = golden_load("manifests/schema/chatart.schema.json");
-    json_t *catalog = golden_load("manifests/providers/chatart.json");
-    const char *code;
-    json_t *rule;
-
-    (void)state;
-    schema_validate(schema, catalog, "");
-    json_object_foreach(json_object_get(catalog, "codes"), code, rule)
-        assert_string_equal(err_kind_name(err_kind_by_name(golden_text(rule, "kind", ""))),
-                            golden_text(rule, "kind", ""));
-    json_decref(schema);
-    json_decref(catalog);
-}
-
 static void models_are_listed(void **state)
 {
     struct provider_account account = {.base_url = "https://h"};
@@ -176,7 +159,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_golden),
         cmocka_unit_test(catalogue_is_whole),
-        cmocka_unit_test(catalogue_keeps_its_schema),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(plan_and_submit_survive_without_memory),
     };

@@ -119,6 +119,42 @@ static void polls_survive_faults(void **state)
     assert_int_equal(rig->fetches, 4);
 }
 
+/* Half an hour without the host of the results, which were paid for long before. */
+static void a_result_survives_an_outage(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->file_faults = 1000;
+    rig->retry_after = "2592000"; /* a month, as some say who mean "not now" */
+    order(rig, "generate_video", "to");
+    rig_pass(rig, 1800000);
+    assert_int_equal(rig->a.fake->deliveries_count, 0);
+    assert_true(rig->fetches > 1 && rig->fetches < 20);
+    rig->file_faults = 0;
+    rig_until_deliveries(&rig->a, 1);
+    rig_until_idle(&rig->a);
+    state_is(rig, "delivered");
+    assert_int_equal(rig->a.fake->deliveries[0].files_count, 1);
+    assert_int_equal(rig->spends, 1);
+}
+
+/* But not for ever. */
+static void an_outage_without_end_is_told(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->file_faults = 1000;
+    order(rig, "generate_video", "to");
+    rig_pass(rig, 1200000);
+    assert_int_equal(rig->a.fake->deliveries_count, 0);
+    assert_true(rig->fetches > 8 && rig->fetches < 20);
+    rig->a.fake->wall_ms += 13 * 3600000;
+    rig_until_deliveries(&rig->a, 1);
+    assert_int_equal(rig->a.fake->deliveries[0].kind, AHP_DELIVERY_NOTICE);
+    rig_until_idle(&rig->a);
+    state_is(rig, "failed");
+}
+
 static void a_job_without_end_expires(void **state)
 {
     struct rig *rig = *state;
@@ -373,6 +409,8 @@ int main(void)
         SIDE_TEST(retry_after_is_honoured),
         SIDE_TEST(a_busy_provider_is_given_up),
         SIDE_TEST(polls_survive_faults),
+        SIDE_TEST(a_result_survives_an_outage),
+        SIDE_TEST(an_outage_without_end_is_told),
         SIDE_TEST(a_job_without_end_expires),
         SIDE_TEST(provider_removed_while_working_and_put_back),
         SIDE_TEST(provider_removed_while_the_paid_answer_comes),

@@ -1,9 +1,8 @@
 /*
  * What the openai adapter sends: each case of openai/requests.json is a tool's arguments and the
- * exact request, or the error. And the catalogue against its schema, and the models listed.
+ * exact request, or the error. And the models listed.
  */
 #include "base/mem.h"
-#include "unit/json_schema.h"
 #include "unit/openai_rig.h"
 
 static void put(json_t *object, const char *key, const char *text)
@@ -135,22 +134,6 @@ static void requests_are_golden(void **state)
     golden_rows("tests/unit/openai/requests.json", 31, check_row);
 }
 
-static void catalogues_keep_their_schema(void **state)
-{
-    static const char *const names[] = {"manifests/providers/openai.json",
-                                        "manifests/providers/plume.json"};
-    json_t *schema = golden_load("manifests/schema/provider.schema.json");
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        json_t *catalog = golden_load(names[i]);
-
-        schema_validate(schema, catalog, names[i]);
-        json_decref(catalog);
-    }
-    json_decref(schema);
-}
-
 static void models_are_listed(void **state)
 {
     json_t *models = json_pack("[{s:s},s,s,{s:s}]", "id", "seedance-pro", "gpt-5", "vendor/flux-2",
@@ -219,7 +202,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_golden),
-        cmocka_unit_test(catalogues_keep_their_schema),
         cmocka_unit_test(models_are_listed),
         cmocka_unit_test(adapter_is_found_by_name),
         cmocka_unit_test(plan_survives_without_memory),
