@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reply.status = statuses[choice >> 3 & 7];
     reply.outcome = choice & 64 ? HTTP_TRUNCATED : HTTP_ANSWERED;
     reply.crc64 = choice & 128 ? HTTP_CRC64_DIFFERS : HTTP_CRC64_UNTOLD;
-    fuzz_answer(&job, &reply, check_step, place);
+    fuzz_answer(&job, &reply, check_step, (int)place);
     fuzz_end(&job);
     return 0;
 }

@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     reply.status = statuses[choice >> 2 & 7];
     reply.outcome = choice & 32 ? HTTP_TRUNCATED : HTTP_ANSWERED;
-    fuzz_answer(&job, &reply, check_step, at);
+    fuzz_answer(&job, &reply, check_step, (int)at);
     fuzz_end(&job);
     return 0;
 }
