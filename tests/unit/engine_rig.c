@@ -18,13 +18,6 @@
 
 #define ROUNDS_MAX 60000
 
-static void *sure(void *block)
-{
-    if (!block)
-        abort();
-    return block;
-}
-
 /* ---- folders and configuration ---- */
 
 void rig_configure(struct rig *rig, const char *providers)
