@@ -67,14 +67,8 @@ static void reordered(void *ud, const struct ledger_job *job, int created, const
     struct call *call = ud;
     json_t *json;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     json = result_of_job(call, job);
     if (json && !created)
         result_note(json, call, "repeat", json_pack("{s:s}", "job", job->id));
