@@ -69,6 +69,13 @@ struct provider_plan {
 void provider_plan_done(struct provider_plan *plan);
 
 /*
+ * Adds to plan.changed that an argument is used as `used_take` (a NULL counts as no memory), and why.
+ * -1 without memory.
+ */
+int provider_note(json_t *changed, const json_t *args, const char *field, json_t *used_take,
+                  const char *why);
+
+/*
  * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a key.
  * In the arena; NULL without memory.
  */
@@ -195,7 +202,7 @@ struct provider {
     void (*next)(struct provider_turn *turn, struct provider_step *ret_step);
 
     /*
-     * The request that asks the provider to drop the job, or -1 when it has none (or in this state).
+     * NULL, or: the request that asks the provider to drop the job, -1 when it has none in this state.
      * Its answer does not matter.
      */
     int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);

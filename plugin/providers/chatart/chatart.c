@@ -14,9 +14,11 @@
  * valid, and is fetched anew after a restart. Nothing of it is in the flow.
  *
  * Flow: at, uploads {key: url}, put {key, url}, skew_ms, job, word, empty, cost, url, and in an end its
- * {kind, text, field}.
+ * {kind, text, field, advice}.
  */
 #include "providers/chatart/chatart.h"
+
+#include "providers/step.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,41 +45,22 @@ static int set(json_t *object, const char *key, json_t *value)
 
 static void fail_nomem(struct machine *machine)
 {
-    machine->step->kind = STEP_FAIL;
-    machine->step->retry = 1;
-    err_nomem(&machine->step->error);
+    step_nomem(machine->step);
 }
 
-/* An end, kept in the flow as well where there is memory. The error is already in the step. */
 static void end(struct machine *machine, enum provider_step_kind kind)
 {
-    struct provider_step *step = machine->step;
-    json_t *flow = machine->turn->flow;
-
-    step->kind = kind;
-    step->retry = 0;
-    if (set(flow, "kind", json_string(err_kind_name(step->error.kind))) == 0 &&
-        set(flow, "text", json_string(step->error.text)) == 0)
-        set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+    step_end(machine->turn, machine->step, kind);
 }
 
 static void fail_for_now(struct machine *machine, const char *at, int64_t pause_ms)
 {
-    machine->step->kind = STEP_FAIL;
-    machine->step->retry = 1;
-    machine->step->not_before_ms = pause_ms;
-    if (set(machine->turn->flow, "at", json_string(at)))
-        fail_nomem(machine);
+    step_again(machine->turn, machine->step, at, pause_ms);
 }
 
 static void sent(struct machine *machine, int rc, const char *at, enum provider_phase phase)
 {
-    if (rc || set(machine->turn->flow, "at", json_string(at))) {
-        fail_nomem(machine);
-        return;
-    }
-    machine->step->kind = STEP_SEND;
-    machine->step->phase = phase;
+    step_send(machine->turn, machine->step, phase, at, rc);
 }
 
 /* ---- uploads ---- */
@@ -528,8 +511,7 @@ static void repeat(struct machine *machine, const char *at)
             fail_nomem(machine);
         return;
     }
-    step->kind = strcmp(at, "unknown") == 0 ? STEP_UNKNOWN : STEP_FAIL;
-    err_set(&step->error, err_kind_by_name(json_text(flow, "kind")), "%s", json_text(flow, "text"));
+    step_repeat(machine->turn, step);
 }
 
 static void go(struct machine *machine, const char *at)
@@ -562,7 +544,6 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
 {
     struct machine machine = {.turn = turn, .step = ret_step};
     const char *at = json_text(turn->flow, "at");
-    const json_t *cost;
     json_t *catalog;
 
     memset(ret_step, 0, sizeof(*ret_step));
@@ -574,7 +555,7 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     }
     catalog = chatart_catalog(&ret_step->error);
     machine.catalog = catalog;
-    if (strcmp(at, "done") == 0 || strcmp(at, "fail") == 0 || strcmp(at, "unknown") == 0) {
+    if (step_is_end(at)) {
         repeat(&machine, at);
     } else if (!catalog && turn->reply && strcmp(at, "submit") == 0) {
         end(&machine, STEP_UNKNOWN);
@@ -583,22 +564,8 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     } else {
         go(&machine, at);
     }
-    if (!ret_step->provider_job && *json_text(turn->flow, "job"))
-        ret_step->provider_job = arena_text(turn->arena, json_text(turn->flow, "job"));
-    cost = json_object_get(turn->flow, "cost");
-    if (json_is_number(cost)) {
-        ret_step->cost = json_number_value(cost);
-        ret_step->currency = "credits";
-    }
+    step_known(turn, ret_step, "credits");
     json_decref(catalog);
-}
-
-/* The service has no way to drop a task. */
-static int cancel(struct provider_turn *turn, struct http_request *ret_request)
-{
-    (void)turn;
-    (void)ret_request;
-    return -1;
 }
 
 static int can(const struct provider_account *account, const char *what)
@@ -610,10 +577,7 @@ static int can(const struct provider_account *account, const char *what)
     };
 
     (void)account;
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        if (strcmp(all[i], what) == 0)
-            return 1;
-    return 0;
+    return step_is_one_of(what, all, sizeof(all) / sizeof(*all));
 }
 
 const struct provider provider_chatart = {
@@ -621,7 +585,6 @@ const struct provider provider_chatart = {
     .can = can,
     .plan = chatart_plan,
     .next = next,
-    .cancel = cancel,
     .models = chatart_models,
     .check = chatart_check,
     .checked = chatart_checked,
