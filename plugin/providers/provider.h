@@ -36,6 +36,7 @@ struct provider_times {
     int64_t floor_ms;    /* never ask more often */
     int64_t ceiling_ms;  /* never wait longer between two questions */
     int64_t deadline_ms; /* give up so long after submitting; the job then is `expired` */
+    unsigned rounds;     /* so many one after the other, each of that duration; 0: one */
 };
 
 /* What the results should be like, as it was sent; 0: not said. Measured against the files. */
@@ -131,7 +132,8 @@ struct provider_step {
     const char *page;             /* with DONE: where a person sees all of it, or NULL */
     double cost;                  /* what it really took, < 0: not told */
     const char *currency;
-    struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */
+    struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words; with
+                                     DONE: why it is not all that was asked for */
     int retry;                    /* with FAIL: the same may work later; next without a reply repeats it */
 };
 

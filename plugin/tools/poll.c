@@ -124,6 +124,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.floor_ms = time_of(stored, "floor_ms");
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
+    plan.times.rounds = (unsigned)time_of(stored, "rounds");
     order.conversation = old->conversation;
     order.output_dir = json_string_value(json_object_get(stored, "output_dir"));
     order.caller = call->caller;
