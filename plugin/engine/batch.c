@@ -214,12 +214,16 @@ static void summing_free(struct summing *it)
 
 void batch_words(const struct ledger_job *row, json_t *values)
 {
-    json_t *flow;
+    json_t *flow, *plan;
+    int64_t planned;
 
     if (!row->batch || row->batch_index)
         return;
     flow = json_loads(row->flow ? row->flow : "{}", 0, NULL);
-    json_object_set_new(values, "items", json_integer(json_int(flow, "count", 0)));
+    plan = json_loads(row->plan ? row->plan : "{}", 0, NULL);
+    planned = json_int(plan, "items", 0); /* until it has looked at its items once */
+    json_decref(plan);
+    json_object_set_new(values, "items", json_integer(json_int(flow, "count", planned)));
     json_object_set_new(values, "ended", json_integer(json_int(flow, "ended", 0)));
     json_object_set_new(values, "failed", json_integer(json_int(flow, "failed", 0)));
     json_object_set_new(values, "path",

@@ -206,8 +206,13 @@ static void others_known(void *ud, enum ledger_result result, const struct ledge
         engine_idle_check(engine);
         return;
     }
-    for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++)
+    for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
         labelled |= is_beside(job->row, jobs[i]);
+        /* Its request had no words that told the language: that of the chat's newest that had some. */
+        if (!job->row->locale && jobs[i]->locale && job_text(&job->row->locale, jobs[i]->locale))
+            env_log(job->engine->env, AHP_LOG_WARN, LOG_INTERNAL, "%s: no memory for its language",
+                    job->row->id);
+    }
     begin(job, labelled);
 }
 

@@ -18,7 +18,6 @@
 
 /* A provider that is gone from the configuration may come back: nothing paid for is given up. */
 #define CONFIG_AGAIN_MS 30000
-#define RETRY_AFTER_MAX_MS (15 * 60 * 1000)
 
 void turn_free(struct job *job)
 {
@@ -163,6 +162,12 @@ static void send_step(struct job *job)
     job_send(job, &job->turn->step.request, answered);
 }
 
+/* What is paid for may come with the answer, and only once: it must have a place to lie. */
+static int no_room(const struct job *job, struct err *err)
+{
+    return job->turn->step.request.effect == HTTP_SPENDS && media_folder_check(job->dir, err);
+}
+
 /* What is announced before a request goes out. 1: it must be recorded first. */
 static int announce(struct job *job)
 {
@@ -210,8 +215,8 @@ static void step_wait(struct job *job)
     wait = schedule_poll_ms(&times, now - row->submitted_ms, first);
     if (wait < job->turn->step.not_before_ms)
         wait = job->turn->step.not_before_ms;
-    if (wait > RETRY_AFTER_MAX_MS)
-        wait = RETRY_AFTER_MAX_MS;
+    if (wait > LIMIT_RETRY_AFTER_MS)
+        wait = LIMIT_RETRY_AFTER_MS;
     row->due_ms = now + wait;
     schedule_in(job, wait);
     turn_free(job);
@@ -303,8 +308,8 @@ static int step_retry(struct job *job, const struct http_reply *reply)
         wait = reply->retry_after_ms;
     if (wait < job->turn->step.not_before_ms)
         wait = job->turn->step.not_before_ms;
-    if (wait > RETRY_AFTER_MAX_MS)
-        wait = RETRY_AFTER_MAX_MS;
+    if (wait > LIMIT_RETRY_AFTER_MS)
+        wait = LIMIT_RETRY_AFTER_MS;
     row->tries++;
     row->due_ms = now + wait;
     env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
@@ -359,6 +364,10 @@ static void step_do(struct job *job, const struct http_reply *reply)
         job->rechecks = 0;
     switch (step->kind) {
     case STEP_SEND:
+        if (no_room(job, &err)) {
+            job_end(job, JOB_FAILED, &err);
+            return;
+        }
         if (announce(job))
             job_record(job, 0, send_step);
         else
@@ -511,8 +520,11 @@ int turn_first(struct job *job, struct err *err)
         *err = job->turn->step.error;
         return -1;
     }
-    if (job->turn->step.kind == STEP_SEND)
+    if (job->turn->step.kind == STEP_SEND) {
+        if (no_room(job, err))
+            return -1;
         announce(job);
+    }
     return 0;
 }
 

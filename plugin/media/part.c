@@ -18,10 +18,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-/* The disk is set to work as bytes arrive, so that the sync at the end is short. */
+/*
+ * The disk is set to work as bytes arrive, so that the sync at the end is short: in steps, and so far
+ * behind the last byte that disk and network do not pull at the same pages. The newest bytes are
+ * left to the sync.
+ */
 #define WRITEBACK_BYTES (8u * 1024u * 1024u)
+#define UNTOUCHED_BYTES (32u * 1024u * 1024u)
 #define PART_SUFFIX ".part"
 /* Stem, and ".part" or "." and an extension. */
 #define NAME_SIZE (MEDIA_STEM_MAX + 16)
@@ -104,6 +110,21 @@ int media_folder_make(const char *dir, struct err *err)
     if (strlen(dir) >= LIMIT_PATH)
         return err_set(err, ERR_LIMIT, "the path of a folder is longer than %d bytes", LIMIT_PATH - 1);
     return make_folders(dir, &made, err);
+}
+
+int media_folder_check(const char *dir, struct err *err)
+{
+    struct statvfs disk;
+
+    if (media_folder_make(dir, err))
+        return -1;
+    if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0)
+        return io_error(err, errno, "write into", dir, "");
+    /* Some network file systems tell no sizes. */
+    if (statvfs(dir, &disk) == 0 && disk.f_blocks > 0 &&
+        (uint64_t)disk.f_bavail * disk.f_frsize < MEDIA_ROOM_BYTES)
+        return io_error(err, ENOSPC, "save results in", dir, "");
+    return 0;
 }
 
 static int stem_is_wrong(const char *stem)
@@ -263,11 +284,11 @@ static void start_writeback(struct media_part *part)
 {
 #ifdef SYNC_FILE_RANGE_WRITE
     /* Only a hint: what it did not do, fsync does. */
-    if (sync_file_range(part->fd, (off_t)part->writeback_at,
-                        (off_t)(part->bytes - part->writeback_at), SYNC_FILE_RANGE_WRITE) != 0)
+    if (sync_file_range(part->fd, (off_t)part->writeback_at, WRITEBACK_BYTES,
+                        SYNC_FILE_RANGE_WRITE) != 0)
         errno = 0;
 #endif
-    part->writeback_at = part->bytes;
+    part->writeback_at += WRITEBACK_BYTES;
 }
 
 static int part_write(struct media_part *part, const char *data, size_t len)
@@ -286,7 +307,7 @@ static int part_write(struct media_part *part, const char *data, size_t len)
         len -= (size_t)put;
         part->bytes += (uint64_t)put;
     }
-    if (part->bytes - part->writeback_at >= WRITEBACK_BYTES)
+    if (part->bytes - part->writeback_at >= WRITEBACK_BYTES + UNTOUCHED_BYTES)
         start_writeback(part);
     return 0;
 }

@@ -139,7 +139,7 @@ static void order(struct call *call, const json_t *args)
         .plan = &plan,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .output_dir = call->output_dir,
         .again = 1,
     };

@@ -137,7 +137,9 @@ static void answer_plan(struct batch *it)
                                                              "currency", it->currency));
     json_object_set_new(values, "cost", json_string(cost ? cost : ""));
     if (json)
-        result_note(json, call, "plan.batch", json_incref(values));
+        result_note(json, call,
+                    json_array_size(it->invalid) ? "plan.batch.invalid" : "plan.batch",
+                    json_incref(values));
     if (json && is_planned)
         confirm_note(call, config_provider_by_id(call_config(call), "web"), &plan, json);
     provider_plan_done(&plan);
@@ -204,7 +206,7 @@ static void order_whole(struct batch *it)
         .plan = &plan,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .dedup_key = it->dedup_key,
@@ -493,8 +495,8 @@ static json_t *read_items(const json_t *list, struct err *err)
 
         if (!item) {
             json_decref(items);
-            err_field(err, "items", "item %zu is no JSON: column %d: %s", index + 1, broken.column,
-                      broken.text);
+            err_field(err, "items", "item %zu is no JSON: column %d: %.*s", index + 1,
+                      broken.column, json_reason_len(broken.text), broken.text);
             return NULL;
         }
         json_array_append_new(items, item);
@@ -512,9 +514,24 @@ static int take_vars(const struct call *call, json_t **ret_vars, struct err *err
         *ret_vars = vars;
         return 0;
     }
+    if (!vars)
+        return text ? err_field(err, "vars", "vars must be a JSON object as text: %.*s",
+                                json_reason_len(broken.text), broken.text)
+                    : err_nomem(err);
     json_decref(vars);
-    return err_field(err, "vars", "vars must be a JSON object as text: %s",
-                     vars ? "it is no object" : text ? broken.text : "out of memory");
+    return err_field(err, "vars", "vars must be a JSON object as text: it is no object");
+}
+
+/* The language of the first words that are not English, if nothing else told it. */
+static void hear_items(struct call *call, const json_t *items)
+{
+    for (size_t i = 0; !call->language_told && i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+
+        call->language = words_choose(NULL, json_string_value(json_object_get(item, "prompt")));
+        call->language_told = call->language != WORDS_EN;
+    }
+    call->language_told = 1;
 }
 
 /* `items_take` is NULL with err. */
@@ -526,6 +543,7 @@ static void begin_with(struct call *call, json_t *items_take, const struct err *
 
     it->items = items_take;
     if (items_take && json_array_size(items_take) > 0) {
+        hear_items(call, items_take);
         go_on(it);
         return;
     }

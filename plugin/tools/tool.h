@@ -59,6 +59,7 @@ struct call {
     char *workspace;     /* the caller's own, absolute; NULL: ours */
     char *output_dir;    /* the same */
     enum words_language language;
+    int language_told; /* by the host, the configuration or words; 0: as that of the chat's jobs */
 
     int ended;
     int pending; /* callbacks still to come */
@@ -113,6 +114,11 @@ void call_wait(struct call *call, int64_t wait_ms);
 
 /* Is this job the caller's to see? */
 int call_may_see(const struct call *call, const struct ledger_job *job);
+
+/* Nothing told the language: that of this job is the better guess. */
+void call_speak_as(struct call *call, const struct ledger_job *job);
+/* For engine_order; NULL where nothing told it. */
+const char *call_locale(const struct call *call);
 
 /* args as json_dumps writes them with sorted keys, without what does not change the request. */
 char *call_canonical(const struct call *call);

@@ -3,32 +3,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int setup(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-
-    if (!rig)
-        return -1;
-    rig_open(rig);
-    side_open(&rig->a, "s");
-    rig->a.fake->receipt = AHP_RECEIPT_DELIVERED;
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct rig *rig = *state;
-
-    side_end(&rig->a);
-    rig_close(rig);
-    free(rig);
-    return 0;
-}
 
 /*
  * Whenever its call is cancelled: an item that is ordered after that would be paid for outside of its
@@ -142,7 +118,7 @@ static void a_summary_that_cannot_be_written_ends_the_batch(void **state)
     assert_string_equal(rig_sql(&rig->a, "SELECT state FROM jobs WHERE batch_index = 0"), "failed");
 }
 
-#define batch_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define batch_test(name) SIDE_TEST(name)
 
 int main(void)
 {
