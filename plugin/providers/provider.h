@@ -148,6 +148,12 @@ struct provider_turn {
     int64_t now_ms;                 /* wall clock */
     int recheck;                    /* 1: a person wants to know again: an end need not be one */
     int resumed;                    /* 1: the process ended while a request was under way; reply is NULL */
+    /*
+     * NULL, or 1 when that handle of the provider's is known to be another job's, of this account and
+     * for the very same request: what looks like ours there is its.
+     */
+    int (*is_anothers)(void *ud, const char *provider_job);
+    void *anothers_ud;
     struct arena *arena;
 };
 
