@@ -1,6 +1,8 @@
 /* json.c - see json.h. */
 #include "base/json.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -45,7 +47,7 @@ const char *json_find_word(const char *text, size_t len, const char *word)
 
 int json_list_within(const json_t *list, const char *text)
 {
-    size_t len = strlen(text);
+    size_t len = strnlen(text, LIMIT_JSON_WORDS);
     size_t index;
     json_t *item;
 
@@ -75,6 +77,13 @@ json_t *json_whole_copy(const json_t *value)
         return copy;
     json_decref(copy);
     return NULL;
+}
+
+int json_reason_len(const char *text)
+{
+    const char *near = strstr(text, " near ");
+
+    return (int)(near ? (size_t)(near - text) : strlen(text));
 }
 
 int json_is_nomem(const json_error_t *error)

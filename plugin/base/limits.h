@@ -17,6 +17,8 @@
 #define LIMIT_FOLDERS 64 /* that a call brings along */
 #define LIMIT_PROMPT_BYTES (128u * 1024u)
 #define LIMIT_JSON_DEPTH 64 /* deeper answers are refused before a parser recurses into them */
+#define LIMIT_JSON_VALUES 65536 /* of one answer; each takes some hundred bytes once parsed */
+#define LIMIT_JSON_WORDS 4096 /* bytes of a text that known words are looked for in */
 #define LIMIT_CONFIG_BYTES (16u * 1024u * 1024u)
 
 /* HTTP. */
@@ -76,6 +78,10 @@
 #define DEDUP_WINDOW_MS 120000
 #define DEDUP_HOST_MS (24 * 3600 * 1000) /* of a key that the host gave */
 #define STOP_MS 5000
+
+#define LIMIT_RETRY_AFTER_MS (15 * 60 * 1000) /* of what a service asks for */
+/* A finished job's file whose host gives no answer, or none but "not now", is asked for so long. */
+#define LIMIT_FETCH_MS (12 * 3600 * INT64_C(1000))
 
 /* Requests that ask how jobs are doing, an account and second, where a catalogue says nothing. */
 #define PACE_PER_SECOND 20

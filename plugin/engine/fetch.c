@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FETCH_SLOWLY 10 /* times the longest usual pause, once the usual tries are over */
+
 static void fetch_next(struct job *job);
 
 /* Base64 comes first by its own number, so that addresses and blobs of one answer never collide. */
@@ -226,6 +228,33 @@ static void publish(struct job *job, struct media_part **part)
     file_failed(job, &err); /* still where it was, for the next try */
 }
 
+/*
+ * Whether there is hope. An answer that breaks off or cannot be stored costs its bytes each time; one
+ * that does not come costs nothing, and what it would bring is paid for.
+ */
+static int may_try_again(const struct job *job, const struct http_reply *reply)
+{
+    const struct ledger_job *row = job->row;
+    int came = reply->outcome == HTTP_TRUNCATED || reply->outcome == HTTP_SINK;
+    int64_t since_ms = env_wall_ms(job->engine->env) - row->ended_ms;
+
+    return row->tries < LIMIT_RETRIES ||
+           (!came && row->ended_ms && since_ms >= 0 && since_ms < LIMIT_FETCH_MS);
+}
+
+/* When: as it is asked for, within reason; else after less and less. */
+static int64_t fetch_wait_ms(const struct job *job, const struct http_reply *reply)
+{
+    unsigned tries = job->row->tries;
+    int64_t wait_ms = schedule_backoff_ms(tries);
+
+    if (tries >= LIMIT_RETRIES)
+        wait_ms *= FETCH_SLOWLY;
+    if (reply->retry_after_ms > wait_ms || (reply->retry_after_ms > 0 && tries < LIMIT_RETRIES))
+        wait_ms = reply->retry_after_ms;
+    return wait_ms < LIMIT_RETRY_AFTER_MS ? wait_ms : LIMIT_RETRY_AFTER_MS;
+}
+
 /* A download that did not work out; tried again while there is hope. */
 static void download_failed(struct job *job, const struct http_reply *reply)
 {
@@ -252,9 +281,8 @@ static void download_failed(struct job *job, const struct http_reply *reply)
         err_set(&err, ERR_UNAVAILABLE, "the result could not be downloaded: %s", reply->error);
     }
     catch_drop(job);
-    if (passing && row->tries < LIMIT_RETRIES) {
-        int64_t wait = reply->retry_after_ms > 0 ? reply->retry_after_ms
-                                                 : schedule_backoff_ms(row->tries);
+    if (passing && may_try_again(job, reply)) {
+        int64_t wait = fetch_wait_ms(job, reply);
 
         row->tries++;
         row->due_ms = env_wall_ms(job->engine->env) + wait;

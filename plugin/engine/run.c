@@ -18,7 +18,6 @@
 
 /* A provider that is gone from the configuration may come back: nothing paid for is given up. */
 #define CONFIG_AGAIN_MS 30000
-#define RETRY_AFTER_MAX_MS (15 * 60 * 1000)
 
 void turn_free(struct job *job)
 {
@@ -163,6 +162,12 @@ static void send_step(struct job *job)
     job_send(job, &job->turn->step.request, answered);
 }
 
+/* What is paid for may come with the answer, and only once: it must have a place to lie. */
+static int no_room(const struct job *job, struct err *err)
+{
+    return job->turn->step.request.effect == HTTP_SPENDS && media_folder_check(job->dir, err);
+}
+
 /* What is announced before a request goes out. 1: it must be recorded first. */
 static int announce(struct job *job)
 {
@@ -210,8 +215,8 @@ static void step_wait(struct job *job)
     wait = schedule_poll_ms(&times, now - row->submitted_ms, first);
     if (wait < job->turn->step.not_before_ms)
         wait = job->turn->step.not_before_ms;
-    if (wait > RETRY_AFTER_MAX_MS)
-        wait = RETRY_AFTER_MAX_MS;
+    if (wait > LIMIT_RETRY_AFTER_MS)
+        wait = LIMIT_RETRY_AFTER_MS;
     row->due_ms = now + wait;
     schedule_in(job, wait);
     turn_free(job);
@@ -254,6 +259,38 @@ static void step_done(struct job *job)
     job_record(job, 0, fetch_start);
 }
 
+static void credential_kept(void *ud, int changed, const struct err *err)
+{
+    struct job *job = ud;
+    struct engine *engine = job->engine;
+
+    (void)changed;
+    job->busy = BUSY_NOT;
+    if (engine->closing)
+        return;
+    if (job->dropped) {
+        job_free(job);
+        engine_idle_check(engine);
+    } else if (err) {
+        job_end(job, JOB_FAILED, err);
+    } else {
+        step_done(job);
+    }
+}
+
+/* Before the job says that it is done: what is asked twice may not be told twice. */
+static void keep_credential(struct job *job)
+{
+    struct err err;
+
+    job->busy = BUSY_FILE;
+    if (config_credential_save(job->engine->config, job->row->provider, job->turn->step.credential,
+                               credential_kept, job, &err) == 0)
+        return;
+    job->busy = BUSY_NOT;
+    job_end(job, JOB_FAILED, &err);
+}
+
 /*
  * A failure that may pass. What the provider has accepted is asked for until its deadline; what was
  * not accepted is tried LIMIT_SUBMITS times more: somebody is waiting to hear.
@@ -271,8 +308,8 @@ static int step_retry(struct job *job, const struct http_reply *reply)
         wait = reply->retry_after_ms;
     if (wait < job->turn->step.not_before_ms)
         wait = job->turn->step.not_before_ms;
-    if (wait > RETRY_AFTER_MAX_MS)
-        wait = RETRY_AFTER_MAX_MS;
+    if (wait > LIMIT_RETRY_AFTER_MS)
+        wait = LIMIT_RETRY_AFTER_MS;
     row->tries++;
     row->due_ms = now + wait;
     env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
@@ -327,6 +364,10 @@ static void step_do(struct job *job, const struct http_reply *reply)
         job->rechecks = 0;
     switch (step->kind) {
     case STEP_SEND:
+        if (no_room(job, &err)) {
+            job_end(job, JOB_FAILED, &err);
+            return;
+        }
         if (announce(job))
             job_record(job, 0, send_step);
         else
@@ -336,10 +377,8 @@ static void step_do(struct job *job, const struct http_reply *reply)
         step_wait(job);
         return;
     case STEP_DONE:
-        /* Before the job says that it is done: what is asked twice may not be told twice. */
-        if (step->credential &&
-            config_credential_save(job->engine->config, job->row->provider, step->credential, &err))
-            job_end(job, JOB_FAILED, &err);
+        if (step->credential)
+            keep_credential(job);
         else
             step_done(job);
         return;
@@ -481,8 +520,11 @@ int turn_first(struct job *job, struct err *err)
         *err = job->turn->step.error;
         return -1;
     }
-    if (job->turn->step.kind == STEP_SEND)
+    if (job->turn->step.kind == STEP_SEND) {
+        if (no_room(job, err))
+            return -1;
         announce(job);
+    }
     return 0;
 }
 

@@ -77,6 +77,14 @@ int media_text_find(const char *path, const char *const *roots, size_t roots_cou
 /* mkdir -p. ERR_IO, ERR_LIMIT. */
 int media_folder_make(const char *dir, struct err *err);
 
+/*
+ * Makes the folder and says whether a result can be saved there: it may be written to, and the disk has
+ * MEDIA_ROOM_BYTES left, which is more than a picture is as a rule. For before something is paid.
+ * ERR_IO with the system's words, ERR_LIMIT.
+ */
+#define MEDIA_ROOM_BYTES (16u * 1024u * 1024u)
+int media_folder_check(const char *dir, struct err *err);
+
 /* A file being written. */
 struct media_part;
 
@@ -130,7 +138,7 @@ void media_part_abandon(struct media_part *part);
 /* Lets go of a complete .part that stays, for media_part_adopt. NULL is ignored. */
 void media_part_leave(struct media_part *part);
 
-/* Removes the "<stem>*.part" files that a killed process left in dir. */
-void media_parts_sweep(const char *dir, const char *stem);
+/* Removes the "<path>*.part" files, a folder and the beginning of names in it, that nobody wants now. */
+void media_parts_sweep(const char *path);
 
 #endif

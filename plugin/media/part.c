@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /*
@@ -109,6 +110,21 @@ int media_folder_make(const char *dir, struct err *err)
     if (strlen(dir) >= LIMIT_PATH)
         return err_set(err, ERR_LIMIT, "the path of a folder is longer than %d bytes", LIMIT_PATH - 1);
     return make_folders(dir, &made, err);
+}
+
+int media_folder_check(const char *dir, struct err *err)
+{
+    struct statvfs disk;
+
+    if (media_folder_make(dir, err))
+        return -1;
+    if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0)
+        return io_error(err, errno, "write into", dir, "");
+    /* Some network file systems tell no sizes. */
+    if (statvfs(dir, &disk) == 0 && disk.f_blocks > 0 &&
+        (uint64_t)disk.f_bavail * disk.f_frsize < MEDIA_ROOM_BYTES)
+        return io_error(err, ENOSPC, "save results in", dir, "");
+    return 0;
 }
 
 static int stem_is_wrong(const char *stem)
@@ -430,17 +446,21 @@ int media_part_publish_take(struct media_part *part, struct env *env, enum media
     return 0;
 }
 
-void media_parts_sweep(const char *dir, const char *stem)
+void media_parts_sweep(const char *path)
 {
+    const char *slash = strrchr(path, '/');
+    const char *stem = slash ? slash + 1 : path;
     size_t stem_len = strlen(stem);
     size_t suffix_len = strlen(PART_SUFFIX);
+    char dir[LIMIT_PATH];
     DIR *list;
     const struct dirent *entry;
     int fd;
 
-    if (stem_is_wrong(stem))
+    if (stem_is_wrong(stem) || snprintf(dir, sizeof(dir), "%.*s", (int)(stem - path), path) >=
+                                   (int)sizeof(dir))
         return;
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
     list = fdopendir(fd);

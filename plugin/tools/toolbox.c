@@ -5,6 +5,7 @@
 #include "tools/tool.h"
 
 #include "base/embed.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -172,6 +173,7 @@ static void call_free(struct call *call)
     json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
+    mem_free(call->parts);
     mem_free(call->conversation);
     mem_free(call->caller);
     mem_free(call->reply_to);
@@ -275,6 +277,17 @@ int call_may_see(const struct call *call, const struct ledger_job *job)
                   job->conversation ? job->conversation : "") == 0;
 }
 
+void call_speak_as(struct call *call, const struct ledger_job *job)
+{
+    if (!call->language_told && job->locale)
+        call->language = words_choose(job->locale, NULL);
+}
+
+const char *call_locale(const struct call *call)
+{
+    return call->language_told ? words_tag(call->language) : NULL;
+}
+
 char *call_canonical(const struct call *call)
 {
     static const char *const aside[] = {"dry_run", "again", "wait_seconds", "confirm"};
@@ -311,6 +324,7 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
 {
     struct call *call = mem_alloc(sizeof(*call));
     ahp_text locale = AHP_IN(from, locale) ? from->locale : (ahp_text){NULL, 0};
+    const char *told, *prompt;
     int failed = 0;
     char *tag;
 
@@ -342,14 +356,15 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     DL_APPEND(box->calls, call);
     box->calls_count++;
     call->args = from->args.ptr && from->args.len
-                     ? json_loadb(from->args.ptr, from->args.len, 0, NULL)
+                     ? json_read_own(from->args.ptr, from->args.len)
                      : json_object();
     if (AHP_IN(from, folders) && from->folders.len)
         call->folders = json_loadb(from->folders.ptr, from->folders.len, 0, NULL);
     tag = keep(&locale, &failed);
-    call->language =
-        words_choose(tag ? tag : config_locale(box->config),
-                     json_string_value(json_object_get(call->args, "prompt")));
+    told = tag ? tag : config_locale(box->config);
+    prompt = json_string_value(json_object_get(call->args, "prompt"));
+    call->language = words_choose(told, prompt);
+    call->language_told = (told && *told) || (prompt && *prompt);
     mem_free(tag);
     if (failed) {
         call_free(call);
@@ -390,10 +405,9 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
     if (!call->args) {
         again = json_loadb(from->args.ptr, from->args.len, 0, &broken);
         json_decref(again);
-        /* Not what stands near: it may be a key. */
         return err_set(err, ERR_INVALID,
                        "the arguments are no JSON object: line %d, column %d: %.*s", broken.line,
-                       broken.column, (int)(strcspn(broken.text, "'")), broken.text);
+                       broken.column, json_reason_len(broken.text), broken.text);
     }
     if (!json_is_object(call->args))
         return err_set(err, ERR_INVALID, "the arguments must be a JSON object");
@@ -415,6 +429,7 @@ struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
             inner->tool = all_tools[i];
     inner->flags = (call->flags & ~AHP_CALL_NO_LATE_DELIVERY) | AHP_CALL_DETACH;
     inner->language = call->language;
+    inner->language_told = call->language_told;
     inner->told_permille = -2;
     inner->args = args_take;
     inner->conversation = mem_text(call->conversation);

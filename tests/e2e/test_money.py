@@ -1,5 +1,6 @@
 """Nothing is paid twice: lost answers, the same call twice, resubmission."""
 import json
+import os
 import signal
 
 import harness
@@ -173,6 +174,23 @@ class Twice(harness.Case):
         second = world.call(IMAGE, {"prompt": "x"})
         self.assertNotEqual(first["job"], second["job"])
         self.assertEqual(second["status"], "done")
+
+
+class NowhereToSave(harness.Case):
+    def test_nothing_is_paid_for_what_cannot_be_saved(self):
+        """A picture comes with the answer, and only once: the folder is looked at before."""
+        world = self.world()
+        blocked = world.path("a-file")
+        with open(blocked, "w", encoding="ascii"):
+            pass
+        around = {"MEDIA_GENERATION_OUTPUT_ROOT": os.path.join(blocked, "below")}
+        for tool in (IMAGE, VIDEO):
+            result = world.call(tool, {"prompt": "x"}, env=around, want=1)
+            self.assertEqual(result["error"]["kind"], "io", result)
+            self.assertIn(blocked, result["error"]["text"])
+        self.assertEqual(world.sim.totals()["submissions"], 0)
+        result = world.call(IMAGE, {"prompt": "x"})
+        self.assertEqual(result["status"], "done", result)
 
 
 if __name__ == "__main__":

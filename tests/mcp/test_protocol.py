@@ -89,6 +89,17 @@ class Mistakes(Case):
         server.ask("ping")
         self.finish(server)
 
+    def test_half_a_surrogate_pair_is_no_reason_to_leave_a_request_open(self):
+        """Where JavaScript cut a prompt in an emoji: jansson refuses all of such a message."""
+        server = self.open()
+        for id, prompt in ((1, r"cut \ud83d"), (2, r"\ude00\ud83d\ude00 \\ud83d"), (3, r"a\u0000b")):
+            server.write('{"jsonrpc":"2.0","id":"p%d","method":"tools/call","params":{"name":'
+                         '"generate_image","arguments":{"prompt":"%s"}}}\n' % (id, prompt))
+            self.assertFalse(server.answer("p%d" % id)["result"]["isError"])
+        prompts = [request["prompt"] for request in server.world.sim.log(spends=1)]
+        self.assertEqual(prompts, ["cut \ufffd", "\ufffd\U0001f600 \\ud83d", "a\ufffdb"])
+        self.finish(server)
+
     def test_a_message_in_pieces_and_many_in_one(self):
         server = self.open()
         for byte in b'{"jsonrpc":"2.0","id":"slow","method":"ping"}\r\n':

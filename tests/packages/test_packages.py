@@ -108,12 +108,20 @@ class Packages(Made):
                                 ("libahp-dev", ("libltdl-dev", "libuv1-dev"))):
             for one in needed:
                 self.assertIn(one, self.field(package, "Depends"), package)
-        self.assertNotIn("libvips", self.field("clawmedia", "Depends"))
+        for package in ("clawmedia", "agent-host"):
+            for library in ("libvips", "libchafa"):
+                self.assertNotIn(library, self.field(package, "Depends"), package)
         if "clawmedia-imaging" in self.packages:
             names.add("clawmedia-imaging")
             depends = self.field("clawmedia-imaging", "Depends")
             self.assertIn("libvips", depends)
             self.assertIn("clawmedia (= %s)" % self.field("clawmedia", "Version"), depends)
+        if "agent-host-preview" in self.packages:
+            names.add("agent-host-preview")
+            depends = self.field("agent-host-preview", "Depends")
+            for one in ("libvips", "libchafa", "agent-host (= %s)" % self.field("agent-host", "Version")):
+                self.assertIn(one, depends)
+            self.assertIn("agent-host-preview", self.field("agent-host", "Recommends"))
         self.assertEqual(set(self.packages), names)
 
     @unittest.skipUnless(shutil.which("readelf"), "no readelf")
@@ -198,6 +206,8 @@ class Packages(Made):
         listed = json.loads(run([self.root + "/usr/bin/agent-host", "tools", "--json"], env=self.env))
         self.assertIn("generate_image", json.dumps(listed))
         self.assertIn("generate_image", run([self.root + "/usr/bin/agent-host", "tools"], env=self.env))
+        if "agent-host-preview" in self.packages:   # where agent-host looks for it
+            self.assertTrue(os.access(self.root + "/usr/bin/../libexec/agent-host-preview", os.X_OK))
         # Standard input is at its end at once: it starts, loads the plugin and ends well.
         run([self.root + "/usr/bin/agent-host-mcp"], env=self.env)
         os.rename(self.plugin, self.plugin + ".away")

@@ -1,6 +1,7 @@
 /*
  * message.c - see message.h.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "message.h"
@@ -36,6 +37,78 @@ json_t *revision_names(void)
     return list;
 }
 
+/* The code of an escape "\uXXXX", -1 for anything else. */
+static int unit_at(const char *at, const char *end)
+{
+    int code = 0;
+
+    if (end - at < 6 || at[0] != '\\' || at[1] != 'u')
+        return -1;
+    for (int i = 2; i < 6; i++) {
+        const char *digit = strchr("00112233445566778899aAbBcCdDeEfF", at[i]);
+
+        if (at[i] == '\0' || digit == NULL)
+            return -1;
+        code = code * 16 + (int)(digit - "00112233445566778899aAbBcCdDeEfF") / 2;
+    }
+    return code;
+}
+
+/* Bytes of the escape at `at`; *ret_is_letter is 0 when it is half a pair or NUL. */
+static size_t escape_bytes(const char *at, const char *end, int *ret_is_letter)
+{
+    int code = unit_at(at, end);
+    int low;
+
+    *ret_is_letter = 1;
+    if (code < 0)
+        return end - at > 1 ? 2 : 1;
+    if (code >= 0xD800 && code <= 0xDBFF) {
+        low = unit_at(at + 6, end);
+        if (low >= 0xDC00 && low <= 0xDFFF)
+            return 12;
+    }
+    *ret_is_letter = code != 0 && (code < 0xD800 || code > 0xDFFF);
+    return 6;
+}
+
+/*
+ * Clients in JavaScript and Python send half a surrogate pair as it is, where a prompt was cut; it
+ * is no letter, and jansson refuses the message with it. Such places become U+FFFD, in place. 1 when
+ * there are any.
+ */
+static int mend(char *text, size_t len)
+{
+    const char *end = text + len;
+    char *at = memchr(text, '\\', len);
+    int is_letter, found = 0;
+
+    while (at != NULL) {
+        size_t bytes = escape_bytes(at, end, &is_letter);
+
+        if (!is_letter)
+            memcpy(at, "\\ufffd", 6);
+        found |= !is_letter;
+        at += bytes;
+        at = memchr(at, '\\', (size_t)(end - at));
+    }
+    return found;
+}
+
+static json_t *parse_mended(const char *text, size_t len)
+{
+    char *copy = malloc(len);
+    json_t *value = NULL;
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text, len);
+    if (mend(copy, len))
+        value = json_loadb(copy, len, JSON_DECODE_ANY, NULL);
+    free(copy);
+    return value;
+}
+
 int message_parse(const char *text, size_t len, json_t **ret_value)
 {
     size_t blanks = 0;
@@ -45,6 +118,8 @@ int message_parse(const char *text, size_t len, json_t **ret_value)
     if (blanks == len)
         return 1;
     *ret_value = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+    if (*ret_value == NULL)
+        *ret_value = parse_mended(text, len);
     return 0;
 }
 

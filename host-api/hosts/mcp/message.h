@@ -60,7 +60,10 @@ struct message {
     const char *why;
 };
 
-/* Parses a line. 1: it holds nothing but blanks. 0: *ret_value is new; NULL: it is not JSON. */
+/*
+ * Parses a line. 1: it holds nothing but blanks. 0: *ret_value is new; NULL: it is not JSON. Half a
+ * surrogate pair or a NUL in a text is read as U+FFFD.
+ */
 int message_parse(const char *text, size_t len, json_t **ret_value);
 
 /* What a value is as a message. Everything in *ret_message is borrowed from it. */

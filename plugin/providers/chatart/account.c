@@ -164,7 +164,7 @@ static json_t *usage_facts(const json_t *data)
 /* Unbound, or unbound already: both are what was wanted. */
 static int is_unbound(const struct http_reply *reply, const json_t *json)
 {
-    json_t *own = json ? NULL : json_loadb(reply->text, reply->text_len, 0, NULL);
+    json_t *own = json ? NULL : json_read(reply->text, reply->text_len, NULL);
     int yes = json_is_true(json_object_get(json, "data")) ||
               chatart_number(json_object_get(own, "code")) == 1053;
 

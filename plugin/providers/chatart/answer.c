@@ -137,7 +137,7 @@ enum chatart_answer chatart_answer_read(const struct http_reply *reply, const js
                                         struct arena *arena, json_t **ret_json,
                                         int64_t *ret_pause_ms, struct err *ret_err)
 {
-    json_error_t broken;
+    enum json_fault fault;
     json_t *json;
     enum chatart_answer answer;
 
@@ -147,8 +147,8 @@ enum chatart_answer chatart_answer_read(const struct http_reply *reply, const js
         return no_answer(reply, ret_err);
     if (reply->status < 200 || reply->status > 299)
         return bad_status(reply, ret_err);
-    json = json_loadb(reply->text, reply->text_len, 0, &broken);
-    if (!json && json_is_nomem(&broken)) {
+    json = json_read(reply->text, reply->text_len, &fault);
+    if (fault == JSON_FAULT_NOMEM) {
         err_nomem(ret_err);
         return ANSWER_TROUBLE;
     }

@@ -119,7 +119,7 @@ static void init_answered(struct login *login)
 {
     const struct http_reply *reply = login->turn->reply;
     json_t *json = reply->outcome == HTTP_ANSWERED && reply->status >= 200 && reply->status < 300
-                       ? json_loadb(reply->text, reply->text_len, 0, NULL)
+                       ? json_read(reply->text, reply->text_len, NULL)
                        : NULL;
     const json_t *data = json_object_get(json, "data");
     const char *device = json_text(data, "identity_id");
@@ -225,7 +225,7 @@ static void done(struct login *login)
 static void token_told(struct login *login)
 {
     const struct http_reply *reply = login->turn->reply;
-    json_t *json = json_loadb(reply->text, reply->text_len, 0, NULL);
+    json_t *json = json_read(reply->text, reply->text_len, NULL);
     char *code = json_word(login->turn->arena, json_object_get(json, "code"));
     const char *said = json_text(json, "message");
 

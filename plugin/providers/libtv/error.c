@@ -26,6 +26,8 @@ static const char *advice_of(enum err_kind kind, const char *code, const char *t
         return "libtv.key";
     if (kind == ERR_CREDITS)
         return "libtv.uses";
+    if (kind == ERR_NOT_FOUND)
+        return "libtv.session";
     return NULL;
 }
 
@@ -155,8 +157,7 @@ const json_t *libtv_data(const json_t *json)
 int libtv_answer(const struct http_reply *reply, const json_t *catalog, struct arena *arena,
                  json_t **ret_json, struct err *ret_err)
 {
-    json_t *json = reply->text_len ? json_loadb(reply->text, reply->text_len, JSON_ALLOW_NUL, NULL)
-                                   : NULL;
+    json_t *json = reply->text_len ? json_read(reply->text, reply->text_len, NULL) : NULL;
     const char *code;
     const char *text;
 

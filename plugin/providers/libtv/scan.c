@@ -235,13 +235,15 @@ static void add_url(struct look *look, const char *text, size_t len)
 
 static void add_said_urls(struct look *look, const char *content)
 {
+    const struct libtv_scan *scan = look->scan;
     const char *at = content;
 
-    while ((at = json_find_word(at, strlen(at), "http"))) {
-        size_t len = libtv_url_len(at, strlen(at));
-        char *url = arena_text_n(look->scan->arena, at, len);
+    /* First what is cheap to find out: a text of many addresses must not hold up the loop. */
+    while (scan->urls_count < LIMIT_FILES && (at = strcasestr(at, "http"))) {
+        size_t len = libtv_url_len(at, strnlen(at, LIBTV_URL_MAX));
+        char *url = len < LIBTV_URL_MAX ? arena_text_n(scan->arena, at, len) : NULL;
 
-        if (url && !is_others(look, url))
+        if (url && libtv_url_is_result(scan->account, scan->catalog, url) && !is_others(look, url))
             add_url(look, at, len);
         at += len ? len : 1;
     }
@@ -277,7 +279,7 @@ static void fail(struct look *look, const json_t *reason)
 static void read_tool(struct look *look, const char *content)
 {
     const json_t *failed = json_object_get(libtv_own(look->scan->catalog), "failed");
-    json_t *json = json_loads(content, 0, NULL);
+    json_t *json = json_read(content, strlen(content), NULL);
     const json_t *result = json_object_get(json, "task_result");
     const json_t *error = json_object_get(json, "error");
 

@@ -1,54 +1,17 @@
 /*
  * body.c - from the text of an answer to JSON, whatever its shape: JSON, JSON that ends early,
- * server-sent events, or something else. Depth is looked at before any parser recurses.
+ * server-sent events, or something else. base/json_read.c looks at depth and size first.
  */
 #include "providers/openai/openai.h"
 
 #include <string.h>
 #include <strings.h>
 
+#define ENDS_MAX (2 * LIMIT_FILES) /* events of a stream that each complete a picture */
+
 static int is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static int too_deep(const char *text, size_t len)
-{
-    int in_string = 0;
-    int depth = 0;
-
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = 0;
-        } else if (c == '"') {
-            in_string = 1;
-        } else if (c == '{' || c == '[') {
-            if (++depth > LIMIT_JSON_DEPTH)
-                return 1;
-        } else if ((c == '}' || c == ']') && depth > 0) {
-            depth--;
-        }
-    }
-    return 0;
-}
-
-/* NULL for no JSON; *ret_nomem tells the one case where it could not be seen. */
-static json_t *parse(const char *text, size_t len, int *ret_nomem)
-{
-    json_error_t error = {0};
-    json_t *json = json_loadb(text, len, JSON_ALLOW_NUL, &error);
-
-    /* Numbers past 64 bits are no reason to lose an answer. */
-    if (!json && json_error_code(&error) == json_error_numeric_overflow)
-        json = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-    if (!json && json_is_nomem(&error))
-        *ret_nomem = 1;
-    return json;
 }
 
 /* Where a text that ends early can be cut after a whole value, and what closes it there. */
@@ -109,6 +72,7 @@ static void find_cut(const char *text, size_t len, struct cut *ret_cut)
 
 static json_t *repair(const char *text, size_t len, int *ret_partial, int *ret_nomem)
 {
+    enum json_fault fault;
     struct buf buf;
     struct cut cut;
     json_t *json = NULL;
@@ -122,7 +86,8 @@ static json_t *repair(const char *text, size_t len, int *ret_partial, int *ret_n
     for (int i = cut.depth; i > 0; i--)
         if (buf_add(&buf, cut.open[i - 1] == '{' ? "}" : "]", 1))
             goto nomem;
-    json = parse(buf.data, buf.len, ret_nomem);
+    json = json_read(buf.data, buf.len, &fault);
+    *ret_nomem = fault == JSON_FAULT_NOMEM;
     *ret_partial = json && cut.depth > 0;
     buf_done(&buf);
     return json;
@@ -139,6 +104,7 @@ struct events {
     json_t *error;
     struct buf words; /* of a chat that streams */
     int broken; /* one that could not be read */
+    unsigned count;
     int nomem;
 };
 
@@ -165,14 +131,20 @@ static int says_error(const json_t *event)
 
 static void one_event(struct events *events, const char *data, size_t len)
 {
+    enum json_fault fault;
     json_t *event;
     const char *type;
     size_t type_len;
 
-    if (!len || too_deep(data, len))
+    if (!len)
         return;
-    event = parse(data, len, &events->nomem);
+    if (++events->count > LIMIT_JSON_VALUES) {
+        events->broken = 1;
+        return;
+    }
+    event = json_read(data, len, &fault);
     if (!event) {
+        events->nomem |= fault == JSON_FAULT_NOMEM;
         events->broken |= *data == '{';
         return;
     }
@@ -184,7 +156,7 @@ static void one_event(struct events *events, const char *data, size_t len)
     } else if (json_find_word(type, type_len, "partial")) {
         /* a picture on its way */
     } else if (type_len >= 9 && strcasecmp(type + type_len - 9, "completed") == 0) {
-        if (json_array_append(events->ends, event))
+        if (json_array_size(events->ends) < ENDS_MAX && json_array_append(events->ends, event))
             events->nomem = 1;
     } else if (json_is_object(event)) {
         add_words(events, event);
@@ -269,6 +241,7 @@ enum openai_body openai_body_parse(const struct http_reply *reply, json_t **ret_
 {
     const char *text = reply->text ? reply->text : "";
     size_t len = reply->text ? reply->text_len : 0;
+    enum json_fault fault;
     int nomem = 0;
     json_t *json;
 
@@ -287,9 +260,10 @@ enum openai_body openai_body_parse(const struct http_reply *reply, json_t **ret_
         return parse_events(text, len, ret_json, ret_partial);
     if (*text != '{' && *text != '[')
         return BODY_TEXT;
-    if (too_deep(text, len))
+    json = json_read(text, len, &fault);
+    if (fault == JSON_FAULT_BOUNDS)
         return BODY_DEEP;
-    json = parse(text, len, &nomem);
+    nomem = fault == JSON_FAULT_NOMEM;
     if (json)
         *ret_partial = 0;
     else if (!nomem)

@@ -246,8 +246,9 @@ static void submit_without_sense(struct machine *machine, const struct openai_re
                 machine->reply->status);
     else if (reading->body == BODY_DEEP)
         err_set(error, ERR_ANSWER,
-                "the answer is nested deeper than %d; the request was carried out",
-                LIMIT_JSON_DEPTH);
+                "the answer is nested deeper than %d or has more than %d values; the request was "
+                "carried out",
+                LIMIT_JSON_DEPTH, LIMIT_JSON_VALUES);
     else
         err_set(error, ERR_ANSWER,
                 "the answer (HTTP %d) makes no sense; the request was carried out",
@@ -385,8 +386,8 @@ static void poll_told(struct machine *machine)
     }
     if (machine->reply->status == 202 && reading.state != STATE_DONE && !is_over(reading.state)) {
         wait(machine);
-    } else if (reading.partial || reading.body == BODY_OPEN || reading.body == BODY_EMPTY ||
-               reading.body == BODY_DEEP) {
+    } else if (reading.partial || reading.body != BODY_JSON) {
+        /* A page, too: what a gateway shows while one waits is no result. */
         err_set(&step->error, ERR_ANSWER, "the answer about the job makes no sense");
         fail_for_now(machine, "wait");
     } else if (is_over(reading.state)) {

@@ -107,7 +107,7 @@ enum openai_body {
     BODY_TEXT,
     BODY_EMPTY,
     BODY_OPEN,  /* events without their last one */
-    BODY_DEEP,  /* nested past LIMIT_JSON_DEPTH */
+    BODY_DEEP,  /* past LIMIT_JSON_DEPTH or LIMIT_JSON_VALUES */
     BODY_NOMEM,
 };
 

@@ -111,13 +111,13 @@ static size_t scan_data(struct scan *scan, size_t at)
 /* The kind of picture a tag shows, -1 for a tag of another kind. */
 static int tag_media(const struct scan *scan, size_t at)
 {
-    size_t begin = at;
+    size_t from = at > TAG_BYTES_MAX ? at - TAG_BYTES_MAX : 0;
+    const char *open = memrchr(scan->text + from, '<', at - from);
+    size_t begin;
 
-    while (begin > 0 && at - begin < TAG_BYTES_MAX && scan->text[begin] != '<' &&
-           (begin == at || scan->text[begin] != '>'))
-        begin--;
-    if (scan->text[begin] != '<')
+    if (!open || memchr(open, '>', (size_t)(scan->text + at - open)))
         return -1;
+    begin = (size_t)(open - scan->text);
     if (starts(scan, begin, "<video") || starts(scan, begin, "<source"))
         return 'v';
     return starts(scan, begin, "<img") ? 'i' : -1;

@@ -18,7 +18,7 @@ void plume_answer_read(const struct http_reply *reply, struct plume_answer *ret_
     const json_t *success;
 
     if (reply->text_len)
-        out.json = json_loadb(reply->text, reply->text_len, 0, NULL);
+        out.json = json_read(reply->text, reply->text_len, NULL);
     if (!json_is_object(out.json)) {
         json_decref(out.json);
         out.json = NULL;
@@ -158,7 +158,7 @@ static json_t *result_of(const struct plume_answer *answer)
     json_t *result = json_object_get(answer->data, "result");
 
     if (json_is_string(result))
-        return json_loadb(json_string_value(result), json_string_length(result), 0, NULL);
+        return json_read(json_string_value(result), json_string_length(result), NULL);
     return json_incref(result);
 }
 

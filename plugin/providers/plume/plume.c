@@ -275,6 +275,12 @@ static int renew(struct plume_machine *machine)
     return any;
 }
 
+/* Gateways answer in JSON as well, but not in the service's envelope. */
+static int is_own_word(const struct plume_answer *answer)
+{
+    return answer->json && (answer->succeeded == 0 || *answer->code);
+}
+
 /* Only the service itself can say that nothing was done; it says so in its envelope. */
 static void submit_refused(struct plume_machine *machine)
 {
@@ -289,7 +295,7 @@ static void submit_refused(struct plume_machine *machine)
     again = plume_error_read(reply, &machine->answer, machine->turn->arena, error);
     if (again) {
         plume_fail_for_now(machine, "start");
-    } else if (!machine->answer.json && (reply->status >= 500 || reply->status == 408)) {
+    } else if (!is_own_word(&machine->answer) && (reply->status >= 500 || reply->status == 408)) {
         err_advise(error, PLUME_ADVICE_LOST);
         plume_end(machine, STEP_UNKNOWN);
     } else {
