@@ -87,6 +87,21 @@ static int take_upload(struct job *job, int64_t now_ms)
            job_text(&row->upload_url, step->uploaded_url);
 }
 
+/* Only among the jobs of this process; one asked for by another is not told apart. */
+static int is_anothers(void *ud, const char *provider_job)
+{
+    const struct job *job = ud;
+    const struct ledger_job *row = job->row;
+
+    for (const struct job *other = job->engine->jobs; other; other = other->hh.next)
+        if (other != job && other->row->provider_job &&
+            strcmp(other->row->provider_job, provider_job) == 0 &&
+            strcmp(other->row->provider, row->provider) == 0 &&
+            strcmp(other->row->request, row->request) == 0)
+            return 1;
+    return 0;
+}
+
 /* Asks the adapter; leaves the step in job->turn and the new flow in the row. */
 static int turn_take(struct job *job, const struct http_reply *reply, struct err *err)
 {
@@ -113,6 +128,8 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     turn.request = request;
     turn.secrets = job->secrets;
     turn.job_id = row->id;
+    turn.is_anothers = is_anothers;
+    turn.anothers_ud = job;
     turn.now_ms = env_wall_ms(job->engine->env);
     turn.recheck = job->rechecks;
     turn.resumed = !reply && (row->flags & JOB_SENT);

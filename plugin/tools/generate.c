@@ -301,14 +301,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     int is_over = job && !created && engine_state_ended(job->state);
     json_t *json;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     if (!call->reply_to && !(call->flags & AHP_CALL_DETACH) && !is_over) {
         if (!created)
             engine_take(call_engine(call), job->id); /* unless somebody works on it */

@@ -86,14 +86,8 @@ static void reordered(void *ud, const struct ledger_job *job, int created, const
     struct call *call = ud;
     json_t *json;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     json = result_of_job(call, job);
     if (json && !created)
         result_note(json, call, "repeat", json_pack("{s:s}", "job", job->id));
@@ -169,6 +163,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.floor_ms = time_of(stored, "floor_ms");
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
+    plan.times.rounds = (unsigned)time_of(stored, "rounds");
     order.conversation = old->conversation;
     order.label = json_string_value(json_object_get(stored, "label"));
     order.output_dir = json_string_value(json_object_get(stored, "output_dir"));

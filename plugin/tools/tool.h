@@ -103,6 +103,13 @@ void call_fail(struct call *call, const struct err *err);
 void call_begin(struct call *call);
 int call_back(struct call *call);
 
+/*
+ * What an engine_ordered_fn begins with: notes the job that there is, or ends the call. 1: there is no
+ * more to be done.
+ */
+int call_ordered(struct call *call, const struct ledger_job *job, int created,
+                 const struct err *err);
+
 /* Follows call->job until it ends or wait_ms are over (< 0: no bound of its own), then answers. */
 void call_wait(struct call *call, int64_t wait_ms);
 

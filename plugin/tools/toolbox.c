@@ -199,6 +199,20 @@ int call_back(struct call *call)
     return 1;
 }
 
+int call_ordered(struct call *call, const struct ledger_job *job, int created,
+                 const struct err *err)
+{
+    if (call_back(call))
+        return 1;
+    if (!job) {
+        call_fail(call, err);
+        return 1;
+    }
+    snprintf(call->job, sizeof(call->job), "%s", job->id);
+    call->created = created;
+    return 0;
+}
+
 static void attach_files(ahp_result *result, const struct ledger_job *job, ahp_file *files,
                          const ahp_file **pointers)
 {

@@ -17,26 +17,22 @@
 
 static int setup(void **state)
 {
-    struct rig *rig = calloc(1, sizeof(*rig));
+    struct rig *rig;
 
-    if (!rig)
+    if (rig_setup(state))
         return -1;
-    rig_open(rig);
+    rig = *state;
     rig_configure(rig, "{}");
     setenv("NEXU_HOME", rig->dir, 1);
     setenv("RIG_NEXU_KEY", KEY, 1);
-    *state = rig;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    mem_fail_after(0, 0);
-    rig_close(*state);
     unsetenv("NEXU_HOME");
     unsetenv("RIG_NEXU_KEY");
-    free(*state);
-    return 0;
+    return rig_teardown(state);
 }
 
 /* The file's members; NULL when there is none. */
