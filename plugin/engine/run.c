@@ -226,6 +226,7 @@ static void step_wait(struct job *job)
         return;
     }
     job_set_state(job, JOB_WORKING);
+    job->told = row->deliveries_count; /* words about an earlier end are past */
     row->tries = 0;
     if (job->turn->step.progress >= 0)
         row->progress = job->turn->step.progress;
