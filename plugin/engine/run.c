@@ -203,6 +203,14 @@ static void step_wait(struct job *job)
     if (!row->deadline_ms && times.deadline_ms)
         row->deadline_ms = row->submitted_ms + times.deadline_ms;
     if (row->deadline_ms && now >= row->deadline_ms && row->state == JOB_WORKING) {
+        /* It may be older than the sleep in which the deadline went by. */
+        if (!job->is_overdue) {
+            job->is_overdue = 1;
+            row->tries = 0;
+            schedule_in(job, times.floor_ms);
+            turn_free(job);
+            return;
+        }
         err_set(&err, ERR_EXPIRED, "not finished %lld minutes after it was sent",
                 (long long)((now - row->submitted_ms) / 60000));
         job_end(job, JOB_EXPIRED, &err);
@@ -260,8 +268,10 @@ static void step_done(struct job *job)
 }
 
 /*
- * A failure that may pass. What the provider has accepted is asked for until its deadline; what was
- * not accepted is tried LIMIT_SUBMITS times more: somebody is waiting to hear.
+ * A failure that may pass. What the provider has accepted is asked for until its deadline, and beyond
+ * it until an answer comes or LIMIT_RETRIES in a row did not: a machine that slept wakes up past the
+ * deadline and without its network, and the job may long be done. What was not accepted is tried
+ * LIMIT_SUBMITS times more: somebody is waiting to hear.
  */
 static int step_retry(struct job *job, const struct http_reply *reply)
 {
@@ -269,7 +279,8 @@ static int step_retry(struct job *job, const struct http_reply *reply)
     int64_t now = env_wall_ms(job->engine->env);
     int64_t wait = schedule_backoff_ms(row->tries);
 
-    if (row->state == JOB_WORKING ? row->deadline_ms && now >= row->deadline_ms
+    if (row->state == JOB_WORKING ? row->deadline_ms && now >= row->deadline_ms &&
+                                        row->tries >= LIMIT_RETRIES
                                   : row->tries >= LIMIT_SUBMITS)
         return 0;
     if (reply && reply->retry_after_ms > 0)
