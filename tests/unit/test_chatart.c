@@ -472,6 +472,36 @@ static void submit_lost_is_unknown(void **state)
     }
 }
 
+/* The connection ended before the transfer did, but after the answer. */
+static void submit_whole_in_a_cut_transfer(void **state)
+{
+    static const struct {
+        const char *text;
+        int kind;
+    } cases[] = {{"{\"code\":200,\"data\":{\"question_id\":\"q_1\"}}", STEP_WAIT},
+                 {"{\"code\":200,\"data\":{\"question_id\":\"q_", STEP_UNKNOWN},
+                 {"{\"code\":200", STEP_UNKNOWN}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        json_t *args = args_of("{\"prompt\":\"a\"}");
+        struct http_reply reply = golden_reply(cases[i].text, strlen(cases[i].text));
+        struct chat chat;
+        struct err err;
+
+        assert_int_equal(chat_open(&chat, "generate_image", args, &err), 0);
+        json_decref(args);
+        chat_turn(&chat, NULL, 0);
+        reply.status = 200;
+        reply.sent = 1;
+        reply.outcome = HTTP_TRUNCATED;
+        reply.error = "the answer ended early";
+        chat_turn(&chat, &reply, 0);
+        assert_int_equal(chat.step.kind, cases[i].kind);
+        chat_close(&chat);
+    }
+}
+
 static void submit_across_a_crash_is_unknown(void **state)
 {
     json_t *args = args_of("{\"prompt\":\"a\"}");
@@ -1017,6 +1047,7 @@ int main(void)
         cmocka_unit_test(upload_that_arrived_damaged_is_repeated),
         cmocka_unit_test(odd_permissions_to_upload_are_refused),
         cmocka_unit_test(submit_lost_is_unknown),
+        cmocka_unit_test(submit_whole_in_a_cut_transfer),
         cmocka_unit_test(submit_across_a_crash_is_unknown),
         cmocka_unit_test(codes_have_their_meaning),
         cmocka_unit_test(poll_asks_in_query_and_body),
