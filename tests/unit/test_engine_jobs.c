@@ -198,7 +198,8 @@ static void a_long_sleep_expires_nothing_unasked(void **state)
     assert_int_equal(rig_run(rig, has_polled, rig), 0);
     rig->a.fake->wall_ms += 8 * 3600000;
     rig->video_ms = 0;
-    rig->poll_faults = 4;
+    rig->poll_drops = 4;
+    rig->poll_faults = 1;
     rig_until_deliveries(&rig->a, 1);
     rig_until_idle(&rig->a);
     state_is(rig, "delivered");
