@@ -10,6 +10,9 @@ set(CPACK_COMPONENTS_ALL clawmedia agent-host libahp-dev)
 if(CLAWMEDIA_IMAGING)
   list(APPEND CPACK_COMPONENTS_ALL clawmedia-imaging)
 endif()
+if(CLAWMEDIA_PREVIEW)
+  list(APPEND CPACK_COMPONENTS_ALL agent-host-preview)
+endif()
 # The changelog is copied under the name that Debian wants; compress.cmake makes the .gz of it.
 configure_file(${debian}/changelog ${CMAKE_CURRENT_BINARY_DIR}/debian/changelog.Debian COPYONLY)
 foreach(package IN LISTS CPACK_COMPONENTS_ALL)
@@ -21,6 +24,9 @@ endforeach()
 add_custom_target(package_files DEPENDS clawmedia agent-host agent-host-mcp ahp_loader ahp_shim ahp_uv)
 if(CLAWMEDIA_IMAGING)
   add_dependencies(package_files clawmedia-imaging)
+endif()
+if(CLAWMEDIA_PREVIEW)
+  add_dependencies(package_files agent-host-preview)
 endif()
 
 # deb_describe(PACKAGE section "synopsis" "line"...): the body's lines, without their leading blank.
@@ -50,13 +56,17 @@ deb_describe(
   "delivers results. agent-host-mcp serves the same tools over the Model"
   "Context Protocol.")
 deb_describe(
+  agent-host-preview utils "host for agent plugins - previews of pictures on the terminal"
+  "agent-host shows small previews of finished pictures on terminals that can"
+  "where this program is installed. It draws them with libvips and libchafa.")
+deb_describe(
   libahp-dev libdevel "agent host plugin ABI - headers and static libraries"
   "Headers for hosts and plugins, a loader of plugins, a shim that checks"
   "every call between the two sides, and the host side on a libuv loop.")
 
 set(CPACK_DEBIAN_CLAWMEDIA_PACKAGE_RECOMMENDS "clawmedia-imaging, ca-certificates")
 set(CPACK_DEBIAN_CLAWMEDIA_PACKAGE_SUGGESTS "agent-host")
-set(CPACK_DEBIAN_AGENT-HOST_PACKAGE_RECOMMENDS "clawmedia")
+set(CPACK_DEBIAN_AGENT-HOST_PACKAGE_RECOMMENDS "clawmedia, agent-host-preview")
 set(CPACK_DEBIAN_LIBAHP-DEV_PACKAGE_DEPENDS "libltdl-dev, libuv1-dev")
 
 set(CPACK_GENERATOR DEB)
@@ -65,6 +75,8 @@ set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_CLAWMEDIA-IMAGING_PACKAGE_DEPENDS
     "clawmedia (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
+set(CPACK_DEBIAN_AGENT-HOST-PREVIEW_PACKAGE_DEPENDS
+    "agent-host (= ${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE})")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEB_COMPONENT_INSTALL ON)

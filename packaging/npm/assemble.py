@@ -52,7 +52,7 @@ def main():
     addon = place_native(native, options.strip, options.addon)
     for path in describe.modules_of(options.source):
         shutil.copyfile(path, os.path.join(options.out, os.path.basename(path)))
-    for name, path in describe.skills_of(options.source).items():
+    for name, path in {**describe.skills_of(options.source), **describe.schemas_of(options.source)}.items():
         os.makedirs(os.path.dirname(os.path.join(options.out, name)), exist_ok=True)
         shutil.copyfile(path, os.path.join(options.out, name))
     needs = describe.needs_of(options.source, plugin, addon)

@@ -6,7 +6,7 @@ compares with a package that was built: which of its files another build would m
 tools come from manifests/tools/ and the check of the settings from manifests/schema/, as they are built
 into the plugin, too; what else the host wants to know from manifests/clawmedia.plugin.json; npm's part
 from packaging/npm/package.json; and the packages that have the run-time libraries on Debian from
-packaging/npm/libraries.json. The skills are skills/ as it is.
+packaging/npm/libraries.json. The skills are skills/ as it is, and schema/ is manifests/schema/.
 """
 import argparse
 import filecmp
@@ -64,6 +64,12 @@ def skills_of(source):
     top = os.path.join(source, "skills")
     found = [os.path.join(where, name) for where, _, names in os.walk(top) for name in names]
     return {os.path.relpath(path, source): path for path in sorted(found) if path.endswith(".md")}
+
+
+def schemas_of(source):
+    """What manifests are held to, for who writes some, by its names in the package."""
+    folder = os.path.join(source, "manifests", "schema")
+    return {"schema/" + name: os.path.join(folder, name) for name in sorted(os.listdir(folder))}
 
 
 def cpu_of(path):
@@ -134,7 +140,7 @@ def differences(source, package):
         if digest.hexdigest()[:16] not in os.path.basename(path):
             found.append("%s: the name is not that of its content" % path)
     copies = {os.path.basename(path): path for path in modules_of(source)}
-    for name, path in dict(copies, **skills_of(source)).items():
+    for name, path in dict(copies, **skills_of(source), **schemas_of(source)).items():
         names.add(name)
         if not same(path, os.path.join(package, name)):
             found.append("%s: out of date" % name)

@@ -20,4 +20,12 @@ extern const struct embed_file embed_files[];
  */
 json_t *embed_json(const char *name);
 
+/*
+ * A member of the file's outermost object, without reading the others: parsed, or as it stands in
+ * the file, which has no white space between tokens. Both are the caller's to free, and NULL when
+ * there is no such member. -1: no memory. Any thread.
+ */
+int embed_member(const char *name, const char *key, json_t **ret_json);
+int embed_member_text(const char *name, const char *key, char **ret_text);
+
 #endif

@@ -60,6 +60,7 @@ void env_cancel_work(struct env *env)
 {
     struct env_item *item;
 
+    env->ending = 1;
     while ((item = env->items)) {
         DL_DELETE(env->items, item);
         env->loop->defer_free(item->deferred);

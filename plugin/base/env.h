@@ -42,13 +42,14 @@ struct env {
     const ahp_approval *approval; /* the same */
     struct env_secret *secrets;
     struct env_item *items; /* work in slices that has not run yet */
+    int ending;             /* nobody is to be told of anything any more */
 };
 
 /* 0, or -1 with nothing taken when an extension is missing; plugin.c then names it. */
 int env_init(struct env *env, const ahp_host *host);
 void env_done(struct env *env);
 
-/* Ends work that waits for its turn on the loop: done(item, 1) for each, inside this call. */
+/* The instance ends: so does work that waits for its turn on the loop, done(item, 1) inside this call. */
 void env_cancel_work(struct env *env);
 
 int64_t env_now_ms(const struct env *env);  /* monotonic */

@@ -79,6 +79,13 @@ json_t *json_whole_copy(const json_t *value)
     return NULL;
 }
 
+int json_reason_len(const char *text)
+{
+    const char *near = strstr(text, " near ");
+
+    return (int)(near ? (size_t)(near - text) : strlen(text));
+}
+
 int json_is_nomem(const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);

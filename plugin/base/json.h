@@ -18,6 +18,8 @@ int json_list_within(const json_t *list, const char *text); /* one of the list i
 const char *json_find_word(const char *text, size_t len, const char *word); /* NULL: not there */
 char *json_word(struct arena *arena, const json_t *value); /* text or number as text, or NULL */
 json_t *json_whole_copy(const json_t *value);  /* deep and whole, or NULL */
+/* Letters of an error's text that say what is wrong, without what stands near: that may be a key. */
+int json_reason_len(const char *text);
 int json_is_nomem(const json_error_t *error);  /* of a text that could not be loaded */
 
 enum json_fault {

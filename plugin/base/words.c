@@ -119,6 +119,18 @@ char *words_advice(enum words_language language, const struct err *err)
     return words_text(language, key, NULL);
 }
 
+char *words_sentence(const char *text)
+{
+    static const char *const stops[] = {".", "!", "?", "…", "。", "！", "？"};
+    size_t len = text ? strlen(text) : 0;
+
+    for (size_t i = 0; i < sizeof(stops) / sizeof(*stops); i++)
+        if (len >= strlen(stops[i]) && strcmp(text + len - strlen(stops[i]), stops[i]) == 0)
+            return mem_text(text);
+    return mem_format("%s%s", len ? text : "",
+                      !len ? "" : (unsigned char)text[len - 1] < 0x80 ? "." : "。");
+}
+
 int words_has(enum words_language language, const char *key)
 {
     json_t *own = messages(language);

@@ -30,6 +30,12 @@ char *words_text(enum words_language language, const char *key, const json_t *va
 /* What to do about an error, in that language; NULL without memory. The caller frees with mem_free. */
 char *words_advice(enum words_language language, const struct err *err);
 
+/*
+ * The text with a full stop, if it has no end of its own: for a place in front of another sentence.
+ * NULL and "" give "". NULL without memory. The caller frees with mem_free.
+ */
+char *words_sentence(const char *text);
+
 /* 1 when that key exists in that very language: for the test that compares the files. */
 int words_has(enum words_language language, const char *key);
 

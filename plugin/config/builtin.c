@@ -424,12 +424,13 @@ static int is_taken(const struct config_load *load, const char *id)
                            id) != NULL;
 }
 
-static json_t *catalogue(const struct provider *adapter)
+/* The rest of the catalogue is read by the first job that needs it. */
+static int accounts(const struct provider *adapter, json_t **ret_specs)
 {
     char name[80];
 
     snprintf(name, sizeof(name), "providers/%s.json", adapter->name);
-    return embed_json(name);
+    return embed_member(name, "accounts", ret_specs);
 }
 
 int config_builtin_load(struct config *config, struct config_load *load, struct err *err)
@@ -438,16 +439,16 @@ int config_builtin_load(struct config *config, struct config_load *load, struct 
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && (adapter = provider_at(i)); i++) {
-        json_t *whole = catalogue(adapter);
+        json_t *specs;
         json_t *spec;
         size_t index;
 
-        if (!whole)
-            return err_nomem(err); /* that it is there and sound the tests have seen */
-        json_array_foreach(json_object_get(whole, "accounts"), index, spec)
+        if (accounts(adapter, &specs))
+            return err_nomem(err); /* that they are sound the tests have seen */
+        json_array_foreach(specs, index, spec)
             if (rc == 0 && !is_taken(load, json_text(spec, "id")))
                 rc = load_account(config, load, adapter, spec, err);
-        json_decref(whole);
+        json_decref(specs);
     }
     return rc;
 }
@@ -458,14 +459,15 @@ json_t *config_builtin_spec(const char *id)
     json_t *found = NULL;
 
     for (size_t i = 0; !found && (adapter = provider_at(i)); i++) {
-        json_t *whole = catalogue(adapter);
+        json_t *specs = NULL;
         json_t *spec;
         size_t index;
 
-        json_array_foreach(json_object_get(whole, "accounts"), index, spec)
+        (void)accounts(adapter, &specs);
+        json_array_foreach(specs, index, spec)
             if (strcmp(json_text(spec, "id"), id) == 0)
                 found = json_incref(spec);
-        json_decref(whole);
+        json_decref(specs);
     }
     return found;
 }

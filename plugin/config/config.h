@@ -154,30 +154,35 @@ int config_provider_is_builtin(const char *id);
 int config_provider_logs_in(const char *id);
 
 /*
- * The file in which a built-in account's own tools keep its secrets (credential.c). Writing is done
- * inside the call: one small file, synced and renamed, 0600 in a folder of 0700. What was there is
- * replaced; a file that is no JSON object is set aside first, as <name>.damaged. The next
- * config_refresh sees it. ERR_CONFIG when that account has no file, ERR_IO. Removing what is not
- * there is fine.
+ * How a change to a file of ours ended, on the loop and never inline; but not when the instance ends
+ * first. `changed`: 1 it is on disk, 0 there was nothing to change, -1 with err. Such changes are
+ * written off the loop where the host can, one after the other in the order of the calls; the next
+ * config_refresh sees them.
+ */
+typedef void config_saved_fn(void *ud, int changed, const struct err *err);
+int config_is_saving(const struct config *config); /* done is still to come: no end before it */
+
+/*
+ * The file in which a built-in account's own tools keep its secrets (credential.c), 0600 in a folder
+ * of 0700. Saving replaces what was there; a file that is no JSON object is set aside first, as
+ * <name>.damaged. Removing what is not there is fine. 0: done follows; -1: nothing was begun,
+ * ERR_CONFIG when that account has no file. done: ERR_IO.
  */
 int config_credential_path(const struct config *config, const char *id, char *ret_path,
                            size_t size); /* 0, or -1: it has none */
 int config_credential_save(struct config *config, const char *id, const json_t *members,
-                           struct err *err);
+                           config_saved_fn *done, void *ud, struct err *err);
+int config_credential_remove(struct config *config, const char *id, config_saved_fn *done, void *ud,
+                             struct err *err);
 /*
  * Puts one text into that file, or with value NULL takes it out; all else in it stays. `name` is a
- * secret's or a setting's in the catalogue. CONFIG_MEMBER_NOTHING: there was nothing to take out;
- * CONFIG_MEMBER_NONE: that account keeps no such thing in a file, or gets it by a login. -1: ERR_INVALID
- * for a value that is none of this account's, ERR_CONFIG for a file that is no JSON object, which is
- * left as it is, ERR_IO.
+ * secret's or a setting's in the catalogue. CONFIG_MEMBER_NONE: that account keeps no such thing in a
+ * file, or gets it by a login; done does not follow. -1: ERR_INVALID for a value that is none of this
+ * account's. done: ERR_CONFIG for a file that is no JSON object, which is left as it is, ERR_IO.
  */
-enum {
-    CONFIG_MEMBER_NOTHING = 1,
-    CONFIG_MEMBER_NONE,
-};
+#define CONFIG_MEMBER_NONE 1
 int config_credential_member(struct config *config, const char *id, const char *name,
-                             const char *value, struct err *err);
-int config_credential_remove(struct config *config, const char *id, struct err *err);
+                             const char *value, config_saved_fn *done, void *ud, struct err *err);
 
 /*
  * The name under which that service knows this machine and user: always the same, and it tells
@@ -242,15 +247,9 @@ struct config_default_change {
     const char *model_provider; /* with model */
 };
 
-/*
- * Stores it, off the loop where the host can. 0: done follows, never inline, with err NULL when it is
- * on disk; but not when the instance ends first. -1: nothing was begun; ERR_BUSY while another one is
- * under way. The next config_refresh sees it.
- */
-typedef void config_saved_fn(void *ud, const struct err *err);
+/* Stores it. 0: done follows; -1: nothing was begun. done: ERR_BUSY while another process does the same. */
 int config_defaults_save(struct config *config, const struct config_default_change *change,
                          config_saved_fn *done, void *ud, struct err *err);
-int config_is_saving(const struct config *config); /* done is still to come: no end before it */
 
 /*
  * Proxy settings: the configuration's proxy.proxyUrl and OPENCLAW_PROXY_URL, unless proxy.enabled is

@@ -89,7 +89,7 @@ struct config {
     int loaded;
     struct err broken; /* of the files as seen; ERR_NONE when they are good */
     size_t broken_line, broken_column;
-    struct config_saving *saving; /* of defaults.c, while one is under way */
+    struct config_saving *savings; /* of saving.c; the first is under way */
 };
 
 /* places.c: everything of struct config that is a path. */
@@ -168,6 +168,16 @@ int config_defaults_load(struct config *config, struct config_load *load, struct
 const char *config_default_provider(const struct config_load *load, const enum config_model *which);
 const char *config_default_model(const struct config_load *load, enum config_model which,
                                  const char *id);
+
+/*
+ * saving.c: writes off the loop where the host can, then done as config_saved_fn says, never inline.
+ * `write` touches nothing but its item: 1, 0 when there was nothing to change, -1 with err. The item is
+ * taken on success, and dropped after done. -1: ERR_BUSY, ERR_NOMEM.
+ */
+typedef int config_write_fn(void *item, struct err *err);
+typedef void config_drop_fn(void *item);
+int config_saving_add(struct config *config, void *item_take, config_write_fn *write,
+                      config_drop_fn *drop, config_saved_fn *done, void *ud, struct err *err);
 
 /* settings.c: plugins.entries.clawmedia.config, or what create got, against the schema. */
 int config_settings_check(const json_t *settings, const char *place, struct err *err);

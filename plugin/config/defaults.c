@@ -8,8 +8,7 @@
  * names it, and is not written to: choosing a provider fails until somebody has put it right, because
  * what the user chose is not known. Members that are not known are kept as they are.
  *
- * Written off the loop where the host can, under a lock (two processes may share the folder): a new
- * file, fsync, rename.
+ * Written under a lock (two processes may share the folder): a new file, fsync, rename.
  */
 #include "config/config_private.h"
 
@@ -31,15 +30,11 @@
 #define BYTES_MAX 65536u
 #define ALL "all"
 
-struct config_saving {
-    struct config *config;
-    struct env *env;
+/* A change on its way to the file. */
+struct changing {
     char *folder;
     char *kind, *provider, *model, *model_provider; /* of the change, each may be NULL */
     int clear;
-    struct err err;
-    config_saved_fn *done;
-    void *ud;
 };
 
 static const char *const kind_names[] = {
@@ -175,7 +170,7 @@ static json_t *member_of(json_t *object, const char *name)
     return json_object_get(object, name);
 }
 
-static int apply(const struct config_saving *it, json_t *root)
+static int apply(const struct changing *it, json_t *root)
 {
     json_t *providers = member_of(root, "providers");
     json_t *models = member_of(root, "models");
@@ -203,50 +198,50 @@ static int apply(const struct config_saving *it, json_t *root)
     return one ? json_object_set_new(one, it->kind, json_string(it->model)) : -1;
 }
 
-static int io_failed(struct config_saving *it, const char *what)
+static int io_failed(const struct changing *it, const char *what, struct err *err)
 {
-    return err_set(&it->err, ERR_IO, "cannot %s %s/" FILE_NAME ": %s", what, it->folder,
+    return err_set(err, ERR_IO, "cannot %s %s/" FILE_NAME ": %s", what, it->folder,
                    strerror(errno));
 }
 
-static int replace(struct config_saving *it, int folder, const char *text)
+static int replace(const struct changing *it, int folder, const char *text, struct err *err)
 {
     int fd = openat(folder, TEMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     int rc = -1;
 
     if (fd < 0)
-        return io_failed(it, "write");
+        return io_failed(it, "write", err);
     if (fchmod(fd, 0600) == 0 && file_write_all(fd, text, strlen(text)) == 0 && fsync(fd) == 0)
         rc = renameat(folder, TEMP_NAME, folder, FILE_NAME);
     if (rc) {
-        io_failed(it, "write");
+        io_failed(it, "write", err);
         unlinkat(folder, TEMP_NAME, 0);
     } else if (fsync(folder) && errno != EINVAL && errno != EROFS) {
-        rc = io_failed(it, "store the name of");
+        rc = io_failed(it, "store the name of", err);
     }
     close(fd);
     return rc;
 }
 
-static int save_locked(struct config_saving *it, int folder)
+static int save_locked(const struct changing *it, int folder, struct err *err)
 {
     char *path = mem_format("%s/" FILE_NAME, it->folder);
-    json_t *root = path ? read_defaults(&openclaw_fs_system, path, &it->err) : NULL;
+    json_t *root = path ? read_defaults(&openclaw_fs_system, path, err) : NULL;
     char *text = NULL;
     int rc = -1;
 
     if (!path)
-        err_nomem(&it->err);
+        err_nomem(err);
     if (!root)
         goto out;
     if (apply(it, root) == 0)
         text = json_dumps(root, JSON_INDENT(2) | JSON_SORT_KEYS);
     if (!text)
-        err_nomem(&it->err);
+        err_nomem(err);
     else if (strlen(text) > BYTES_MAX)
-        err_set(&it->err, ERR_LIMIT, "%s would be larger than 64 KiB", path);
+        err_set(err, ERR_LIMIT, "%s would be larger than 64 KiB", path);
     else
-        rc = replace(it, folder, text);
+        rc = replace(it, folder, text, err);
 out:
     free(text);
     json_decref(root);
@@ -255,28 +250,32 @@ out:
 }
 
 /* Off the loop: touches nothing but its item. */
-static void save(void *item)
+static int save(void *item, struct err *err)
 {
-    struct config_saving *it = item;
+    const struct changing *it = item;
     int folder = open(it->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int lock = -1;
+    int rc = -1;
 
     if (folder >= 0)
         lock = openat(folder, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (lock < 0)
-        io_failed(it, "write");
+        io_failed(it, "write", err);
     else if (flock(lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
-        err_set(&it->err, ERR_BUSY, "another process is just changing %s/" FILE_NAME, it->folder);
+        err_set(err, ERR_BUSY, "another process is just changing %s/" FILE_NAME, it->folder);
     else
-        save_locked(it, folder); /* also where the file system has no locks */
+        rc = save_locked(it, folder, err); /* also where the file system has no locks */
     if (lock >= 0)
         close(lock);
     if (folder >= 0)
         close(folder);
+    return rc ? -1 : 1;
 }
 
-static void saving_free(struct config_saving *it)
+static void changing_free(void *item)
 {
+    struct changing *it = item;
+
     mem_free(it->folder);
     mem_free(it->kind);
     mem_free(it->provider);
@@ -285,53 +284,26 @@ static void saving_free(struct config_saving *it)
     mem_free(it);
 }
 
-static void saved(void *item, int32_t cancelled)
-{
-    struct config_saving *it = item;
-
-    it->config->saving = NULL;
-    /* Without workers that is the end of the instance, and nobody is there to be told. */
-    if (cancelled && !it->env->work) {
-        saving_free(it);
-        return;
-    }
-    if (cancelled)
-        save(it);
-    it->done(it->ud, it->err.kind == ERR_NONE ? NULL : &it->err);
-    saving_free(it);
-}
-
 int config_defaults_save(struct config *config, const struct config_default_change *change,
                          config_saved_fn *done, void *ud, struct err *err)
 {
-    struct config_saving *it;
+    struct changing *it = mem_alloc(sizeof(*it));
+    int rc;
 
-    if (config->saving)
-        return err_set(err, ERR_BUSY, "another default is just being stored");
-    it = mem_alloc(sizeof(*it));
     if (!it)
         return err_nomem(err);
-    it->config = config;
-    it->env = config->env;
     it->folder = mem_text(config->state_dir);
     it->kind = mem_text(change->kind);
     it->provider = mem_text(change->provider);
     it->model = mem_text(change->model);
     it->model_provider = mem_text(change->model_provider);
     it->clear = change->clear;
-    it->done = done;
-    it->ud = ud;
     if (!it->folder || !it->kind != !change->kind || !it->provider != !change->provider ||
-        !it->model != !change->model || !it->model_provider != !change->model_provider ||
-        env_work(config->env, it, save, saved)) {
-        saving_free(it);
-        return err_nomem(err);
-    }
-    config->saving = it;
-    return 0;
-}
-
-int config_is_saving(const struct config *config)
-{
-    return config->saving != NULL;
+        !it->model != !change->model || !it->model_provider != !change->model_provider)
+        rc = err_nomem(err);
+    else
+        rc = config_saving_add(config, it, save, changing_free, done, ud, err);
+    if (rc)
+        changing_free(it);
+    return rc;
 }

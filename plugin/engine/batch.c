@@ -109,7 +109,7 @@ static struct job *next_waiting(struct engine *engine, const struct batch_room *
     return best;
 }
 
-/* Its last item has ended here: no need to wait for the next look. */
+/* Its last item has ended here, or one has failed: no need to wait for the next look. */
 static void wake_whole(struct engine *engine, const char *name)
 {
     for (struct job *job = engine->jobs; job && !engine->closing; job = job->hh.next)
@@ -152,6 +152,13 @@ static void hand_on(struct engine *engine, struct batch_room *room)
     schedule_in(next, 0);
 }
 
+static int has_failed(const struct job *job)
+{
+    enum job_state state = job->row->state;
+
+    return state == JOB_FAILED || state == JOB_EXPIRED || state == JOB_UNKNOWN;
+}
+
 void batch_leave(struct job *job)
 {
     struct engine *engine = job->engine;
@@ -164,8 +171,10 @@ void batch_leave(struct job *job)
     } else if (room) {
         job->room = NULL;
         room->active--;
-        room->has_failed |= job->row->state == JOB_FAILED || job->row->state == JOB_EXPIRED ||
-                            job->row->state == JOB_UNKNOWN;
+        if (!room->has_failed && has_failed(job)) {
+            room->has_failed = 1;
+            wake_whole(engine, room->name);
+        }
     }
     if (!room)
         return;
@@ -181,7 +190,7 @@ struct summing {
     json_t *rows;
     json_t *pictures; /* paths, for the contact sheet */
     uint32_t after;
-    json_t *summary; /* the worker's while it writes */
+    json_t *summary; /* with the rows; the worker's, which writes it and lets go of it */
     char path[LIMIT_PATH];
     uint64_t bytes;
     int writes; /* off the loop */
@@ -205,12 +214,16 @@ static void summing_free(struct summing *it)
 
 void batch_words(const struct ledger_job *row, json_t *values)
 {
-    json_t *flow;
+    json_t *flow, *plan;
+    int64_t planned;
 
     if (!row->batch || row->batch_index)
         return;
     flow = json_loads(row->flow ? row->flow : "{}", 0, NULL);
-    json_object_set_new(values, "items", json_integer(json_int(flow, "count", 0)));
+    plan = json_loads(row->plan ? row->plan : "{}", 0, NULL);
+    planned = json_int(plan, "items", 0); /* until it has looked at its items once */
+    json_decref(plan);
+    json_object_set_new(values, "items", json_integer(json_int(flow, "count", planned)));
     json_object_set_new(values, "ended", json_integer(json_int(flow, "ended", 0)));
     json_object_set_new(values, "failed", json_integer(json_int(flow, "failed", 0)));
     json_object_set_new(values, "path",
@@ -268,12 +281,14 @@ static json_t *row_json(const struct ledger_job *row)
     return json;
 }
 
-/* Thousands of rows take their time to become a text. */
+/* Thousands of rows take their time to become a text, and to be freed. */
 static void write_summary(void *item)
 {
     struct summing *it = item;
     char *text = json_dumps(it->summary, JSON_INDENT(1));
 
+    json_decref(it->summary);
+    it->summary = NULL;
     if (!text) {
         err_nomem(&it->err);
         return;
@@ -361,8 +376,7 @@ static int make_sheet(struct summing *it)
     size_t index;
 
     json_array_foreach(it->pictures, index, one)
-        if (index < LIMIT_IMAGING_PICTURES)
-            paths[sheet.pictures_count++] = json_string_value(one);
+        paths[sheet.pictures_count++] = json_string_value(one);
     if (sheet.pictures_count < 2 || !sheet_path(it, path))
         return -1;
     it->writes = 0; /* what imaging runs ends with it, without a word */
@@ -431,6 +445,8 @@ static int compose(struct job *job, struct summing *it)
                             json_object_get(request, "manifest"), "count",
                             (json_int_t)json_array_size(it->rows), "succeeded", ok, "batch",
                             job->row->batch, "job", job->row->id, "results", it->rows);
+    json_decref(it->rows);
+    it->rows = NULL;
     json_decref(request);
     snprintf(it->path, sizeof(it->path), "%s/%s-%s.json", job->dir, job->row->batch,
              job->row->id + 4);
@@ -440,7 +456,8 @@ static int compose(struct job *job, struct summing *it)
 static void add_pictures(struct summing *it, const struct ledger_job *row)
 {
     for (size_t i = 0; i < row->files_count; i++)
-        if (strncmp(row->files[i].mime, "image/", 6) == 0)
+        if (strncmp(row->files[i].mime, "image/", 6) == 0 &&
+            json_array_size(it->pictures) < LIMIT_IMAGING_PICTURES)
             json_array_append_new(it->pictures, json_string(row->files[i].path));
 }
 

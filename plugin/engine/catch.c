@@ -166,10 +166,16 @@ void catch_leave(struct job *job)
 void catch_sweep(const struct job *job)
 {
     char *stem = job->taken_up ? catch_stem(job, 0) : NULL;
+    char *path = NULL;
 
-    if (!stem)
-        return;
-    stem[strlen(stem) - 1] = '\0'; /* the number goes: "<prefix>-<job>-" */
-    media_parts_sweep(job->dir, stem);
+    if (stem) {
+        stem[strlen(stem) - 1] = '\0'; /* the number goes: "<prefix>-<job>-" */
+        path = mem_format("%s/%s", job->dir, stem);
+    }
+    if (path)
+        media_parts_sweep(path);
+    if (job->turn && job->turn->step.parts)
+        media_parts_sweep(job->turn->step.parts);
+    mem_free(path);
     mem_free(stem);
 }

@@ -74,25 +74,6 @@ static char *words_key(const struct job *job)
     return mem_format("result.%s.%s", row->kind, which);
 }
 
-/* "16:9", or "" where no such small ratio is meant. */
-static void ratio_text(const struct ledger_file *file, char *ret_text, size_t size)
-{
-    uint32_t a = file->width;
-    uint32_t b = file->height;
-
-    ret_text[0] = '\0';
-    while (b) {
-        uint32_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    if (a && file->width / a <= 21 && file->height / a <= 21)
-        snprintf(ret_text, size, "%u:%u", file->width / a, file->height / a);
-    else if (a)
-        snprintf(ret_text, size, "%u×%u", file->width, file->height);
-}
-
 static int drops_repeats(const struct job *job)
 {
     return (job->engine->env->deliver->flags & AHP_DELIVER_DROPS_REPEATS) != 0;
@@ -145,7 +126,7 @@ static char *deliver_words(const struct job *job)
     const struct ledger_file *file = row->files_count ? &row->files[0] : &none;
     char *key;
     char size[32] = "";
-    char ratio[32];
+    char ratio[32] = "";
     json_t *values;
     char *text;
 
@@ -155,7 +136,8 @@ static char *deliver_words(const struct job *job)
                        row->provider, "model", row->model,
                        "count", (json_int_t)row->files_count, "size", size, "seconds",
                        (double)file->duration_ms / 1000.0, "error", row->error_text);
-    ratio_text(file, ratio, sizeof(ratio));
+    if (file->height)
+        measure_ratio_text((double)file->width / file->height, ratio, sizeof(ratio));
     json_object_set_new(values, "ratio", json_string(ratio));
     json_object_set_new(values, "url", json_string(file->url ? file->url : ""));
     json_object_set_new(values, "cost", json_real(row->cost >= 0 ? row->cost : row->cost_estimate));
@@ -224,8 +206,13 @@ static void others_known(void *ud, enum ledger_result result, const struct ledge
         engine_idle_check(engine);
         return;
     }
-    for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++)
+    for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
         labelled |= is_beside(job->row, jobs[i]);
+        /* Its request had no words that told the language: that of the chat's newest that had some. */
+        if (!job->row->locale && jobs[i]->locale && job_text(&job->row->locale, jobs[i]->locale))
+            env_log(job->engine->env, AHP_LOG_WARN, LOG_INTERNAL, "%s: no memory for its language",
+                    job->row->id);
+    }
     begin(job, labelled);
 }
 

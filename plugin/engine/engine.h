@@ -42,7 +42,7 @@ struct engine_order {
     const struct provider_plan *plan;
     const char *conversation;
     const char *caller;
-    const char *locale;      /* "en" or "zh": of the words to the user */
+    const char *locale;      /* "en" or "zh": of the words to the user; NULL: as the chat's others */
     const char *reply_to;    /* the result is delivered there; NULL: it is asked for */
     size_t reply_to_len;
     const char *dedup_key;   /* the host's; NULL: made from conversation, tool and arguments */

@@ -159,7 +159,7 @@ int catch_finish(struct job *job, struct http_reply *reply, struct err *err);
 void catch_read(struct job *job); /* the answer's text was read: its buffers go, the files stay */
 void catch_drop(struct job *job);
 void catch_leave(struct job *job); /* files of a whole answer stay for who goes on with the job */
-void catch_sweep(const struct job *job); /* what an earlier process left half-written */
+void catch_sweep(const struct job *job); /* what an earlier process or a tool left, and nobody took */
 char *catch_stem(const struct job *job, uint32_t number); /* mem_free */
 
 /* fetch.c */
@@ -213,6 +213,8 @@ void order_done(struct engine *engine);
 
 /* measure.c: notes in the plan how the files differ from what was asked for */
 void measure_check(struct job *job);
+/* "16:9" for what is near a ratio that people name, else "1.91:1". */
+void measure_ratio_text(double ratio, char *ret_text, size_t size);
 
 /* batch.c */
 int batch_is_whole(const struct job *job);

@@ -266,14 +266,15 @@ const struct config_provider *job_provider(struct job *job, struct err *err)
 static char *notice_words(const struct job *job)
 {
     char key[64];
-    json_t *values = json_pack("{s:s, s:s?, s:s?, s:s}", "job", job->row->id, "error",
-                               job->row->error_text, "advice", job->row->advice, "provider",
-                               job->row->provider);
+    char *error = words_sentence(job->row->error_text);
+    json_t *values = json_pack("{s:s, s:s?, s:s?, s:s}", "job", job->row->id, "error", error,
+                               "advice", job->row->advice, "provider", job->row->provider);
     char *text;
 
     snprintf(key, sizeof(key), "notice.%s", job_state_name(job->row->state));
     text = words_text(job_language(job), key, values);
     json_decref(values);
+    mem_free(error);
     return text;
 }
 

@@ -17,8 +17,7 @@
 #define RATIO_OFF_MAX 0.025
 #define SECONDS_OFF_MAX 0.75
 
-/* "16:9" for what is known to be near it, else "1.91:1". */
-static void ratio_text(double ratio, char *ret_text, size_t size)
+void measure_ratio_text(double ratio, char *ret_text, size_t size)
 {
     static const int known[][2] = {{1, 1},  {16, 9}, {9, 16}, {4, 3}, {3, 4}, {3, 2},
                                    {2, 3},  {5, 4},  {4, 5},  {21, 9}, {9, 21}, {2, 1}, {1, 2}};
@@ -71,8 +70,8 @@ static int compare(struct job *job, const json_t *expects, const struct ledger_f
         snprintf(used, sizeof(used), "%ux%u", file->width, file->height);
         noted |= note(job, changed, "size", asked, used) == 0;
     } else if (is > 0 && ratio > 0 && fabs(is / ratio - 1) > RATIO_OFF_MAX) {
-        ratio_text(ratio, asked, sizeof(asked));
-        ratio_text(is, used, sizeof(used));
+        measure_ratio_text(ratio, asked, sizeof(asked));
+        measure_ratio_text(is, used, sizeof(used));
         noted |= note(job, changed, "aspect_ratio", asked, used) == 0;
     }
     if (took > 0 && seconds > 0 && fabs(took - seconds) > SECONDS_OFF_MAX) {

@@ -282,6 +282,38 @@ static void step_done(struct job *job)
     job_record(job, 0, fetch_start);
 }
 
+static void credential_kept(void *ud, int changed, const struct err *err)
+{
+    struct job *job = ud;
+    struct engine *engine = job->engine;
+
+    (void)changed;
+    job->busy = BUSY_NOT;
+    if (engine->closing)
+        return;
+    if (job->dropped) {
+        job_free(job);
+        engine_idle_check(engine);
+    } else if (err) {
+        job_end(job, JOB_FAILED, err);
+    } else {
+        step_done(job);
+    }
+}
+
+/* Before the job says that it is done: what is asked twice may not be told twice. */
+static void keep_credential(struct job *job)
+{
+    struct err err;
+
+    job->busy = BUSY_FILE;
+    if (config_credential_save(job->engine->config, job->row->provider, job->turn->step.credential,
+                               credential_kept, job, &err) == 0)
+        return;
+    job->busy = BUSY_NOT;
+    job_end(job, JOB_FAILED, &err);
+}
+
 /*
  * A failure that may pass. What the provider has accepted is asked for until its deadline; what was
  * not accepted is tried LIMIT_SUBMITS times more: somebody is waiting to hear.
@@ -367,10 +399,8 @@ static void step_do(struct job *job, const struct http_reply *reply)
         step_wait(job, reply);
         return;
     case STEP_DONE:
-        /* Before the job says that it is done: what is asked twice may not be told twice. */
-        if (step->credential &&
-            config_credential_save(job->engine->config, job->row->provider, step->credential, &err))
-            job_end(job, JOB_FAILED, &err);
+        if (step->credential)
+            keep_credential(job);
         else
             step_done(job);
         return;

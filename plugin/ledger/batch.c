@@ -108,7 +108,8 @@ static int transaction(struct ledger *ledger, struct err *err)
     sqlite3_int64 before = sqlite3_total_changes64(ledger->db);
     int changed;
 
-    if (store_run(ledger, batch->writes ? STMT_BEGIN_WRITE : STMT_BEGIN, err))
+    if (store_prepare(ledger, err) ||
+        store_run(ledger, batch->writes ? STMT_BEGIN_WRITE : STMT_BEGIN, err))
         return -1;
     /* In close the lease is about to end, and the clock may not be asked. */
     if (batch->writes && !ledger->closing && owner_touch(ledger, batch->wall_ms, batch->renew, err))

@@ -39,7 +39,7 @@ int ledger_open(struct env *env, const char *dir, struct ledger **ret_ledger, st
         goto fail;
     }
     ledger->batch->ledger = ledger;
-    if (schema_open(ledger, err) || store_prepare(ledger, err) || owner_init(ledger, err))
+    if (schema_open(ledger, err) || owner_init(ledger, err))
         goto fail;
     sqlite3_busy_timeout(ledger->db, 0);
     *ret_ledger = ledger;

@@ -68,7 +68,7 @@ static void remove_strays(struct ledger *ledger)
             continue;
         memcpy(id, entry->d_name, len - 5);
         id[len - 5] = '\0';
-        if (owner_row_is(ledger, id, &until_ms, NULL) != 0)
+        if (store_prepare(ledger, NULL) || owner_row_is(ledger, id, &until_ms, NULL) != 0)
             continue;
         fd = openat(dirfd(folder), entry->d_name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0)
@@ -235,8 +235,11 @@ void owner_done(struct ledger *ledger)
 
     if (!owner->lock_path)
         return;
-    sqlite3_bind_text(store_stmt(ledger, STMT_OWNER_DELETE), 1, owner->id, -1, SQLITE_STATIC);
-    store_run(ledger, STMT_OWNER_DELETE, NULL); /* if not: the free lock says the same */
+    /* Without a batch there is no row. If it stays: the free lock says the same. */
+    if (ledger->prepared) {
+        sqlite3_bind_text(store_stmt(ledger, STMT_OWNER_DELETE), 1, owner->id, -1, SQLITE_STATIC);
+        store_run(ledger, STMT_OWNER_DELETE, NULL);
+    }
     unlink(owner->lock_path);
     close(owner->lock_fd);
     mem_free(owner->lock_path);

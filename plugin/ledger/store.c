@@ -94,10 +94,13 @@ static const struct {
 
 static int prepare(struct ledger *ledger, enum stmt stmt, const char *sql, struct err *err)
 {
-    int rc = sql ? sqlite3_prepare_v3(ledger->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
-                                      &ledger->stmts[stmt], NULL)
-                 : SQLITE_NOMEM;
+    int rc;
 
+    if (ledger->stmts[stmt])
+        return 0;
+    rc = sql ? sqlite3_prepare_v3(ledger->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &ledger->stmts[stmt], NULL)
+             : SQLITE_NOMEM;
     return rc == SQLITE_OK ? 0 : store_fail(ledger, rc, err);
 }
 
@@ -129,6 +132,8 @@ static char *update_sql(void)
 
 int store_prepare(struct ledger *ledger, struct err *err)
 {
+    if (ledger->prepared)
+        return 0;
     for (int i = 0; i < STMT_COUNT; i++)
         if (texts[i] && prepare(ledger, (enum stmt)i, texts[i], err))
             return -1;
@@ -150,6 +155,7 @@ int store_prepare(struct ledger *ledger, struct err *err)
                                      " WHERE job = excluded.job"),
                       err))
         return -1;
+    ledger->prepared = 1;
     return 0;
 }
 

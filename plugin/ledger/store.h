@@ -159,6 +159,7 @@ struct ledger {
     char *path;
     sqlite3 *db;
     sqlite3_stmt *stmts[STMT_COUNT];
+    int prepared;
     struct owner owner;
     int log_pages;     /* of the write-ahead log, after the last commit */
     int checkpoint_at; /* pages at which it is moved next */
@@ -178,6 +179,7 @@ struct ledger {
 
 /* schema.c */
 int schema_open(struct ledger *ledger, struct err *err);
+/* The statements, if they are not there yet: by the first batch, which is not on the loop. */
 int store_prepare(struct ledger *ledger, struct err *err);
 void store_close(struct ledger *ledger);
 /* Fills err from the result code of sqlite; -1. */

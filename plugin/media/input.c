@@ -173,8 +173,11 @@ static int not_there(const char *path, const char *full, int error, const char *
     }
     if (!slash || !is_allowed(real, roots, roots_count))
         return refused(path, roots, roots_count, err);
-    if (error == ENOENT || error == ENOTDIR)
-        return err_set(err, ERR_NOT_FOUND, "there is no file %s", path);
+    if (error == ENOENT || error == ENOTDIR) {
+        err_set(err, ERR_NOT_FOUND, "there is no file %s", path);
+        err_advise(err, "file");
+        return -1;
+    }
     return err_set(err, ERR_IO, "cannot be found (%s): %s", strerror(error), path);
 }
 

@@ -139,7 +139,7 @@ void media_part_abandon(struct media_part *part);
 /* Lets go of a complete .part that stays, for media_part_adopt. NULL is ignored. */
 void media_part_leave(struct media_part *part);
 
-/* Removes the "<stem>*.part" files that a killed process left in dir. */
-void media_parts_sweep(const char *dir, const char *stem);
+/* Removes the "<path>*.part" files, a folder and the beginning of names in it, that nobody wants now. */
+void media_parts_sweep(const char *path);
 
 #endif

@@ -22,8 +22,13 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* The disk is set to work as bytes arrive, so that the sync at the end is short. */
+/*
+ * The disk is set to work as bytes arrive, so that the sync at the end is short: in steps, and so far
+ * behind the last byte that disk and network do not pull at the same pages. The newest bytes are
+ * left to the sync.
+ */
 #define WRITEBACK_BYTES (8u * 1024u * 1024u)
+#define UNTOUCHED_BYTES (32u * 1024u * 1024u)
 #define PART_SUFFIX ".part"
 /* Stem, and ".part" or "." and an extension. */
 #define NAME_SIZE (MEDIA_STEM_MAX + 16)
@@ -283,11 +288,11 @@ static void start_writeback(struct media_part *part)
 {
 #ifdef SYNC_FILE_RANGE_WRITE
     /* Only a hint: what it did not do, fsync does. */
-    if (sync_file_range(part->fd, (off_t)part->writeback_at,
-                        (off_t)(part->bytes - part->writeback_at), SYNC_FILE_RANGE_WRITE) != 0)
+    if (sync_file_range(part->fd, (off_t)part->writeback_at, WRITEBACK_BYTES,
+                        SYNC_FILE_RANGE_WRITE) != 0)
         errno = 0;
 #endif
-    part->writeback_at = part->bytes;
+    part->writeback_at += WRITEBACK_BYTES;
 }
 
 static int part_write(struct media_part *part, const char *data, size_t len)
@@ -306,7 +311,7 @@ static int part_write(struct media_part *part, const char *data, size_t len)
         len -= (size_t)put;
         part->bytes += (uint64_t)put;
     }
-    if (part->bytes - part->writeback_at >= WRITEBACK_BYTES)
+    if (part->bytes - part->writeback_at >= WRITEBACK_BYTES + UNTOUCHED_BYTES)
         start_writeback(part);
     return 0;
 }
@@ -445,17 +450,21 @@ int media_part_publish_take(struct media_part *part, struct env *env, enum media
     return 0;
 }
 
-void media_parts_sweep(const char *dir, const char *stem)
+void media_parts_sweep(const char *path)
 {
+    const char *slash = strrchr(path, '/');
+    const char *stem = slash ? slash + 1 : path;
     size_t stem_len = strlen(stem);
     size_t suffix_len = strlen(PART_SUFFIX);
+    char dir[LIMIT_PATH];
     DIR *list;
     const struct dirent *entry;
     int fd;
 
-    if (stem_is_wrong(stem))
+    if (stem_is_wrong(stem) || snprintf(dir, sizeof(dir), "%.*s", (int)(stem - path), path) >=
+                                   (int)sizeof(dir))
         return;
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return;
     list = fdopendir(fd);

@@ -119,6 +119,7 @@ struct provider_step {
      * that a person has to open.
      */
     json_t *credential;
+    const char *parts;            /* with DONE: where the names of `file` begin; what is left goes */
     int any_kind;                 /* with DONE: pictures and videos together, as their bytes say */
     const char *page;             /* with DONE: where a person sees all of it, or NULL */
     double cost;                  /* what it really took, < 0: not told */

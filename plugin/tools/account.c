@@ -35,14 +35,26 @@ static void fail_words(struct call *call, enum err_kind kind, const char *field,
     call_answer_take(call, AHP_RESULT_ERROR, json, NULL);
 }
 
+/* "setup", or the service's own where one was named that has its own place for a key. */
+static const char *setup_key(const struct call *call, char *ret_key, size_t size)
+{
+    const char *provider = arg(call, "provider");
+
+    if (!provider || !config_provider_is_builtin(provider))
+        return "setup";
+    snprintf(ret_key, size, "setup.%.60s", provider);
+    return words_has(call->language, ret_key) ? ret_key : "setup";
+}
+
 void account_setup(struct call *call, int32_t status)
 {
+    char key[80];
     json_t *json = json_pack("{s:s, s:[], s:{s:s, s:s}}", "status",
                              status == AHP_RESULT_OK ? "ok" : "error", "providers", "config",
                              "file", config_file(call_config(call)), "state", "empty");
 
     if (json)
-        result_note(json, call, "setup",
+        result_note(json, call, setup_key(call, key, sizeof(key)),
                     json_pack("{s:s}", "file", config_file(call_config(call))));
     call_answer_take(call, json ? status : AHP_RESULT_ERROR, json, NULL);
 }
@@ -94,13 +106,14 @@ static json_t *values_of(const struct call *call, const char *model_provider)
     return values;
 }
 
-static void stored(void *ud, const struct err *err)
+static void stored(void *ud, int changed, const struct err *err)
 {
     struct call *call = ud;
     struct err ignored;
     json_t *json, *defaults;
     const char *hider;
 
+    (void)changed;
     if (call_back(call))
         return;
     if (err) {
@@ -229,6 +242,8 @@ static void explain_key(struct call *call, int removes)
     const char *name = arg(call, "key_env");
     const char *source;
     char reference[160];
+    char key[80];
+    const char *words = setup_key(call, key, sizeof(key));
     struct err err;
 
     if (name && !is_variable_name(name)) {
@@ -239,7 +254,7 @@ static void explain_key(struct call *call, int removes)
     source = provider ? key_source_of(config, provider) : NULL;
     snprintf(reference, sizeof(reference), "${%s}", name ? name : "MY_KEY");
     fail_words(call, ERR_INVALID, "action",
-               !removes ? "account.key.set"
+               !removes ? (strcmp(words, "setup") == 0 ? "account.key.set" : words)
                : source ? "account.key.remove.from"
                         : "account.key.remove",
                json_pack("{s:s, s:s, s:s, s:s}", "provider",

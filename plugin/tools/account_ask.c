@@ -31,7 +31,9 @@ static const struct config_provider *whom(struct call *call, struct err *err)
         return provider;
     if (wanted && *wanted) {
         if (!provider->adapter->ask)
-            err_field(err, "provider", "%s cannot be asked that", provider->account.id);
+            err_field(err, "provider",
+                      "%s does not tell what is left or what was made; its website does",
+                      provider->account.id);
         else
             err_set(err, ERR_AUTH, "%s wants a login first: account with action login",
                     provider->account.id);

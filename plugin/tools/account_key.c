@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TAIL       4
@@ -30,6 +31,22 @@ static void answer(struct call *call, const char *words, const char *tail, const
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
 }
 
+static void key_changed(void *ud, int changed, const struct err *err)
+{
+    struct call *call = ud;
+    int removes = strcmp(arg(call, "action"), "remove_key") == 0;
+
+    if (call_back(call))
+        return;
+    if (err)
+        call_fail(call, err);
+    else
+        answer(call, !removes  ? "account.key.stored"
+                     : changed ? "account.key.gone"
+                               : "account.key.none",
+               call->told, "");
+}
+
 int account_key(struct call *call, int removes)
 {
     struct config *config = call_config(call);
@@ -46,9 +63,10 @@ int account_key(struct call *call, int removes)
         key = config_variable(config, name, NULL);
         len = key ? strlen(key) : 0;
     }
+    snprintf(call->told, sizeof(call->told), "%s", len > 2 * TAIL ? key + len - TAIL : "");
     /* No variable: still asked, for services that keep no key in a file. */
     rc = config_credential_member(config, arg(call, "provider"), "key", removes ? NULL : key ? key : "",
-                                  &err);
+                                  key_changed, call, &err);
     if (rc == CONFIG_MEMBER_NONE)
         return 1;
     if (rc < 0 && !removes && !key)
@@ -56,9 +74,21 @@ int account_key(struct call *call, int removes)
     if (rc < 0)
         call_fail(call, &err);
     else
-        answer(call, !removes ? "account.key.stored" : rc ? "account.key.none" : "account.key.gone",
-               len > 2 * TAIL ? key + len - TAIL : "", "");
+        call_begin(call);
     return 0;
+}
+
+static void ratio_changed(void *ud, int changed, const struct err *err)
+{
+    struct call *call = ud;
+
+    (void)changed;
+    if (call_back(call))
+        return;
+    if (err)
+        call_fail(call, err);
+    else
+        answer(call, "account.ratio.stored", "", arg(call, "aspect_ratio"));
 }
 
 void account_ratio(struct call *call)
@@ -66,17 +96,17 @@ void account_ratio(struct call *call)
     const char *ratio = arg(call, "aspect_ratio");
     size_t left = strspn(ratio, "0123456789");
     size_t right = ratio[left] == ':' ? strspn(ratio + left + 1, "0123456789") : 0;
-    struct err err = {.kind = ERR_NONE};
+    struct err err;
     int rc = CONFIG_MEMBER_NONE;
 
     if (left && left < 3 && right && right < 3 && !ratio[left + 1 + right])
         rc = config_credential_member(call_config(call), arg(call, "provider"), "video_ratio", ratio,
-                                      &err);
+                                      ratio_changed, call, &err);
     if (rc == CONFIG_MEMBER_NONE)
         err_field(&err, "aspect_ratio",
                   "aspect_ratio is a default of libtv and nexu only, of the form 16:9");
-    if (err.kind != ERR_NONE)
+    if (rc)
         call_fail(call, &err);
     else
-        answer(call, "account.ratio.stored", "", ratio);
+        call_begin(call);
 }

@@ -356,14 +356,33 @@ void account_finish_login(struct call *call)
 
 /* ---- logout, switch ---- */
 
-static void logged_out(struct call *call, const char *id)
+/* It was not got by a login here, so none is given back. */
+static void fail_elsewhere(struct call *call, const struct config_provider *provider)
 {
+    json_t *values = values_of(provider, "");
+    char *text = words_text(call->language, "login.elsewhere", values);
+    struct err err;
+
+    err_set(&err, ERR_CONFIG, "%s", text ? text : provider->key_source);
+    err_advise(&err, "elsewhere");
+    mem_free(text);
+    json_decref(values);
+    call_fail(call, &err);
+}
+
+static void forgotten(void *ud, int changed, const struct err *why)
+{
+    struct call *call = ud;
+    const char *id = call->told;
     struct config *config = call_config(call);
     const struct config_provider *provider;
     struct err err;
 
-    if (config_credential_remove(config, id, &err)) {
-        call_fail(call, &err);
+    (void)changed;
+    if (call_back(call))
+        return;
+    if (why) {
+        call_fail(call, why);
         return;
     }
     if (config_refresh(config, &err) && !config_root(config)) {
@@ -383,18 +402,26 @@ static void logged_out(struct call *call, const char *id)
     }
 }
 
+static void forget(struct call *call)
+{
+    struct err err;
+
+    if (config_credential_remove(call_config(call), call->told, forgotten, call, &err))
+        call_fail(call, &err);
+    else
+        call_begin(call);
+}
+
 static void unbound(void *ud, const struct http_reply *reply)
 {
     struct call *call = ud;
     const struct config_provider *provider;
     struct err err = {.kind = ERR_NONE};
     json_t *facts = NULL;
-    char id[sizeof(call->told)];
 
     if (call_back(call))
         return;
-    memcpy(id, call->told, sizeof(id));
-    provider = config_provider_by_id(call_config(call), id);
+    provider = config_provider_by_id(call_config(call), call->told);
     if (provider)
         provider->adapter->told(&provider->account, "unbind", NULL, reply, &facts, &err);
     json_decref(facts);
@@ -402,7 +429,7 @@ static void unbound(void *ud, const struct http_reply *reply)
     if (!facts && provider && err.kind != ERR_AUTH)
         call_fail(call, &err);
     else
-        logged_out(call, id);
+        forget(call);
 }
 
 void account_logout(struct call *call, int then_login)
@@ -428,7 +455,7 @@ void account_logout(struct call *call, int then_login)
     }
     if (config_credential_path(call_config(call), provider->account.id, path, sizeof(path)) ||
         strcmp(path, provider->key_source) != 0) {
-        answer_words(call, provider, "error", "login.elsewhere");
+        fail_elsewhere(call, provider);
         return;
     }
     snprintf(call->told, sizeof(call->told), "%s", provider->account.id);

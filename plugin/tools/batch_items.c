@@ -298,8 +298,8 @@ static int add_line(json_t *items, const char *line, size_t len, size_t number, 
         return 0;
     item = json_loadb(line, len, 0, &broken);
     if (!item)
-        return err_set(err, ERR_INVALID, "line %zu of the manifest is no JSON: column %d: %s",
-                       number, broken.column, broken.text);
+        return err_set(err, ERR_INVALID, "line %zu of the manifest is no JSON: column %d: %.*s",
+                       number, broken.column, json_reason_len(broken.text), broken.text);
     return json_array_append_new(items, item) ? err_nomem(err) : 0;
 }
 
@@ -337,8 +337,8 @@ json_t *batch_manifest(const char *text, size_t len, struct err *err)
     } else {
         items = json_loadb(text, len, 0, &broken);
         if (!items)
-            err_set(err, ERR_INVALID, "the manifest is no JSON: line %d, column %d: %s",
-                    broken.line, broken.column, broken.text);
+            err_set(err, ERR_INVALID, "the manifest is no JSON: line %d, column %d: %.*s",
+                    broken.line, broken.column, json_reason_len(broken.text), broken.text);
     }
     if (items && json_array_size(items) > LIMIT_BATCH) {
         err_set(err, ERR_LIMIT, "the manifest has %zu items; %d are the most of one batch",

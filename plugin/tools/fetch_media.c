@@ -121,6 +121,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     struct call *call = ud;
     const json_t *seconds = json_object_get(call->args, "wait_seconds");
 
+    if (!job && call->parts)
+        media_parts_sweep(call->parts);
     if (call_back(call))
         return;
     if (!job) {
@@ -132,8 +134,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     call_wait(call, seconds ? json_integer_value(seconds) * 1000 : -1);
 }
 
-/* 0: its job will end the call; -1: the call has ended. */
-static int order(struct call *call, const json_t *args)
+/* Its job will end the call, or the call has ended. */
+static void order(struct call *call, const json_t *args)
 {
     const struct config_provider *provider = config_provider_by_id(call_config(call), "web");
     struct provider_plan plan = {0};
@@ -143,7 +145,7 @@ static int order(struct call *call, const json_t *args)
         .plan = &plan,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .output_dir = call->output_dir,
         .again = 1,
     };
@@ -152,15 +154,16 @@ static int order(struct call *call, const json_t *args)
 
     if (rc == 0)
         rc = engine_order(call_engine(call), &order, ordered, call, &err);
+    if (rc && call->parts)
+        media_parts_sweep(call->parts);
     if (rc == 0)
         call_begin(call);
     else
         call_fail(call, &err);
     provider_plan_done(&plan);
-    return rc;
 }
 
-/* The parts stay on disk as they are; the job takes them over by their paths. */
+/* The parts stay on disk as they are; a job takes them over by their paths. */
 static json_t *leave_parts(struct fetching *it)
 {
     json_t *files = json_array();
@@ -198,13 +201,17 @@ static void taken_apart(void *item, int32_t cancelled)
         fetching_free(it);
         return;
     }
-    args = json_pack("{s:o?, s:o}", "text", json_stringn(text, len), "files", leave_parts(it));
-    if (!json_is_string(json_object_get(args, "text"))) {
+    call->parts = mem_format("%s/%s", it->dir, it->stem);
+    args = json_pack("{s:o?, s:s?}", "text", json_stringn(text, len), "parts", call->parts);
+    if (!call->parts || !args) {
+        err_nomem(&it->err);
+        call_fail(call, &it->err);
+    } else if (!json_is_string(json_object_get(args, "text"))) {
         err_field(&it->err, "source", "this is no UTF-8 text");
         call_fail(call, &it->err);
-        media_parts_sweep(it->dir, it->stem);
-    } else if (order(call, args)) {
-        media_parts_sweep(it->dir, it->stem);
+    } else {
+        json_object_set_new(args, "files", leave_parts(it));
+        order(call, args);
     }
     json_decref(args);
     fetching_free(it);

@@ -4,6 +4,7 @@
  */
 #include "tools/tool.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -174,6 +175,57 @@ static const struct config_provider *choose(struct call *call, const json_t *arg
     return provider;
 }
 
+/* The ids of those that can, at most a few. */
+static void list_able(const struct call *call, const char *what, char *ret_text, size_t size)
+{
+    const struct config_provider *provider;
+    size_t len = 0;
+
+    *ret_text = '\0';
+    for (size_t i = 0; (provider = config_provider_at(call_config(call), i)); i++)
+        if (provider->adapter->can(&provider->account, what) &&
+            len + strlen(provider->account.id) + 3 < size)
+            len += (size_t)snprintf(ret_text + len, size - len, "%s%s", len ? ", " : "",
+                                    provider->account.id);
+}
+
+/* Of a plan that failed: if the provider makes no such thing at all, that is what is wrong. */
+static void tell_cannot(const struct call *call, const struct config_provider *provider,
+                        struct err *err)
+{
+    char what[64];
+    char able[160];
+    const char *detail;
+
+    needed(call, what, sizeof(what));
+    if (err->kind != ERR_INVALID || provider->adapter->can(&provider->account, what))
+        return;
+    list_able(call, what, able, sizeof(able));
+    detail = strchr(what, '/');
+    err_field(err,
+              has(call, "operation") ? "operation"
+              : has(call, "mode")    ? "mode"
+                                     : "provider",
+              "%s does not do %.*s%s%s; %s%s", provider->account.id,
+              (int)strcspn(what, "/"), what, detail ? " with " : "", detail ? detail + 1 : "",
+              *able ? "configured here that can: " : "no configured provider can", able);
+    err_advise(err, "cannot");
+}
+
+/* Nothing is begun for a picture or a call without words: whoever made it asks first. */
+static int check_words(const struct call *call, struct err *err)
+{
+    const char *prompt = word_of(call, "prompt", "");
+    const char *operation = word_of(call, "operation", "edit");
+
+    if (prompt[strspn(prompt, " \t\r\n")] || call->tool == &tool_character_replace ||
+        (call->tool == &tool_edit_image && strncmp(operation, "remove_", 7) == 0))
+        return 0;
+    err_field(err, "prompt", "prompt is missing: it says what is wanted");
+    err_advise(err, "words");
+    return -1;
+}
+
 /* `extra` travels as text, so that every model's tool calling can express it. */
 static int parse_extra(json_t *args, struct err *err)
 {
@@ -184,10 +236,12 @@ static int parse_extra(json_t *args, struct err *err)
     if (!text)
         return 0;
     extra = json_loads(text, 0, &broken);
+    if (!extra)
+        return err_field(err, "extra", "extra must be a JSON object as text: %.*s",
+                         json_reason_len(broken.text), broken.text);
     if (!json_is_object(extra)) {
         json_decref(extra);
-        return err_field(err, "extra", "extra must be a JSON object as text: %s",
-                         extra ? "it is no object" : broken.text);
+        return err_field(err, "extra", "extra must be a JSON object as text: it is no object");
     }
     return json_object_set_new(args, "extra", extra) ? err_nomem(err) : 0;
 }
@@ -241,9 +295,12 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
         return;
     }
     json = result_of_job(call, job);
-    if (json && !created)
-        result_note(json, call, "same", json_pack("{s:s}", "job", job->id));
-    else if (json && (call->flags & AHP_CALL_ONE_SHOT))
+    /* How one has ended that came to nothing is what has to be told. */
+    if (json && !created &&
+        (!engine_state_ended(job->state) || result_status(job) == AHP_RESULT_OK))
+        result_note(json, call, engine_state_ended(job->state) ? "same.ended" : "same",
+                    json_pack("{s:s}", "job", job->id));
+    else if (json && created && (call->flags & AHP_CALL_ONE_SHOT))
         result_note(json, call, "held", json_pack("{s:s}", "job", job->id));
     call_answer_take(call, created ? AHP_RESULT_PENDING_JOB : result_status(job), json, job);
 }
@@ -259,7 +316,7 @@ static void place_order(struct call *call, const struct config_provider *provide
         .plan = plan,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .dedup_key = once ? once : call->dedup_key,
@@ -303,8 +360,14 @@ static void inputs_ready(struct call *call, json_t *args, const struct err *inpu
     json_decref(call->notes);
     call->notes = json_array();
     provider = choose(call, args, &err);
-    if (!provider || parse_extra(args, &err) || default_model(call, provider, args, &err) ||
-        provider->adapter->plan(&provider->account, call->tool->name, args, &plan, &err)) {
+    if (!provider || check_words(call, &err) || parse_extra(args, &err) ||
+        default_model(call, provider, args, &err)) {
+        json_decref(args);
+        call_fail(call, &err);
+        return;
+    }
+    if (provider->adapter->plan(&provider->account, call->tool->name, args, &plan, &err)) {
+        tell_cannot(call, provider, &err);
         json_decref(args);
         call_fail(call, &err);
         return;

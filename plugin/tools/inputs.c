@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define SESSIONS_LOOKED_AT 20 /* the last session is among the last so many jobs, or is not meant */
+
 /* One resolving call: walks the fields, one reference after the other. */
 struct resolving {
     struct call *call;
@@ -128,6 +130,23 @@ static int put_made(struct resolving *it, const char *path, struct err *err)
     return rc;
 }
 
+static int is_last(const char *text)
+{
+    return strcasecmp(text, "last") == 0;
+}
+
+/* The newest job at the provider that the call names. */
+static const struct ledger_job *last_session(const struct resolving *it,
+                                             const struct ledger_job *const *jobs, size_t count)
+{
+    const char *provider = json_string_value(json_object_get(it->call->args, "provider"));
+
+    for (size_t i = 0; provider && i < count; i++)
+        if (jobs[i]->provider_job && strcmp(jobs[i]->provider, provider) == 0)
+            return jobs[i];
+    return NULL;
+}
+
 /* "session": what the provider knows the conversation by, and whose it is. */
 static int put_session(struct resolving *it, const struct ledger_job *job, struct err *err)
 {
@@ -159,7 +178,11 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
         return;
     }
     if (is_session_field(it)) {
-        if (put_session(it, jobs_count ? jobs[0] : NULL, &why)) {
+        const struct ledger_job *job = is_last(wanted) ? last_session(it, jobs, jobs_count)
+                                       : jobs_count    ? jobs[0]
+                                                       : NULL;
+
+        if (put_session(it, job, &why)) {
             end(it, &why);
             return;
         }
@@ -174,7 +197,7 @@ static void looked_up(void *ud, enum ledger_result result, const struct ledger_j
                 file = &jobs[0]->files[i];
     }
     if (!file) {
-        if (strcasecmp(wanted, "last") == 0)
+        if (is_last(wanted))
             err_field(&why, field_name(it), "there is no %s in this conversation yet",
                       is_video_field(it) ? "video" : "picture");
         else
@@ -203,7 +226,7 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
     struct ledger_query query = {.limit = 1};
     json_t *value;
 
-    if (is_session_field(it) && strncmp(text, "job_", 4) != 0)
+    if (is_session_field(it) && strncmp(text, "job_", 4) != 0 && !is_last(text))
         return 0; /* a provider's own name: only that provider can tell whether it is one */
     if (strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0) {
         value = json_pack("{s:s}", "url", text);
@@ -214,9 +237,12 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
                          "%s must be a path, URL, handle or \"last\"; data URLs are not taken, save "
                          "the picture to a file first",
                          field_name(it));
-    if (!is_handle(text) && strncmp(text, "job_", 4) != 0 && strcasecmp(text, "last") != 0)
+    if (!is_handle(text) && strncmp(text, "job_", 4) != 0 && !is_last(text))
         return put_file(it, text, NULL, err);
-    if (strcasecmp(text, "last") == 0) {
+    if (is_last(text) && is_session_field(it)) {
+        query.conversation = it->call->conversation ? it->call->conversation : "";
+        query.limit = SESSIONS_LOOKED_AT;
+    } else if (is_last(text)) {
         query.conversation = it->call->conversation ? it->call->conversation : "";
         query.kind = is_video_field(it) ? "video" : "image";
         query.with_files = 1;

@@ -3,6 +3,7 @@
  */
 #include "tools/tool.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -16,6 +17,17 @@ static const char *action_of(const struct call *call)
     const char *action = json_string_value(json_object_get(call->args, "action"));
 
     return action ? action : "status";
+}
+
+/* The host's owner has a table before their eyes, and tells jobs by what was asked for. */
+static void add_label(json_t *row, const struct ledger_job *job)
+{
+    json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
+    const char *label = json_text(plan, "label");
+
+    if (row && *label)
+        json_object_set_new(row, "label", json_string(label));
+    json_decref(plan);
 }
 
 static void list_found(void *ud, enum ledger_result result, const struct ledger_job *const *jobs,
@@ -34,8 +46,15 @@ static void list_found(void *ud, enum ledger_result result, const struct ledger_
         call_fail(call, err);
         return;
     }
-    for (size_t i = 0; i < jobs_count; i++)
-        json_array_append_new(rows, result_row(jobs[i], env_wall_ms(call_env(call))));
+    if (jobs_count)
+        call_speak_as(call, jobs[0]);
+    for (size_t i = 0; i < jobs_count; i++) {
+        json_t *row = result_row(jobs[i], env_wall_ms(call_env(call)));
+
+        if (call->flags & AHP_CALL_OPERATOR)
+            add_label(row, jobs[i]);
+        json_array_append_new(rows, row);
+    }
     json = json_pack("{s:s, s:o}", "status", "ok", "jobs", rows);
     if (json)
         result_note(json, call, jobs_count ? "list" : "list.none",
@@ -131,6 +150,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
     order.conversation = old->conversation;
+    order.label = json_string_value(json_object_get(stored, "label"));
     order.output_dir = json_string_value(json_object_get(stored, "output_dir"));
     order.caller = call->caller;
     order.locale = old->locale;
@@ -226,6 +246,7 @@ static void job_found(void *ud, enum ledger_result result, const struct ledger_j
         call_fail(call, &gone);
         return;
     }
+    call_speak_as(call, jobs[0]);
     act_on(call, jobs[0]);
 }
 

@@ -174,6 +174,8 @@ static void found(void *ud, enum ledger_result result, const struct ledger_job *
         call_fail(call, err);
         return;
     }
+    if (jobs_count)
+        call_speak_as(call, jobs[0]);
     if (begin(call, jobs, jobs_count)) {
         err_nomem(&why);
         call_fail(call, &why);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#define ETA_SECONDS_MS 120000 /* from here on people count in minutes */
+
 int32_t result_status(const struct ledger_job *job)
 {
     switch (job->state) {
@@ -62,16 +64,20 @@ static json_t *files_of(const struct ledger_job *job)
     return files;
 }
 
-/* ", usually within about 60 s", or "". */
+/* ", usually within about 60 s", ", usually within about 4 minutes", or "". */
 static json_t *eta_of(const struct call *call, const struct ledger_job *job)
 {
     json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
     json_int_t typical =
         json_integer_value(json_object_get(json_object_get(plan, "times"), "typical_ms"));
-    json_t *values = json_pack("{s:I}", "seconds", (typical + 999) / 1000);
-    char *text = typical ? words_text(call->language, "eta", values) : NULL;
-    json_t *eta = json_string(text ? text : "");
+    json_t *values = json_pack("{s:I, s:I}", "seconds", (typical + 999) / 1000, "minutes",
+                               (typical + 59999) / 60000);
+    char *text = NULL;
+    json_t *eta;
 
+    if (typical)
+        text = words_text(call->language, typical < ETA_SECONDS_MS ? "eta" : "eta.minutes", values);
+    eta = json_string(text ? text : "");
     mem_free(text);
     json_decref(values);
     json_decref(plan);
@@ -160,11 +166,12 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
         job->deliveries_count ? &job->deliveries[job->deliveries_count - 1] : NULL;
     const char *why = job->state == JOB_UNDELIVERABLE && last && last->error ? last->error
                                                                              : job->error_text;
+    char *sentence = words_sentence(why);
     char key[64];
     char own[96];
     json_t *values =
         json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "job", job->id, "provider", job->provider,
-                  "error", why ? why : "", "advice", job->advice ? job->advice : "", "count",
+                  "error", sentence ? sentence : "", "advice", job->advice ? job->advice : "", "count",
                   (json_int_t)job->files_count, "path",
                   job->files_count ? job->files[0].path : "", "eta", eta_of(call, job));
 
@@ -178,6 +185,7 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
         snprintf(key, sizeof(key), "%s.%s", call->reply_to ? "submitted" : "pending", job->kind);
     else
         snprintf(key, sizeof(key), "state.%s", delivery_word(job));
+    mem_free(sentence);
     add_minutes(values, job);
     result_note(result, call, own_key(call, job, key, values, own, sizeof(own)), values);
     if (job->state == JOB_DONE)
@@ -286,13 +294,19 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms)
 {
     const struct ledger_delivery *last =
         job->deliveries_count ? &job->deliveries[job->deliveries_count - 1] : NULL;
-    json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:I}", "job", job->id, "state",
+    int is_batch = job->batch && !job->batch_index; /* which has none of its own */
+    json_t *row = json_pack("{s:s, s:s, s:s, s:s*, s:s?, s:I}", "job", job->id, "state",
                             job_state_name(job->state), "kind", job->kind, "provider",
-                            job->provider, "model", job->model, "age_seconds",
+                            is_batch ? NULL : job->provider, "model", job->model, "age_seconds",
                             (json_int_t)((now_ms - job->created_ms) / 1000));
+    json_t *plan;
 
     if (!row)
         return NULL;
+    plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
+    if (json_object_get(plan, "label"))
+        json_object_set(row, "prompt", json_object_get(plan, "label"));
+    json_decref(plan);
     if (job->progress >= 0 && job->state < JOB_READY)
         json_object_set_new(row, "progress", json_real((double)job->progress / 1000.0));
     if (job->files_count)

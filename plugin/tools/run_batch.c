@@ -1,8 +1,8 @@
 /*
  * run_batch.c - a list of pictures and videos as one order. Two passes over the items, a few at a time:
  * first every one is only planned, so that mistakes and the estimate are known before anything is
- * paid; then each becomes a job of its own, and at last the whole becomes one, which is what is
- * waited for, delivered and polled. An item that succeeded in an earlier run of the same manifest is
+ * paid, and the batch gets its name; then each becomes a job of its own, and at last the whole
+ * becomes one, which is what is waited for, delivered and polled. An item that succeeded in an earlier run of the same manifest is
  * found, not made again.
  */
 #include "tools/batch.h"
@@ -17,23 +17,26 @@
 
 #define AT_ONCE 16        /* inner calls that look something up */
 #define A_TURN 8          /* begun in one turn of the loop */
+#define NAMED_BYTES 65536 /* that go into the name in one turn: well under a millisecond */
 #define NAMED_MISTAKES 20 /* in a result */
 #define LOGIN_BYTES 64
 
 enum pass {
     PASS_PLAN,
+    PASS_NAME,
     PASS_ORDER,
 };
 
 struct batch {
     struct call *call;
-    json_t *items;    /* as written */
+    json_t *items;    /* as written, null once planned: thousands freed at once hold the loop */
     json_t *vars;     /* of all */
-    json_t *planned;  /* per item {"tool","args"}, or null for one that makes no sense */
+    json_t *planned;  /* per item {"tool","args"}, or null: makes no sense, or is ordered */
     json_t *invalid;  /* [{"index","ok":false,"error","field"?}] */
     char name[24];
+    struct sha256_ctx naming;
     enum pass pass;
-    size_t next;      /* index of the item to begin next, from 0 */
+    size_t next;      /* index of the item that is next in this pass, from 0 */
     struct call *inner[AT_ONCE];
     size_t inner_count;
     unsigned made;    /* items that became new jobs */
@@ -112,13 +115,12 @@ static json_t *few(const json_t *rows)
 }
 
 static int plan_whole(const struct batch *it, struct provider_plan *ret_plan);
-static int name_it(struct batch *it);
 
 static void answer_plan(struct batch *it)
 {
     struct call *call = it->call;
     struct provider_plan plan = {0};
-    int is_planned = name_it(it) == 0 && plan_whole(it, &plan) == 0;
+    int is_planned = plan_whole(it, &plan) == 0;
     json_t *json = json_pack("{s:s, s:I}", "status", "plan", "items",
                              (json_int_t)json_array_size(it->items));
     json_t *values = json_pack("{s:I, s:I, s:f, s:s}", "items",
@@ -135,7 +137,9 @@ static void answer_plan(struct batch *it)
                                                              "currency", it->currency));
     json_object_set_new(values, "cost", json_string(cost ? cost : ""));
     if (json)
-        result_note(json, call, "plan.batch", json_incref(values));
+        result_note(json, call,
+                    json_array_size(it->invalid) ? "plan.batch.invalid" : "plan.batch",
+                    json_incref(values));
     if (json && is_planned)
         confirm_note(call, config_provider_by_id(call_config(call), "web"), &plan, json);
     provider_plan_done(&plan);
@@ -208,7 +212,7 @@ static void order_whole(struct batch *it)
         .plan = &plan,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .dedup_key = it->dedup_key,
@@ -238,23 +242,37 @@ static void order_whole(struct batch *it)
 
 static void go_on(struct batch *it);
 
-/* The same items, in the same conversation, are the same batch. */
-static int name_it(struct batch *it)
+/*
+ * The same items, in the same conversation, are the same batch: a digest of the conversation and of
+ * the JSON array of what is planned, which is written piece by piece, as thousands take their time.
+ */
+static int name_some(struct batch *it)
 {
-    struct sha256_ctx ctx;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    char *text = json_dumps(it->planned, JSON_COMPACT | JSON_SORT_KEYS);
     const char *conversation = it->call->conversation;
+    size_t count = json_array_size(it->planned);
+    uint8_t digest[SHA256_DIGEST_SIZE];
 
-    if (!text)
-        return -1;
-    sha256_init(&ctx);
-    sha256_update(&ctx, strlen(conversation) + 1, (const uint8_t *)conversation);
-    sha256_update(&ctx, strlen(text), (const uint8_t *)text);
-    sha256_digest(&ctx, sizeof(digest), digest);
+    if (it->next == 0) {
+        sha256_init(&it->naming);
+        sha256_update(&it->naming, strlen(conversation) + 1, (const uint8_t *)conversation);
+    }
+    for (size_t bytes = 0; it->next < count && bytes < NAMED_BYTES; it->next++) {
+        char *text = json_dumps(json_array_get(it->planned, it->next),
+                                JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+        if (!text)
+            return -1;
+        bytes += strlen(text);
+        sha256_update(&it->naming, 1, (const uint8_t *)(it->next ? "," : "["));
+        sha256_update(&it->naming, strlen(text), (const uint8_t *)text);
+        free(text);
+    }
+    if (it->next < count)
+        return 0;
+    sha256_update(&it->naming, 1, (const uint8_t *)"]");
+    sha256_digest(&it->naming, sizeof(digest), digest);
     snprintf(it->name, sizeof(it->name), "batch-%02x%02x%02x%02x%02x%02x", digest[0], digest[1],
              digest[2], digest[3], digest[4], digest[5]);
-    free(text);
     return 0;
 }
 
@@ -293,7 +311,6 @@ static void pass_over(struct batch *it)
 {
     const struct config_provider *login = config_provider_by_id(call_config(it->call), it->login);
     struct call *call = it->call;
-    struct err err;
 
     if (it->pass == PASS_ORDER) {
         order_whole(it);
@@ -306,9 +323,6 @@ static void pass_over(struct batch *it)
         fail_invalid(it);
     } else if (login && !login->account.signed_in) {
         login_begin(call, login, 1);
-    } else if (name_it(it)) {
-        err_nomem(&err);
-        call_fail(call, &err);
     } else {
         confirm(it);
     }
@@ -392,7 +406,7 @@ static json_t *args_of(struct batch *it, size_t index, const char **ret_tool)
         const json_t *planned = json_array_get(it->planned, index);
 
         *ret_tool = json_text(planned, "tool");
-        return json_deep_copy(json_object_get(planned, "args"));
+        return json_incref(json_object_get(planned, "args"));
     }
     if (batch_item_args(json_array_get(it->items, index), it->vars, index + 1, ret_tool, &args,
                         &err)) {
@@ -410,11 +424,11 @@ static void begin(struct batch *it, size_t index)
 {
     const char *tool;
     json_t *args = args_of(it, index, &tool);
-    struct call *inner;
+    struct call *inner = args ? call_inner(it->call, tool, args) : NULL;
 
+    json_array_set_new(it->pass == PASS_ORDER ? it->planned : it->items, index, json_null());
     if (!args)
         return;
-    inner = call_inner(it->call, tool, args);
     if (!inner) {
         note_invalid(it, index + 1, "out of memory", NULL);
         return;
@@ -428,10 +442,16 @@ static void begin(struct batch *it, size_t index)
 static void turn(void *ud)
 {
     struct batch *it = ud;
+    struct err err;
 
     it->turn = NULL;
+    if (it->pass == PASS_NAME && name_some(it)) {
+        err_nomem(&err);
+        call_fail(it->call, &err);
+        return;
+    }
     it->in_turn = 1;
-    for (int i = 0; i < A_TURN && it->next < json_array_size(it->items) &&
+    for (int i = 0; it->pass != PASS_NAME && i < A_TURN && it->next < json_array_size(it->items) &&
                     it->inner_count < AT_ONCE; i++)
         begin(it, it->next++);
     it->in_turn = 0;
@@ -448,6 +468,11 @@ static void go_on(struct batch *it)
         return;
     if (is_over && it->pass == PASS_ORDER && it->call->pending)
         return; /* the whole is being ordered */
+    if (is_over && it->pass == PASS_PLAN) {
+        it->pass = PASS_NAME;
+        it->next = 0;
+        is_over = 0;
+    }
     if (is_over) {
         pass_over(it);
         return;
@@ -476,8 +501,8 @@ static json_t *read_items(const json_t *list, struct err *err)
 
         if (!item) {
             json_decref(items);
-            err_field(err, "items", "item %zu is no JSON: column %d: %s", index + 1, broken.column,
-                      broken.text);
+            err_field(err, "items", "item %zu is no JSON: column %d: %.*s", index + 1,
+                      broken.column, json_reason_len(broken.text), broken.text);
             return NULL;
         }
         json_array_append_new(items, item);
@@ -495,9 +520,24 @@ static int take_vars(const struct call *call, json_t **ret_vars, struct err *err
         *ret_vars = vars;
         return 0;
     }
+    if (!vars)
+        return text ? err_field(err, "vars", "vars must be a JSON object as text: %.*s",
+                                json_reason_len(broken.text), broken.text)
+                    : err_nomem(err);
     json_decref(vars);
-    return err_field(err, "vars", "vars must be a JSON object as text: %s",
-                     vars ? "it is no object" : text ? broken.text : "out of memory");
+    return err_field(err, "vars", "vars must be a JSON object as text: it is no object");
+}
+
+/* The language of the first words that are not English, if nothing else told it. */
+static void hear_items(struct call *call, const json_t *items)
+{
+    for (size_t i = 0; !call->language_told && i < json_array_size(items); i++) {
+        const json_t *item = json_array_get(items, i);
+
+        call->language = words_choose(NULL, json_string_value(json_object_get(item, "prompt")));
+        call->language_told = call->language != WORDS_EN;
+    }
+    call->language_told = 1;
 }
 
 /* `items_take` is NULL with err. */
@@ -509,6 +549,7 @@ static void begin_with(struct call *call, json_t *items_take, const struct err *
 
     it->items = items_take;
     if (items_take && json_array_size(items_take) > 0) {
+        hear_items(call, items_take);
         go_on(it);
         return;
     }

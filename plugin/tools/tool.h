@@ -59,6 +59,7 @@ struct call {
     char *workspace;     /* the caller's own, absolute; NULL: ours */
     char *output_dir;    /* the same */
     enum words_language language;
+    int language_told; /* by the host, the configuration or words; 0: as that of the chat's jobs */
 
     int ended;
     int pending; /* callbacks still to come */
@@ -75,6 +76,7 @@ struct call {
     struct batch *batch;   /* run_batch.c's, of which this call is an item, or NULL */
     uint32_t batch_index;
     struct editing *editing; /* edit.c's, while pictures are prepared and what came of it */
+    char *parts;         /* fetch_media.c's: "<folder>/<stem>" of files that no job has taken yet */
     json_t *notes;       /* to be told beside what the adapter changed, or NULL */
     json_t *changed;     /* to be told in the result, or NULL */
     json_t *last_json;   /* how the job was when it was last seen, or NULL */
@@ -105,6 +107,11 @@ void call_wait(struct call *call, int64_t wait_ms);
 
 /* Is this job the caller's to see? */
 int call_may_see(const struct call *call, const struct ledger_job *job);
+
+/* Nothing told the language: that of this job is the better guess. */
+void call_speak_as(struct call *call, const struct ledger_job *job);
+/* For engine_order; NULL where nothing told it. */
+const char *call_locale(const struct call *call);
 
 /* args as json_dumps writes them with sorted keys, without what does not change the request. */
 char *call_canonical(const struct call *call);

@@ -27,13 +27,22 @@ static const struct tool *const all_tools[] = {
 
 #define TOOLS (sizeof(all_tools) / sizeof(*all_tools))
 
+/* What the host is told of a tool, besides its schemas. */
+enum about {
+    ABOUT_TITLE,
+    ABOUT_SUMMARY,
+    ABOUT_FLAGS,
+    ABOUT_COUNT
+};
+
 struct toolbox {
     struct env *env;
     struct config *config;
     struct engine *engine;
-    json_t *manifests[TOOLS]; /* their schemas with the checks joined in */
-    char *schemas[TOOLS]; /* as text, for the host; jansson's own allocation */
+    json_t *about[TOOLS][ABOUT_COUNT];
+    char *schemas[TOOLS]; /* as text, for the host */
     char *outputs[TOOLS];
+    json_t *checks[TOOLS]; /* the same with the checks joined in, since the first call of each */
     ahp_tool tools[TOOLS];
     const ahp_tool *list[TOOLS];
     struct token_key token_key;
@@ -84,33 +93,34 @@ static uint32_t flag_bits(const json_t *flags)
     return bits;
 }
 
+static void manifest_name(size_t index, char *ret_name, size_t size)
+{
+    snprintf(ret_name, size, "tools/%s.json", all_tools[index]->name);
+}
+
 static int load_tool(struct toolbox *box, size_t index, struct err *err)
 {
+    static const char *const keys[ABOUT_COUNT] = {"title", "summary", "flags"};
     ahp_tool *tool = &box->tools[index];
-    const struct embed_file *file = embed_files;
-    json_t *manifest;
+    json_t **about = box->about[index];
     char name[64];
 
-    snprintf(name, sizeof(name), "tools/%s.json", all_tools[index]->name);
-    while (file->name && strcmp(file->name, name) != 0)
-        file++;
-    manifest = file->name ? json_loadb(file->text, file->size, 0, NULL) : NULL;
-    if (!manifest)
-        return err_set(err, ERR_INTERNAL, "manifests/%s is missing or broken", name);
-    box->manifests[index] = manifest;
-    box->schemas[index] = json_dumps(json_object_get(manifest, "input_schema"), JSON_COMPACT);
-    if (json_object_get(manifest, "output_schema"))
-        box->outputs[index] = json_dumps(json_object_get(manifest, "output_schema"), JSON_COMPACT);
-    if (!box->schemas[index] || schema_join(json_object_get(manifest, "input_schema"),
-                                            json_object_get(manifest, "input_checks")))
+    manifest_name(index, name, sizeof(name));
+    for (size_t i = 0; i < ABOUT_COUNT; i++)
+        if (embed_member(name, keys[i], &about[i]))
+            return err_nomem(err);
+    if (embed_member_text(name, "input_schema", &box->schemas[index]) ||
+        embed_member_text(name, "output_schema", &box->outputs[index]))
         return err_nomem(err);
+    if (!box->schemas[index])
+        return err_set(err, ERR_INTERNAL, "manifests/%s is missing or has no schema", name);
     tool->size = sizeof(*tool);
     tool->name = all_tools[index]->name;
-    tool->title = json_string_value(json_object_get(manifest, "title"));
-    tool->summary = json_string_value(json_object_get(manifest, "summary"));
+    tool->title = json_string_value(about[ABOUT_TITLE]);
+    tool->summary = json_string_value(about[ABOUT_SUMMARY]);
     tool->input_schema = box->schemas[index];
     tool->output_schema = box->outputs[index];
-    tool->flags = flag_bits(json_object_get(manifest, "flags"));
+    tool->flags = flag_bits(about[ABOUT_FLAGS]);
     tool->timeout_ms_default = tool->flags & AHP_TOOL_LONG_RUNNING ? 20 * 60 * 1000 : 30 * 1000;
     box->list[index] = tool;
     return 0;
@@ -163,6 +173,7 @@ static void call_free(struct call *call)
     json_decref(call->notes);
     json_decref(call->changed);
     json_decref(call->last_json);
+    mem_free(call->parts);
     mem_free(call->conversation);
     mem_free(call->caller);
     mem_free(call->reply_to);
@@ -266,6 +277,17 @@ int call_may_see(const struct call *call, const struct ledger_job *job)
                   job->conversation ? job->conversation : "") == 0;
 }
 
+void call_speak_as(struct call *call, const struct ledger_job *job)
+{
+    if (!call->language_told && job->locale)
+        call->language = words_choose(job->locale, NULL);
+}
+
+const char *call_locale(const struct call *call)
+{
+    return call->language_told ? words_tag(call->language) : NULL;
+}
+
 char *call_canonical(const struct call *call)
 {
     static const char *const aside[] = {"dry_run", "again", "wait_seconds", "confirm"};
@@ -302,6 +324,7 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
 {
     struct call *call = mem_alloc(sizeof(*call));
     ahp_text locale = AHP_IN(from, locale) ? from->locale : (ahp_text){NULL, 0};
+    const char *told, *prompt;
     int failed = 0;
     char *tag;
 
@@ -338,15 +361,39 @@ static struct call *call_new(struct toolbox *box, const struct tool *tool, const
     if (AHP_IN(from, folders) && from->folders.len)
         call->folders = json_loadb(from->folders.ptr, from->folders.len, 0, NULL);
     tag = keep(&locale, &failed);
-    call->language =
-        words_choose(tag ? tag : config_locale(box->config),
-                     json_string_value(json_object_get(call->args, "prompt")));
+    told = tag ? tag : config_locale(box->config);
+    prompt = json_string_value(json_object_get(call->args, "prompt"));
+    call->language = words_choose(told, prompt);
+    call->language_told = (told && *told) || (prompt && *prompt);
     mem_free(tag);
     if (failed) {
         call_free(call);
         return NULL;
     }
     return call;
+}
+
+/* The arguments against the tool's schema, which is read when it is first needed. */
+static int check_schema(const struct call *call, size_t index, struct err *err)
+{
+    json_t **schema = &call->box->checks[index];
+    json_t *read = NULL;
+    json_t *more = NULL;
+    char name[64];
+    int failed;
+
+    if (!*schema) {
+        manifest_name(index, name, sizeof(name));
+        failed = embed_member(name, "input_schema", &read) ||
+                 embed_member(name, "input_checks", &more) || schema_join(read, more);
+        json_decref(more);
+        if (failed) {
+            json_decref(read);
+            return err_nomem(err);
+        }
+        *schema = read;
+    }
+    return schema_check(*schema, call->args, err);
 }
 
 /* Arguments that are no JSON get an answer, not a refusal: a model can mend them. */
@@ -358,15 +405,13 @@ static int check_args(struct call *call, const ahp_call *from, size_t index, str
     if (!call->args) {
         again = json_loadb(from->args.ptr, from->args.len, 0, &broken);
         json_decref(again);
-        /* Not what stands near: it may be a key. */
         return err_set(err, ERR_INVALID,
                        "the arguments are no JSON object: line %d, column %d: %.*s", broken.line,
-                       broken.column, (int)(strcspn(broken.text, "'")), broken.text);
+                       broken.column, json_reason_len(broken.text), broken.text);
     }
     if (!json_is_object(call->args))
         return err_set(err, ERR_INVALID, "the arguments must be a JSON object");
-    return schema_check(json_object_get(call->box->manifests[index], "input_schema"), call->args,
-                        err);
+    return check_schema(call, index, err);
 }
 
 struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
@@ -384,6 +429,7 @@ struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
             inner->tool = all_tools[i];
     inner->flags = (call->flags & ~AHP_CALL_NO_LATE_DELIVERY) | AHP_CALL_DETACH;
     inner->language = call->language;
+    inner->language_told = call->language_told;
     inner->told_permille = -2;
     inner->args = args_take;
     inner->conversation = mem_text(call->conversation);
@@ -402,13 +448,12 @@ struct call *call_inner(struct call *call, const char *tool, json_t *args_take)
 
 void call_start(struct call *call)
 {
-    const json_t *schema = NULL;
     struct err err;
+    size_t index = 0;
 
-    for (size_t i = 0; i < TOOLS; i++)
-        if (all_tools[i] == call->tool)
-            schema = json_object_get(call->box->manifests[i], "input_schema");
-    if (schema_check(schema, call->args, &err))
+    while (all_tools[index] != call->tool)
+        index++;
+    if (check_schema(call, index, &err))
         call_fail(call, &err);
     else
         call->tool->run(call);
@@ -486,9 +531,11 @@ void toolbox_close(struct toolbox *box)
     while (box->calls)
         call_free(box->calls);
     for (size_t i = 0; i < TOOLS; i++) {
-        free(box->schemas[i]);
-        free(box->outputs[i]);
-        json_decref(box->manifests[i]);
+        for (size_t j = 0; j < ABOUT_COUNT; j++)
+            json_decref(box->about[i][j]);
+        mem_free(box->schemas[i]);
+        mem_free(box->outputs[i]);
+        json_decref(box->checks[i]);
     }
     mem_free(box);
 }

@@ -4,6 +4,9 @@
  */
 #include "tools/tool.h"
 
+#include "base/mem.h"
+#include "base/words.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -25,13 +28,32 @@ static void time_over(void *ud)
     call_answer_take(call, AHP_RESULT_PENDING_JOB, json, NULL);
 }
 
+/* Of a batch: how many of its items have ended. 0 if it is none, or is not at that yet. */
+static int batch_progress(const struct call *call, const struct engine_sight *sight, char *ret_text,
+                          size_t size)
+{
+    const json_t *batch = json_object_get(call->last_json, "batch");
+    json_int_t failed;
+    char *text;
+
+    if (!batch || sight->job->state != JOB_WORKING)
+        return 0;
+    failed = json_integer_value(json_object_get(batch, "failed"));
+    text = words_text(call->language, failed ? "progress.batch.failed" : "progress.batch", batch);
+    snprintf(ret_text, size, "%s", text ? text : "");
+    mem_free(text);
+    return text != NULL;
+}
+
 static void tell_progress(struct call *call, const struct engine_sight *sight)
 {
     struct env *env = call_env(call);
     char text[sizeof(call->told)];
     double mib = 1024.0 * 1024.0;
 
-    if (sight->bytes_total)
+    if (batch_progress(call, sight, text, sizeof(text)))
+        ; /* its files are its own summary, not what is made */
+    else if (sight->bytes_total)
         snprintf(text, sizeof(text), "%s, %.1f of %.1f MiB", job_state_name(sight->job->state),
                  (double)sight->bytes / mib, (double)sight->bytes_total / mib);
     else if (sight->bytes > 1024 * 1024)

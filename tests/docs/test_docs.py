@@ -28,7 +28,7 @@ def read(path):
 def documents():
     """Every page of ours."""
     found = glob.glob(os.path.join(ROOT, "*.md"))
-    for folder in ("doc", "host-api", "tests", "skills", "packaging"):
+    for folder in ("doc", "host-api", "manifests", "tests", "skills", "packaging"):
         for at, folders, names in os.walk(os.path.join(ROOT, folder)):
             folders[:] = [name for name in folders if name != "node_modules"]
             found += [os.path.join(at, name) for name in names if name.endswith(".md")]

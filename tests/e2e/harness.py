@@ -9,11 +9,15 @@ Nothing here sleeps to wait for something: tests wait for a process to end, for 
 error, or for the simulator to have seen a request (/_sim/wait). Everything is bounded in time.
 """
 import argparse
+import codecs
+import fcntl
 import http.client
 import json
 import os
+import pty
 import re
 import secrets
+import select
 import shutil
 import signal
 import sqlite3
@@ -21,6 +25,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -208,6 +213,54 @@ class Host:
         if self.running():
             self.process.kill()
         return self.end()
+
+
+class Terminal:
+    """agent-host with a person in front of it. Standard output is a pipe of its own, or with whole=True
+    the terminal, too."""
+
+    def __init__(self, world, *args, columns=100, rows=24, whole=False, program=None, env=None):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        argv = [program or programs.host, "--plugin", programs.plugin, "--config", world.config,
+                "--state", world.state, "--workspace", world.workspace, "--check", *args]
+        around = {"PATH": os.environ.get("PATH", ""), "HOME": world.home, "LANG": "C.UTF-8",
+                  "TERM": "xterm", "ASAN_OPTIONS": "exitcode=99"}
+        around.update(env or {})
+        self.process = subprocess.Popen(argv, stdin=slave, stdout=slave if whole else subprocess.PIPE,
+                                        stderr=slave, env=around, cwd=world.workspace,
+                                        start_new_session=True)
+        os.close(slave)
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.text = ""
+
+    def read(self):
+        if not select.select([self.master], [], [], LIMIT_S)[0]:
+            raise AssertionError("silent: %r" % self.text)
+        try:
+            piece = os.read(self.master, 4096)
+        except OSError:     # the other end is closed
+            return False
+        self.text += self.decoder.decode(piece)
+        return bool(piece)
+
+    def until(self, pattern):
+        end = time.monotonic() + LIMIT_S
+        while not re.search(pattern, self.text):
+            if time.monotonic() > end or not self.read():
+                raise AssertionError("never came: %r in %r" % (pattern, self.text))
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+    def end(self, code):
+        """The JSON on standard output, if that is not the terminal and there is some."""
+        while self.read():
+            pass
+        out = (self.process.communicate(timeout=LIMIT_S)[0] or b"").decode()
+        os.close(self.master)
+        assert self.process.returncode == code, (self.process.returncode, out, self.text)
+        return json.loads(out) if out else None
 
 
 class World:
@@ -408,6 +461,11 @@ class Case(unittest.TestCase):
             result = self._outcome.result
             failed = any(test is self for test, _ in result.failures + result.errors)
         world.close(check=not failed)
+
+    def on_terminal(self, world, *args, **more):
+        terminal = Terminal(world, *args, **more)
+        self.addCleanup(lambda: terminal.process.poll() is None and terminal.process.kill())
+        return terminal
 
     def one_message(self, world, job):
         """The only message about a job."""

@@ -1,16 +1,8 @@
 """A person's yes before money is spent: tokens across processes, the terminal, --yes, limits."""
-import fcntl
 import json
 import os
-import pty
-import re
-import select
 import signal
 import stat
-import struct
-import subprocess
-import termios
-import time
 
 import harness
 
@@ -156,55 +148,9 @@ class Limits(Approval):
         self.assertEqual(self.spent(world), 4)
 
 
-class Terminal:
-    """agent-host with a person in front of it; standard output is a pipe."""
-
-    def __init__(self, world, *args):
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-        argv = [harness.programs.host, "--plugin", harness.programs.plugin, "--config", world.config,
-                "--state", world.state, "--workspace", world.workspace, "--check", *args]
-        env = {"PATH": os.environ.get("PATH", ""), "HOME": world.home, "LANG": "C.UTF-8",
-               "TERM": "xterm", "NO_COLOR": "1", "ASAN_OPTIONS": "exitcode=99"}
-        self.process = subprocess.Popen(argv, stdin=slave, stdout=subprocess.PIPE, stderr=slave,
-                                        env=env, cwd=world.workspace, start_new_session=True)
-        os.close(slave)
-        self.master = master
-        self.text = ""
-
-    def read(self):
-        if not select.select([self.master], [], [], harness.LIMIT_S)[0]:
-            raise AssertionError("silent: %r" % self.text)
-        try:
-            piece = os.read(self.master, 4096)
-        except OSError:     # the other end is closed
-            return False
-        self.text += piece.decode("utf-8", "replace")
-        return bool(piece)
-
-    def until(self, pattern):
-        end = time.monotonic() + harness.LIMIT_S
-        while not re.search(pattern, self.text):
-            if time.monotonic() > end or not self.read():
-                raise AssertionError("never came: %r in %r" % (pattern, self.text))
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def end(self, code):
-        while self.read():
-            pass
-        out = self.process.communicate(timeout=harness.LIMIT_S)[0].decode()
-        os.close(self.master)
-        assert self.process.returncode == code, (self.process.returncode, out, self.text)
-        return json.loads(out) if out else None
-
-
 class Asked(Approval):
     def terminal(self, world, *args):
-        terminal = Terminal(world, *args)
-        self.addCleanup(lambda: terminal.process.poll() is None and terminal.process.kill())
-        return terminal
+        return self.on_terminal(world, *args, env={"NO_COLOR": "1"})
 
     def call(self, world, *options):
         terminal = self.terminal(world, *options, "call", IMAGE, json.dumps(BOAT))

@@ -87,6 +87,21 @@ class Batch(harness.Case):
         self.assertEqual(states[0], "failed")
         self.assertIn("cancelled", states)
 
+    def test_progress_is_told_in_items(self):
+        world = self.world()
+        world.sim.set(image_delay_ms=800)
+        for locale, failed, told in (("en", 0, "[0-3] of 4 items  "),
+                                     ("en", 1, "[1-3] of 4 items, 1 failed  "),
+                                     ("zh-CN", 1, "已完成 [1-3]/4 项，失败 1 项  ")):
+            if failed:
+                world.sim.fault("POST /v1/images/generations", "status", status=400, nth=1)
+            args = {"items": ["%s %d %d" % (locale, failed, i) for i in range(4)], "concurrency": 2,
+                    "continue_on_error": True}
+            terminal = self.on_terminal(world, "--locale", locale, "call", BATCH, json.dumps(args),
+                                        env={"NO_COLOR": "1"})
+            self.assertEqual(terminal.end(0)["batch"], {"items": 4, "ended": 4, "failed": failed})
+            self.assertRegex(terminal.text, told)
+
     def test_mistakes(self):
         """Before anything is sent every item is looked at; a bad one is named."""
         world = self.world()

@@ -218,8 +218,12 @@ class ChatArt(harness.Case):
 
     def test_logout_of_variables_says_where(self):
         world = self.chat()
-        out = self.call(world, "account", {"action": "logout"})
-        self.assertIn("CHATARTPRO_API_KEY", out["message"])
+        for action in ("logout", "switch"):
+            out = self.call(world, "account", {"action": action}, want=1)
+            self.assertEqual((out["status"], out["error"]["kind"]), ("error", "config"))
+            self.assertEqual(out["message"], out["error"]["text"])
+            self.assertIn("CHATARTPRO_API_KEY", out["message"])
+            self.assertIn("remove it there", out["error"]["advice"])
         self.assertEqual(world.sim.log(path="/user/get-unbind-device"), [])
 
     def test_the_other_variables_work_too(self):

@@ -195,6 +195,9 @@ class Poll(harness.Case):
         self.assertIn(held, table)
         self.assertNotIn(made["job"], table)
         self.assertIn(made["job"], world.run("jobs", "--all").out)
+        # The owner's table says what was asked for; what a model reads stays short.
+        self.assertRegex(table, held + r" .* y\n")
+        self.assertNotIn("label", jobs[0])
 
     def test_other_conversations_are_not_seen(self):
         world = self.world()

@@ -259,6 +259,16 @@ void probe_close(struct probe *p, int64_t timeout_ms)
     assert_int_equal(p->destroyed, 1);
 }
 
+void probe_finish(struct probe *p)
+{
+    probe_close(p, 1000);
+    assert_int_equal(p->breaches, 0);
+    assert_int_equal(p->end.calls_open, 0);
+    assert_int_equal(p->end.watches_live + p->end.timers_live + p->end.deferred_live, 0);
+    assert_int_equal(p->end.questions_live, 0);
+    assert_int_equal(p->end.stop_late, 0);
+}
+
 static void on_guard(uv_timer_t *timer)
 {
     *(int *)timer->data = 1;

@@ -77,6 +77,9 @@ void probe_start(struct probe *p);
 /* Takes it down, turning the loop until it is gone. */
 void probe_close(struct probe *p, int64_t timeout_ms);
 
+/* The same, and nothing may be left of it or have been wrong. */
+void probe_finish(struct probe *p);
+
 /* Turns the loop until *flag is not 0; fails the test when that takes too long. */
 void bench_until(struct bench *b, const int *flag);
 

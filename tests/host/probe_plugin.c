@@ -12,11 +12,8 @@
  *               text (a result that is not JSON), silent (no JSON at all)
  *   tasks       how many tasks the process has
  *
- * Files in the state folder change its ways: with slow-destroy, destroy takes 2 s; with no-receipts,
- * final receipts are answered with AHP_E_FAILED.
- *
- * A job of `deliver` is a file probe-<n>.json in the state folder until its final receipt, so an
- * offer that one process did not bring to an end is made again by the next one.
+ * Files in the state folder change its ways: with slow-destroy, destroy takes 2 s; with
+ * no-receipts, final receipts are answered with AHP_E_FAILED.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -24,34 +21,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
-#include <ahp/calls.h>
-#include <ahp/deliver.h>
-#include <ahp/jobs.h>
-#include <ahp/loop.h>
-
-#define JOBS_MAX       64
-#define PATH_BYTES_MAX 4096
-#define RETRY_MS       30
+#include "probe_plugin.h"
 
 #define SLOW_DESTROY_MS 2000
-
-struct plugin {
-    ahp_inst inst;
-    ahp_jobs jobs_ext;
-    const ahp_host *host;
-    const ahp_loop *loop;
-    const ahp_calls *calls;
-    const ahp_deliver *deliver;
-    char state_dir[PATH_BYTES_MAX];
-    struct sleeper *sleepers;
-    struct job *jobs;
-    int jobs_count;
-    int numbers; /* of jobs, so far */
-    int is_stopping;
-    ahp_timer *leaked;
-};
 
 struct sleeper {
     struct plugin *p;
@@ -64,41 +36,38 @@ struct sleeper {
     struct sleeper *next;
 };
 
-struct job {
-    struct plugin *p;
-    int number;
-    int repeat;
-    int is_open; /* an offer waits for its receipt */
-    uint32_t attempt;
-    json_t *record; /* key, reply_to, conversation, text, file, bytes */
-    ahp_timer *timer;
-    struct job *next;
-};
-
-static ahp_text text_of(const char *text)
+ahp_text probe_text(const char *text)
 {
     ahp_text t = {text, strlen(text)};
 
     return t;
 }
 
-static void complete(struct plugin *p, uint64_t id, int32_t status, const char *json,
-                     const char *job)
+void probe_complete(struct plugin *p, uint64_t id, int32_t status, const char *json,
+                    const char *job)
 {
     ahp_result result = {.size = sizeof(result), .status = status};
 
     if (json != NULL)
-        result.json = text_of(json);
+        result.json = probe_text(json);
     if (job != NULL)
-        result.job_id = text_of(job);
+        result.job_id = probe_text(job);
     p->calls->complete(p->host->ctx, id, &result);
 }
 
-static int64_t number(const json_t *args, const char *name, int64_t or_else)
+int64_t probe_number(const json_t *args, const char *name, int64_t or_else)
 {
     const json_t *value = json_object_get(args, name);
 
     return json_is_integer(value) ? (int64_t)json_integer_value(value) : or_else;
+}
+
+int probe_is_told(const struct plugin *p, const char *what)
+{
+    char path[PATH_BYTES_MAX];
+
+    snprintf(path, sizeof(path), "%.4000s/%s", p->state_dir, what);
+    return access(path, F_OK) == 0;
 }
 
 /* ---- echo, tasks, fail, poll, misbehave ---- */
@@ -116,7 +85,7 @@ static int32_t tool_echo(struct plugin *p, const ahp_call *call, json_t *args)
     if (call->locale.len > 0)
         json_object_set_new(o, "locale", json_stringn(call->locale.ptr, call->locale.len));
     text = json_dumps(o, JSON_INDENT(2)); /* with line breaks: the host makes it one line */
-    complete(p, call->id, AHP_RESULT_OK, text, NULL);
+    probe_complete(p, call->id, AHP_RESULT_OK, text, NULL);
     free(text);
     json_decref(o);
     return AHP_OK;
@@ -135,15 +104,15 @@ static int32_t tool_tasks(struct plugin *p, const ahp_call *call, json_t *args)
     if (dir != NULL)
         closedir(dir);
     snprintf(text, sizeof(text), "{\"tasks\":%d}", count);
-    complete(p, call->id, AHP_RESULT_OK, text, NULL);
+    probe_complete(p, call->id, AHP_RESULT_OK, text, NULL);
     return AHP_OK;
 }
 
 static int32_t tool_fail(struct plugin *p, const ahp_call *call, json_t *args)
 {
     if (json_object_get(args, "refuse") != NULL)
-        return (int32_t)number(args, "refuse", AHP_E_FAILED);
-    complete(p, call->id, (int32_t)number(args, "status", AHP_RESULT_ERROR),
+        return (int32_t)probe_number(args, "refuse", AHP_E_FAILED);
+    probe_complete(p, call->id, (int32_t)probe_number(args, "status", AHP_RESULT_ERROR),
              "{\"status\":\"failed\",\"error\":{\"kind\":\"test\",\"message\":\"as asked\"}}",
              NULL);
     return AHP_OK;
@@ -155,13 +124,14 @@ static int32_t tool_poll(struct plugin *p, const ahp_call *call, json_t *args)
 
     if (action == NULL || strcmp(action, "list") != 0 || !(call->flags & AHP_CALL_OPERATOR))
         return AHP_E_INVALID;
-    complete(
+    probe_complete(
         p, call->id, AHP_RESULT_OK,
         "{\"jobs\":[{\"job\":\"job_a\",\"state\":\"working\",\"kind\":\"video\",\"model\":\"m\","
         "\"age\":754,\"detail\":\"\\u4e00\\u53ea\\u7ea2\\u8239 \\u001b[31m\"},"
         "{\"job\":\"job_b\",\"state\":\"delivered\",\"age\":\"1 d\"},"
         "{\"job\":\"job_c\",\"state\":\"working\",\"kind\":\"image\",\"provider\":\"p\","
-        "\"model\":\"n\",\"age\":7,\"progress\":0.4,\"files\":[{\"path\":\"/a/b/one.png\"},"
+        "\"model\":\"n\",\"age\":7,\"progress\":0.4,\"label\":\"a boat on a lake\\u001b\","
+        "\"files\":[{\"path\":\"/a/b/one.png\"},"
         "{\"path\":\"/a/b/two.png\"}]}]}",
         NULL);
     return AHP_OK;
@@ -182,11 +152,11 @@ static int32_t tool_misbehave(struct plugin *p, const ahp_call *call, json_t *ar
     if (strcmp(how, "never") == 0)
         return AHP_OK;
     if (strcmp(how, "text") == 0) {
-        complete(p, call->id, AHP_RESULT_OK, "not JSON", NULL);
+        probe_complete(p, call->id, AHP_RESULT_OK, "not JSON", NULL);
         return AHP_OK;
     }
     if (strcmp(how, "silent") == 0) {
-        complete(p, call->id, AHP_RESULT_OK, NULL, "job_s");
+        probe_complete(p, call->id, AHP_RESULT_OK, NULL, "job_s");
         return AHP_OK;
     }
     if (strcmp(how, "slow") == 0) {
@@ -196,9 +166,9 @@ static int32_t tool_misbehave(struct plugin *p, const ahp_call *call, json_t *ar
     }
     if (strcmp(how, "leak") == 0)
         p->loop->timer_new(p->host->ctx, &p->leaked, on_never, p);
-    complete(p, call->id, AHP_RESULT_OK, "{}", NULL);
+    probe_complete(p, call->id, AHP_RESULT_OK, "{}", NULL);
     if (strcmp(how, "twice") == 0)
-        complete(p, call->id, AHP_RESULT_OK, "{}", NULL);
+        probe_complete(p, call->id, AHP_RESULT_OK, "{}", NULL);
     return AHP_OK;
 }
 
@@ -212,7 +182,7 @@ static void sleeper_end(struct sleeper *s, int32_t status)
         at = &(*at)->next;
     *at = s->next;
     s->p->loop->timer_free(s->timer);
-    complete(s->p, s->call_id, status,
+    probe_complete(s->p, s->call_id, status,
              s->has_job ? "{\"status\":\"working\",\"job\":\"job_z\"}" : "{\"status\":\"done\"}",
              s->has_job && status != AHP_RESULT_OK ? "job_z" : NULL);
     free(s);
@@ -246,220 +216,13 @@ static int32_t tool_sleep(struct plugin *p, const ahp_call *call, json_t *args)
     }
     s->p = p;
     s->call_id = call->id;
-    s->steps = (int)number(args, "steps", 1);
-    s->step_ms = number(args, "ms", 100) / (s->steps + 1);
+    s->steps = (int)probe_number(args, "steps", 1);
+    s->step_ms = probe_number(args, "ms", 100) / (s->steps + 1);
     s->has_job = json_is_true(json_object_get(args, "job"));
     s->next = p->sleepers;
     p->sleepers = s;
     p->loop->timer_at(s->timer, p->loop->now_ms(p->host->ctx));
     return AHP_OK;
-}
-
-/* ---- deliver ---- */
-
-static void job_path(const struct job *j, char *ret_path, size_t size)
-{
-    snprintf(ret_path, size, "%.4000s/probe-%d.json", j->p->state_dir, j->number);
-}
-
-static void job_free(struct job *j)
-{
-    struct job **at = &j->p->jobs;
-
-    while (*at != j)
-        at = &(*at)->next;
-    *at = j->next;
-    j->p->jobs_count--;
-    j->p->loop->timer_free(j->timer);
-    json_decref(j->record);
-    free(j);
-}
-
-static const char *field(const struct job *j, const char *name)
-{
-    const char *text = json_string_value(json_object_get(j->record, name));
-
-    return text != NULL ? text : "";
-}
-
-static void on_offer_again(void *ud)
-{
-    struct job *j = ud;
-    struct plugin *p = j->p;
-    ahp_file file = {.size = sizeof(file),
-                     .name = "data \xE5\x9B\xBE.bin",
-                     .mime = "application/octet-stream",
-                     .handle = "bin_1"};
-    const ahp_file *files[] = {&file};
-    ahp_delivery d = {.size = sizeof(d), .kind = AHP_DELIVERY_RESULT};
-    char job_id[32];
-    int32_t rc;
-
-    if (j->is_open)
-        return;
-    snprintf(job_id, sizeof(job_id), "job_%d", j->number);
-    file.path = field(j, "file");
-    file.bytes = (uint64_t)number(j->record, "bytes", 0);
-    d.attempt = ++j->attempt;
-    d.key = text_of(field(j, "key"));
-    d.reply_to = text_of(field(j, "reply_to"));
-    d.conversation = text_of(field(j, "conversation"));
-    d.job_id = text_of(job_id);
-    d.text = text_of(field(j, "text"));
-    d.files = files;
-    d.files_count = 1;
-    rc = p->deliver->offer(p->host->ctx, &d);
-    if (rc == AHP_OK)
-        j->is_open = 1;
-    else if (rc == AHP_E_LIMIT)
-        p->loop->timer_at(j->timer, p->loop->now_ms(p->host->ctx) + RETRY_MS);
-    else
-        p->host->log(p->host->ctx, AHP_LOG_INFO, 1, "offer refused", 13);
-}
-
-static struct job *job_new(struct plugin *p, int n, json_t *record)
-{
-    struct job *j = calloc(1, sizeof(*j));
-
-    if (j == NULL || p->loop->timer_new(p->host->ctx, &j->timer, on_offer_again, j) != AHP_OK) {
-        free(j);
-        json_decref(record);
-        return NULL;
-    }
-    j->p = p;
-    j->number = n;
-    j->record = record;
-    j->repeat = (int)number(record, "repeat", 0);
-    j->next = p->jobs;
-    p->jobs = j;
-    p->jobs_count++;
-    if (n > p->numbers)
-        p->numbers = n;
-    if (number(record, "held", 0) == 0)
-        p->loop->timer_at(j->timer, 0);
-    return j;
-}
-
-static int make_file(const char *path, int64_t bytes)
-{
-    FILE *f = fopen(path, "we");
-    char block[4096];
-
-    memset(block, 'm', sizeof(block));
-    while (f != NULL && bytes > 0) {
-        size_t n = bytes < (int64_t)sizeof(block) ? (size_t)bytes : sizeof(block);
-
-        if (fwrite(block, 1, n, f) != n)
-            break;
-        bytes -= (int64_t)n;
-    }
-    return f != NULL && fclose(f) == 0 && bytes == 0 ? 0 : -1;
-}
-
-static int32_t tool_deliver(struct plugin *p, const ahp_call *call, json_t *args)
-{
-    char file[PATH_BYTES_MAX];
-    char path[PATH_BYTES_MAX];
-    char answer[96];
-    char key[64];
-    int64_t bytes = number(args, "bytes", 10);
-    const char *text = json_string_value(json_object_get(args, "text"));
-    int n = p->numbers + 1;
-    json_t *record;
-    struct job *j;
-
-    if (p->state_dir[0] == '\0' || p->jobs_count >= JOBS_MAX)
-        return AHP_E_INVALID;
-    snprintf(file, sizeof(file), "%.4000s/probe-%d.bin", p->state_dir, n);
-    snprintf(key, sizeof(key), "probe:job_%d:1", n);
-    if (make_file(file, bytes) != 0)
-        return AHP_E_FAILED;
-    record = json_pack("{s:s, s:s%, s:s%, s:s, s:s, s:I, s:I}", "key", key, "reply_to",
-                       call->reply_to.len > 0 ? call->reply_to.ptr : "", call->reply_to.len,
-                       "conversation", call->conversation.ptr, call->conversation.len, "text",
-                       text != NULL ? text : "here it is", "file", file, "bytes", (json_int_t)bytes,
-                       "repeat", (json_int_t)number(args, "repeat", 0));
-    j = record != NULL ? job_new(p, n, record) : NULL;
-    if (j == NULL)
-        return AHP_E_NOMEM;
-    job_path(j, path, sizeof(path));
-    if (json_dump_file(record, path, 0) != 0)
-        return AHP_E_FAILED;
-    snprintf(key, sizeof(key), "job_%d", n);
-    snprintf(answer, sizeof(answer), "{\"status\":\"submitted\",\"job\":\"%s\"}", key);
-    complete(p, call->id, AHP_RESULT_PENDING_JOB, answer, key);
-    return AHP_OK;
-}
-
-/* 1 if the test has put that file into the state folder. */
-static int is_told(const struct plugin *p, const char *what)
-{
-    char path[PATH_BYTES_MAX];
-
-    snprintf(path, sizeof(path), "%.4000s/%s", p->state_dir, what);
-    return access(path, F_OK) == 0;
-}
-
-static int32_t inst_receipt(void *self, const ahp_receipt *receipt)
-{
-    struct plugin *p = self;
-    struct job *j = p->jobs;
-    char path[PATH_BYTES_MAX];
-    int64_t now = p->loop->now_ms(p->host->ctx);
-
-    while (j != NULL && (strlen(field(j, "key")) != receipt->key.len ||
-                         memcmp(field(j, "key"), receipt->key.ptr, receipt->key.len) != 0))
-        j = j->next;
-    if (j == NULL)
-        return AHP_E_STALE;
-    switch (receipt->outcome) {
-    case AHP_RECEIPT_HELD: /* not to be offered again, by a later process neither */
-        json_object_set_new(j->record, "held", json_integer(1));
-        job_path(j, path, sizeof(path));
-        json_dump_file(j->record, path, 0);
-        return AHP_OK;
-    case AHP_RECEIPT_LATER:
-    case AHP_RECEIPT_UNKNOWN: /* this host drops repeats */
-        j->is_open = 0;
-        p->loop->timer_at(j->timer, now + (receipt->delay_ms > 0 ? receipt->delay_ms : RETRY_MS));
-        return AHP_OK;
-    default:
-        break;
-    }
-    if (is_told(p, "no-receipts"))
-        return AHP_E_FAILED;
-    if (j->repeat > 0) {
-        j->repeat--;
-        j->is_open = 0;
-        p->loop->timer_at(j->timer, now);
-        return AHP_OK;
-    }
-    job_path(j, path, sizeof(path));
-    unlink(path);
-    job_free(j);
-    return AHP_OK;
-}
-
-static void load_jobs(struct plugin *p)
-{
-    char path[PATH_BYTES_MAX];
-    DIR *dir = p->state_dir[0] != '\0' ? opendir(p->state_dir) : NULL;
-    struct dirent *d;
-
-    while (dir != NULL && (d = readdir(dir)) != NULL) {
-        json_t *record;
-        int n;
-        char rest;
-
-        if (sscanf(d->d_name, "probe-%d.jso%c", &n, &rest) != 2)
-            continue;
-        snprintf(path, sizeof(path), "%.3800s/%.255s", p->state_dir, d->d_name);
-        record = json_load_file(path, 0, NULL);
-        if (record != NULL)
-            job_new(p, n, record);
-    }
-    if (dir != NULL)
-        closedir(dir);
 }
 
 /* ---- the instance ---- */
@@ -506,7 +269,7 @@ static int32_t inst_start(void *self, ahp_err *ret_err)
     struct plugin *p = self;
 
     (void)ret_err;
-    load_jobs(p);
+    jobs_load(p);
     p->host->log(p->host->ctx, AHP_LOG_INFO, 2, "probe started", 13);
     return AHP_OK;
 }
@@ -529,17 +292,16 @@ static int32_t inst_call(void *self, const ahp_call *call)
     return rc;
 }
 
+static int32_t inst_receipt(void *self, const ahp_receipt *receipt)
+{
+    return jobs_receipt(self, receipt);
+}
+
 static int32_t inst_cancel(void *self, uint64_t id)
 {
     (void)self;
     (void)id;
     return AHP_E_STALE;
-}
-
-static void release(struct plugin *p)
-{
-    while (p->jobs != NULL)
-        job_free(p->jobs);
 }
 
 static void inst_stop(void *self, int64_t deadline_ms)
@@ -550,7 +312,7 @@ static void inst_stop(void *self, int64_t deadline_ms)
     p->is_stopping = 1;
     while (p->sleepers != NULL)
         sleeper_end(p->sleepers, AHP_RESULT_SHUTDOWN);
-    release(p);
+    jobs_release(p);
     p->host->stopped(p->host->ctx);
 }
 
@@ -559,7 +321,7 @@ static void inst_destroy(void *self)
     struct plugin *p = self;
     int64_t until = p->loop->now_ms(p->host->ctx) + SLOW_DESTROY_MS;
 
-    while (is_told(p, "slow-destroy") && p->loop->now_ms(p->host->ctx) < until)
+    while (probe_is_told(p, "slow-destroy") && p->loop->now_ms(p->host->ctx) < until)
         ;
     while (p->sleepers != NULL) {
         struct sleeper *s = p->sleepers;
@@ -568,7 +330,7 @@ static void inst_destroy(void *self)
         p->loop->timer_free(s->timer);
         free(s);
     }
-    release(p);
+    jobs_release(p);
     free(p);
 }
 

@@ -188,7 +188,7 @@ class Lists(Base):
         self.assertEqual(r.stdout.splitlines(), [
             "JOB    STATE        KIND   MODEL  AGE     DETAIL",
             "job_a  working      video  m      12 min  一只红船  [31m",
-            "job_c  working 40%  image  p/n    7 s     one.png and 1 more"])
+            "job_c  working 40%  image  n      7 s     a boat on a lak…: one.png and 1 more"])
         self.assertNotIn("job_b", r.stdout)
         self.assertNotIn("\x1b", r.stdout)
         self.assertIn("1 that ended", r.stderr)

@@ -1,16 +1,19 @@
 /*
- * test_cli_text.c - agent-host's text helpers: what must never reach a terminal, and widths.
+ * test_cli_text.c - agent-host's text helpers and its table: what must never reach a terminal, and
+ * widths.
  */
 #include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "table.h"
 #include "text.h"
 
 static void clean(const char *text, size_t size, const char *want)
@@ -103,6 +106,68 @@ static void test_quote(void **state)
     quote("it's $x", "'it'\\''s $x'");
 }
 
+#define RED_BOAT "\xE4\xB8\x80\xE5\x8F\xAA\xE7\xBA\xA2\xE8\x88\xB9"
+#define DOTS     "\xE2\x80\xA6"
+
+static const char *const head[] = {"JOB", "STATE", "MODEL", "NONE", "DETAIL"};
+static const char *const rows[][5] = {
+    {"job_1", "working 40%", "provider/model-with-a-name", NULL, RED_BOAT " on a lake, far away"},
+    {"job_2", "failed", "m\x1b[31m", "", NULL},
+};
+
+/* What a terminal of that width gets; the caller frees it. */
+static char *print_table(int width)
+{
+    struct table *t = table_new(5, 2);
+    char *text = NULL;
+    size_t len;
+    FILE *f = open_memstream(&text, &len);
+
+    assert_non_null(t);
+    assert_non_null(f);
+    assert_int_equal(table_add(t, head), 0);
+    assert_int_equal(table_add(t, rows[0]), 0);
+    assert_int_equal(table_add(t, rows[1]), 0);
+    table_print(t, f, width);
+    fclose(f);
+    table_free(t);
+    return text;
+}
+
+static void table(int width, const char *want)
+{
+    char *text = print_table(width);
+
+    assert_string_equal(text, want);
+    free(text);
+}
+
+static void test_table(void **state)
+{
+    char *text;
+    char *line;
+    char *rest;
+    int width;
+
+    (void)state;
+    table(0, "JOB    STATE        MODEL                       DETAIL\n"
+             "job_1  working 40%  provider/model-with-a-name  " RED_BOAT " on a lake, far away\n"
+             "job_2  failed       m [31m\n");
+    table(66, "JOB    STATE        MODEL             DETAIL\n"
+              "job_1  working 40%  provider/model-" DOTS "  " RED_BOAT " on a lake, far away\n"
+              "job_2  failed       m [31m\n");
+    table(40, "JOB    STATE        DETAIL\n"
+              "job_1  working 40%  " RED_BOAT " on a lake," DOTS "\n"
+              "job_2  failed\n");
+    for (width = 30; width <= 100; width++) {
+        text = print_table(width);
+        rest = text;
+        while ((line = strsep(&rest, "\n")) != NULL)
+            assert_in_range(text_columns(line), 0, width);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_durations),
         cmocka_unit_test(test_quote),
+        cmocka_unit_test(test_table),
     };
 
     if (setlocale(LC_CTYPE, "C.UTF-8") == NULL)

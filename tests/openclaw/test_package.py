@@ -47,7 +47,8 @@ class Package(unittest.TestCase):
         for name, old, new, changed in (
                 ("manifests/clawmedia.plugin.json", '"media"', '"tools"', ["openclaw.plugin.json"]),
                 ("manifests/schema/config.schema.json", "default_provider", "usual_provider",
-                 ["openclaw.plugin.json"]),
+                 ["schema/config.schema.json", "openclaw.plugin.json"]),
+                ("manifests/schema/tool.schema.json", "A tool", "Tools", ["schema/tool.schema.json"]),
                 ("manifests/tools/poll.json", "Jobs", "Works", ["tools.json"]),
                 ("manifests/tools/poll.json", '"poll"', '"pull"', ["tools.json", "openclaw.plugin.json"]),
                 ("packaging/npm/package.json", "linux", "freebsd", ["package.json"]),
@@ -103,6 +104,12 @@ class Package(unittest.TestCase):
             self.assertNotIn(key, package)
         endings = {os.path.splitext(name)[1] for _, _, names in os.walk(options.package) for name in names}
         self.assertEqual(endings, {".mjs", ".json", ".so", ".node", ".md"})
+
+    def test_no_licence_is_claimed(self):
+        """None was chosen, in the tree or anywhere it is brought to."""
+        self.assertNotIn("license", self.read("package.json"))
+        names = os.listdir(options.source) + os.listdir(options.package)
+        self.assertEqual([name for name in names if re.match(r"(?i)licen[cs]e|copying", name)], [])
 
     @unittest.skipUnless(shutil.which("dpkg-query"), "no Debian")
     def test_debian_has_the_libraries_in_the_packages_named(self):

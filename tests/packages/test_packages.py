@@ -1,6 +1,9 @@
-"""The Debian packages of this build: made by cpack into a folder of the test's own, unpacked into a
-fresh root, and used from there alone: a host and a plugin of somebody else are built with pkg-config
-and with CMake, the installed programs find the installed plugin, and lintian has no errors.
+"""The Debian packages of this build: made by cpack into a folder of the test's own, installed by dpkg into
+a fresh root (debroot.py), and used from there alone: a host and a plugin of somebody else are built with
+pkg-config and with CMake, the installed programs find the installed plugin. They are verified, upgraded
+and purged, need what their files need, and lintian has no errors.
+
+Without root, and where no user namespace can be had, they are only unpacked, and what takes dpkg is skipped.
 
 test_packages.py --source DIR --build DIR --version V --cpack PROGRAM --cc COMPILER
 """
@@ -9,14 +12,16 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
 
+from debroot import LIMIT_S, Root, as_root, depends_of, field, run
+
 options = argparse.Namespace()
-LIMIT_S = 120       # of any single process
 
 # Makes the linker bring in the host side for libuv, and what that needs.
 UV_SOURCE = """#include <ahp_shim.h>
@@ -39,14 +44,6 @@ target_link_libraries(uv PRIVATE ahp::ahp_uv)
 """
 
 
-def run(argv, env=None, cwd=None):
-    r = subprocess.run(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False)
-    if r.returncode:
-        raise AssertionError("%s: %d\n%s%s" % (" ".join(argv), r.returncode, r.stdout, r.stderr))
-    return r.stdout
-
-
 def make_packages(folder):
     """Path by package name."""
     stamp = run(["dpkg-parsechangelog", "-l", options.source + "/packaging/debian/changelog", "-S",
@@ -64,15 +61,27 @@ def digests(packages):
     return found
 
 
-class Packages(unittest.TestCase):
+def setUpModule():
+    """The packages are made once."""
+    Made.dir = tempfile.mkdtemp(prefix="clawmedia-deb-")
+    unittest.addModuleCleanup(shutil.rmtree, Made.dir, ignore_errors=True)
+    Made.packages = make_packages(Made.dir + "/deb")
+
+
+class Made(unittest.TestCase):
+    dir = None
+    packages = {}
+
+
+class Packages(Made):
     @classmethod
     def setUpClass(cls):
-        cls.dir = tempfile.mkdtemp(prefix="clawmedia-deb-")
-        cls.addClassCleanup(shutil.rmtree, cls.dir, ignore_errors=True)
-        cls.packages = make_packages(cls.dir + "/deb")
         cls.root = cls.dir + "/root"
-        for path in cls.packages.values():
-            run(["dpkg-deb", "-x", path, cls.root])
+        if as_root() is None:
+            for path in cls.packages.values():
+                run(["dpkg-deb", "-x", path, cls.root])
+        else:
+            Root(cls.root, cls.packages).install(*cls.packages.values())
         (cls.plugin,) = glob.glob(cls.root + "/usr/lib/*/clawmedia/clawmedia.so")
         cls.lib = os.path.dirname(os.path.dirname(cls.plugin))
         # Nothing of the machine's own: no configuration, no state, no named plugin.
@@ -80,7 +89,7 @@ class Packages(unittest.TestCase):
                    "PKG_CONFIG_PATH": cls.lib + "/pkgconfig"}
 
     def field(self, package, name):
-        return run(["dpkg-deb", "-f", self.packages[package], name]).strip()
+        return field(self.packages[package], name)
 
     def poll(self, host):
         """Calls the installed plugin through a host that was just compiled."""
@@ -99,13 +108,56 @@ class Packages(unittest.TestCase):
                                 ("libahp-dev", ("libltdl-dev", "libuv1-dev"))):
             for one in needed:
                 self.assertIn(one, self.field(package, "Depends"), package)
-        self.assertNotIn("libvips", self.field("clawmedia", "Depends"))
+        for package in ("clawmedia", "agent-host"):
+            for library in ("libvips", "libchafa"):
+                self.assertNotIn(library, self.field(package, "Depends"), package)
         if "clawmedia-imaging" in self.packages:
             names.add("clawmedia-imaging")
             depends = self.field("clawmedia-imaging", "Depends")
             self.assertIn("libvips", depends)
             self.assertIn("clawmedia (= %s)" % self.field("clawmedia", "Version"), depends)
+        if "agent-host-preview" in self.packages:
+            names.add("agent-host-preview")
+            depends = self.field("agent-host-preview", "Depends")
+            for one in ("libvips", "libchafa", "agent-host (= %s)" % self.field("agent-host", "Version")):
+                self.assertIn(one, depends)
+            self.assertIn("agent-host-preview", self.field("agent-host", "Recommends"))
         self.assertEqual(set(self.packages), names)
+
+    @unittest.skipUnless(shutil.which("readelf"), "no readelf")
+    def test_they_need_what_their_files_need(self):
+        """Each library that an ELF file names is of a package in Depends, and none is there for nothing."""
+        for name, path in self.packages.items():
+            content = run(["dpkg-deb", "-c", path]).splitlines()
+            files = [os.path.join(self.root, line.split(" ./")[-1]) for line in content if line.startswith("-")]
+            needed = set()
+            for one in files:
+                with open(one, "rb") as file:
+                    if file.read(4) != b"\x7fELF":
+                        continue
+                needed |= set(re.findall(r"\(NEEDED\).*\[(.+)\]", run(["readelf", "-d", one])))
+                linked = dict(re.findall(r"(\S+) => (/\S+)", run(["ldd", one])))
+            owners = set()
+            for library in needed - {one for one in needed if one.startswith("ld-linux")}:
+                real = os.path.realpath(linked[library])
+                owner = subprocess.run(["dpkg-query", "-S", real, real.removeprefix("/usr")], text=True,
+                                       capture_output=True, check=False).stdout
+                owners.add(re.match(r"([a-z0-9.+-]+)[:,]", owner).group(1))
+            written = {"clawmedia-imaging": {"clawmedia"}, "libahp-dev": {"libltdl-dev", "libuv1-dev"}}
+            self.assertEqual(set(depends_of(path)), owners | written.get(name, set()), name)
+
+    def test_the_schemas_are_there(self):
+        there = self.root + "/usr/share/clawmedia/schema"
+        ours = os.path.join(options.source, "manifests/schema")
+        self.assertEqual(sorted(os.listdir(there)), sorted(os.listdir(ours)))
+        for name in os.listdir(ours):
+            with open(os.path.join(there, name), "rb") as one, open(os.path.join(ours, name), "rb") as other:
+                self.assertEqual(one.read(), other.read(), name)
+
+    def test_no_licence_is_claimed(self):
+        for name in self.packages:
+            with open("%s/usr/share/doc/%s/copyright" % (self.root, name), encoding="utf-8") as file:
+                self.assertEqual(set(re.findall(r"^License: (.*)$", file.read(), re.M)), {"none-chosen"})
 
     def test_the_same_build_gives_the_same_bytes(self):
         self.assertEqual(digests(make_packages(self.dir + "/again")), digests(self.packages))
@@ -154,6 +206,8 @@ class Packages(unittest.TestCase):
         listed = json.loads(run([self.root + "/usr/bin/agent-host", "tools", "--json"], env=self.env))
         self.assertIn("generate_image", json.dumps(listed))
         self.assertIn("generate_image", run([self.root + "/usr/bin/agent-host", "tools"], env=self.env))
+        if "agent-host-preview" in self.packages:   # where agent-host looks for it
+            self.assertTrue(os.access(self.root + "/usr/bin/../libexec/agent-host-preview", os.X_OK))
         # Standard input is at its end at once: it starts, loads the plugin and ends well.
         run([self.root + "/usr/bin/agent-host-mcp"], env=self.env)
         os.rename(self.plugin, self.plugin + ".away")
@@ -174,6 +228,81 @@ class Packages(unittest.TestCase):
                             *self.packages.values()], stdin=subprocess.DEVNULL, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT_S, check=False)
         self.assertEqual(r.returncode, 0, r.stdout)
+
+
+@unittest.skipIf(as_root() is None, "neither root nor a user namespace: dpkg installs nothing")
+class Installed(Made):
+    """The life of an installation."""
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp(dir=self.dir)
+        self.fresh = Root(self.root, self.packages)
+
+    def newer(self, name):
+        """The same package with a higher version; its path."""
+        folder = "%s/newer-%s" % (self.dir, name)
+        run(["dpkg-deb", "-R", self.packages[name], folder])
+        path = folder + "/DEBIAN/control"
+        with open(path, encoding="utf-8") as file:
+            text = re.sub(r"(?m)^Version: .*", "Version: 99-1", file.read())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        run(["dpkg-deb", "--root-owner-group", "-b", folder, folder + ".deb"])
+        return folder + ".deb"
+
+    def test_from_the_first_to_the_last(self):
+        self.fresh.install(*self.packages.values())
+        for name in self.packages:
+            self.assertEqual(self.fresh.state(name), "installed")
+            self.assertEqual(self.fresh.about(name, "Conffiles"), "", "settings are the host's")
+        self.assertEqual(self.fresh.dpkg("--verify", *self.packages), "")
+        self.assertEqual(self.fresh.dpkg("--audit", *self.packages), "")
+
+        page = self.root + "/usr/share/clawmedia/schema/tool.schema.json"
+        with open(page, "a", encoding="utf-8") as file:
+            file.write("\n")
+        self.assertRegex(self.fresh.dpkg("--verify", "clawmedia"), r"^\?\?5\?{6}   /usr/share/clawmedia/schema/tool")
+        self.fresh.install(self.packages["clawmedia"])      # once more, which mends it
+        self.assertEqual(self.fresh.dpkg("--verify", *self.packages), "")
+
+        self.fresh.dpkg("--purge", *self.packages)
+        self.assertEqual([name for name in self.packages if self.fresh.state(name)], [])
+        self.assertEqual(self.fresh.left(), [])
+
+    def test_there_are_no_scripts(self):
+        """Nothing of ours runs when they are installed or removed; else it would have to be tried here."""
+        for name, path in self.packages.items():
+            folder = "%s/control-%s" % (self.dir, name)
+            run(["dpkg-deb", "-e", path, folder])
+            self.assertEqual(sorted(os.listdir(folder)), ["control", "md5sums"], name)
+
+    def test_what_belongs_together_stays_together(self):
+        if "clawmedia-imaging" not in self.packages:
+            self.skipTest("built without libvips")
+        said = self.fresh.install(self.packages["clawmedia-imaging"], want=1)
+        self.assertIn("clawmedia-imaging depends on clawmedia (=", said)
+        self.fresh.install(self.packages["clawmedia"], self.packages["clawmedia-imaging"])
+        self.assertIn("clawmedia-imaging depends on clawmedia", self.fresh.dpkg("--purge", "clawmedia", want=1))
+
+    def test_an_upgrade_replaces_all(self):
+        self.fresh.install(self.packages["agent-host"])
+        before = self.fresh.files()
+        self.fresh.install(self.newer("agent-host"))
+        self.assertEqual(self.fresh.about("agent-host", "Version"), "99-1")
+        self.assertEqual(self.fresh.files(), before)
+        self.assertEqual(self.fresh.dpkg("--verify", "agent-host"), "")
+
+    def test_somebody_elses_file_is_not_overwritten(self):
+        """What the others' lists are in the database for."""
+        name = sorted(set(depends_of(self.packages["agent-host"])) & {"libuv1", "libjansson4"})[0]
+        (path,) = glob.glob("%s/info/%s*.list" % (self.fresh.admin, name))
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("/usr/bin/agent-host\n")
+        os.makedirs(self.root + "/usr/bin")
+        with open(self.root + "/usr/bin/agent-host", "w", encoding="utf-8") as file:
+            file.write("another one\n")
+        said = self.fresh.install(self.packages["agent-host"], want=1)
+        self.assertIn("trying to overwrite '/usr/bin/agent-host', which is also in package " + name, said)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,11 @@ version 4 signature of this file's own making, pictures, videos, states, histori
 import hashlib
 import hmac
 import json
-import sys
 import time
-import unittest
 import urllib.parse
 
-import test_sim
-from test_sim import Sim, png
+import rig
+from rig import Case, png
 
 HEADERS = {"Xskill-Authorization": "Bearer test-key", "Identity-Id": "me", "Content-Type": "application/json",
            "Language": "EN", "Skill": "1", "App-Type": "2"}
@@ -48,17 +46,8 @@ def signed(credential, key, kind, now=None, method="PUT"):
     return head
 
 
-class ChatArt(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.sim = Sim("--set", "video_ms=0,video_size=64x36,video_seconds=1")
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.sim.stop()[0] == 0
-
-    def setUp(self):
-        self.sim.control("reset", {})
+class ChatArt(Case):
+    OPTIONS = ("--set", "video_ms=0,video_size=64x36,video_seconds=1")
 
     def call(self, method, path, body=None, headers=HEADERS, code=200):
         """The payload of an envelope."""
@@ -261,7 +250,5 @@ class ChatArt(unittest.TestCase):
         self.call("GET", "/web/art/history", {"page": 1, "per_page": 2}, code=4000)
         self.assertEqual(self.call("GET", "/web/art/history", {"page": "1", "per_page": "20"})["data"], [])
 
-
 if __name__ == "__main__":
-    test_sim.PROGRAM = sys.argv.pop(1)
-    unittest.main()
+    rig.main()

@@ -4,13 +4,11 @@
 Nothing here sleeps to wait for something: jobs end by hand, or are looked at until they have ended.
 """
 import json
-import sys
 import time
-import unittest
 import urllib.parse
 
-import test_sim
-from test_sim import LIMIT_S, Sim, multipart, png, probe
+import rig
+from rig import LIMIT_S, Case, multipart, png, probe
 
 MGK = "mgk_0123456789"
 PERSONAL = "sk-libtv-0123456789"
@@ -18,24 +16,12 @@ GATEWAY = {"session": "/libtv/v1/session", "upload": "/libtv/v1/upload", "key": 
 DIRECT = {"session": "/openapi/session", "upload": "/openapi/file/upload", "key": PERSONAL}
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.sim = Sim()
-
-    @classmethod
-    def tearDownClass(cls):
-        code, rest = cls.sim.stop()
-        assert (code, rest) == (0, ""), (code, rest)
-
+class LibTV(Case):
     def setUp(self):
-        self.sim.control("reset", {})
+        super().setUp()
         self.sim.control("accounts", {"key": MGK, "name": "gateway", "credits": 5})
         self.sim.control("accounts", {"key": PERSONAL, "name": "personal", "credits": 5})
         self.sim.control("settings", {"video_ms": -1})
-
-    def set(self, **values):
-        self.sim.control("settings", values)
 
     def ask(self, end, method, path, body=None, want=200, headers=None):
         head = dict(headers or {})
@@ -69,7 +55,7 @@ class Case(unittest.TestCase):
                 for v in t.get("task_result", {}).get("videos") or []]
 
 
-class Both(Case):
+class Both(LibTV):
     def test_a_message_makes_a_video(self):
         for end in GATEWAY, DIRECT:
             made = self.create(end)
@@ -139,21 +125,21 @@ class Both(Case):
         self.ask(DIRECT, "POST", "/openapi/upload", wrong, 401, dict(head))
         self.assertNotIn(PERSONAL, json.dumps(self.sim.log()))
         for setting, file, plain in ("file", 200, 404), ("plain", 404, 200), ("none", 404, 404):
-            self.set(libtv_uploads=setting)
+            self.settings(libtv_uploads=setting)
             for path, want in ("/openapi/file/upload", file), ("/openapi/upload", plain):
                 self.ask(DIRECT, "POST", path, own, want, dict(head))
 
     def test_sessions(self):
         for end in GATEWAY, DIRECT:
-            self.set(libtv_session="default")
+            self.settings(libtv_session="default")
             first, second = self.create(end, None), self.create(end, "again")
             self.assertEqual(first, second)
-            self.set(libtv_session="history")
+            self.settings(libtv_session="history")
             old = self.create(end)
             self.assertEqual(len(self.videos(self.messages(end, old["sessionId"]))), 1)
             self.finish()
             self.assertEqual(len(self.videos(self.messages(end, old["sessionId"]))), 2)
-            self.set(libtv_session="new")
+            self.settings(libtv_session="new")
             project = self.ask(end, "POST", end["session"] + "/change-project", {})["projectUuid"]
             self.assertNotEqual(project, first["projectUuid"])
             self.assertEqual(self.create(end, None)["projectUuid"], project)
@@ -171,19 +157,19 @@ class Both(Case):
         self.assertNotEqual(self.videos(after), self.videos(before))
 
     def test_without_numbers(self):
-        self.set(libtv_seq=0)
+        self.settings(libtv_seq=0)
         made = self.create(GATEWAY)
         self.assertNotIn("seq", self.messages(GATEWAY, made["sessionId"])[0])
 
     def test_clocks_end_jobs_too(self):
-        self.set(video_ms=50)
+        self.settings(video_ms=50)
         made = self.create(GATEWAY)
         end = time.monotonic() + LIMIT_S
         while not self.videos(self.messages(GATEWAY, made["sessionId"])):
             self.assertLess(time.monotonic(), end)
 
 
-class Script(Case):
+class Script(LibTV):
     """What the agent says, mode by mode."""
 
     def setUp(self):
@@ -191,7 +177,7 @@ class Script(Case):
         self.sim.control("accounts", {"key": MGK, "credits": 50})
 
     def play(self, mode, end=GATEWAY, message="a wish", **settings):
-        self.set(libtv_mode=mode, **settings)
+        self.settings(libtv_mode=mode, **settings)
         made = self.create(end, message)
         self.finish()
         return self.messages(end, made["sessionId"])
@@ -210,7 +196,7 @@ class Script(Case):
         self.assertEqual(len(self.videos(self.play("final", libtv_count=3))), 3)
 
     def test_clips_before_the_last(self):
-        self.set(libtv_mode="steps", libtv_count=3, libtv_gap_ms=1)
+        self.settings(libtv_mode="steps", libtv_count=3, libtv_gap_ms=1)
         made = self.create(GATEWAY)
         end = time.monotonic() + LIMIT_S
         while len(self.videos(self.messages(GATEWAY, made["sessionId"]))) < 2:
@@ -245,18 +231,18 @@ class Script(Case):
         self.assertEqual(len(self.play("never")), 2)
 
     def test_redirected_results(self):
-        self.set(content_mode="redirect")
+        self.settings(content_mode="redirect")
         (url,) = self.videos(self.play("final"))
         status, head, _ = self.sim.ask("GET", url.removeprefix(self.sim.base), key=None)
         self.assertEqual(status, 302)
         self.assertEqual(urllib.parse.urlsplit(head["Location"]).hostname, "localhost")
 
 
-class Gateway(Case):
+class Gateway(LibTV):
     def test_uses(self):
         self.assertEqual(self.ask(GATEWAY, "GET", "/api/v1/key/status"),
                          {"remaining_uses": 5, "max_uses": 5, "expires_at": "2099-12-31T00:00:00Z"})
-        self.set(libtv_expires="")
+        self.settings(libtv_expires="")
         for _ in range(5):
             self.create(GATEWAY)
         self.assertEqual(self.ask(GATEWAY, "GET", "/api/v1/key/status"), {"remaining_uses": 0, "max_uses": 5})
@@ -279,7 +265,7 @@ class Gateway(Case):
         urls = self.ask(GATEWAY, "GET", GATEWAY["session"] + "/" + session + "/results")["urls"]
         self.assertEqual(urls, self.videos(self.messages(GATEWAY, session)))
         self.assertEqual(task["video_url"], urls[0])
-        self.set(libtv_tasks="task")
+        self.settings(libtv_tasks="task")
         (task,) = self.ask(GATEWAY, "GET", "/api/v1/tasks")["tasks"]
         self.assertNotEqual(task["id"], session)
 
@@ -296,7 +282,5 @@ class Gateway(Case):
         made = self.create(DIRECT, None)
         self.assertEqual(self.messages(DIRECT, made["sessionId"]), [])
 
-
 if __name__ == "__main__":
-    test_sim.PROGRAM = sys.argv.pop(1)
-    unittest.main(verbosity=1)
+    rig.main()

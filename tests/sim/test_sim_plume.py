@@ -5,12 +5,10 @@ Usage: test_sim_plume.py PROGRAM [unittest options]
 """
 import http.client
 import json
-import sys
 import time
-import unittest
 
-import test_sim
-from test_sim import LIMIT_S, Case, multipart, png
+import rig
+from rig import LIMIT_S, Case, multipart, png, probe
 
 TASKS = "/api/open/tasks"
 
@@ -222,13 +220,13 @@ class Endings(Plume):
     def test_remove_has_transparency(self):
         result = self.done({"category": "remove-bg", "type": 2, "content": {"imageUrls": [self.upload()]}})["result"]
         data = self.sim.ask("GET", result["data"]["file"], key=None)[2]
-        self.assertEqual(test_sim.probe(data)["streams"][0]["pix_fmt"], "pal8")
+        self.assertEqual(probe(data)["streams"][0]["pix_fmt"], "pal8")
 
     def test_videos(self):
         part = self.done(veo())["result"]["parts"][0]
         self.assertEqual(part["duration"], 6)
         data = self.sim.ask("GET", part["videoUrl"], key=None)[2]
-        self.assertAlmostEqual(float(test_sim.probe(data)["format"]["duration"]), 6, delta=0.2)
+        self.assertAlmostEqual(float(probe(data)["format"]["duration"]), 6, delta=0.2)
         self.assertEqual(self.sim.ask("GET", part["posterUrl"], key=None)[2][:3], b"\xff\xd8\xff")
         self.settings(plume_poster=0)
         self.assertNotIn("posterUrl", self.done(seedance())["result"]["parts"][0])
@@ -326,7 +324,5 @@ class Faults(Plume):
         self.assertEqual(self.sim.ask("GET", url, key=None)[0], 200)
         self.assertLess(time.monotonic() - began, LIMIT_S)
 
-
 if __name__ == "__main__":
-    test_sim.PROGRAM = sys.argv.pop(1)
-    unittest.main(verbosity=1)
+    rig.main()

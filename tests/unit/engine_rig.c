@@ -1,19 +1,18 @@
 /* engine_rig.c - see engine_rig.h. */
 #include "engine_rig.h"
 
+#include "base/mem.h"
+#include "engine_provider.h"
 #include "fake_loop.h"
-#include "sim/sim_media.h"
 
 #include <ahp/jobs.h>
 #include <ahp_shim.h>
 
 #include <ftw.h>
-#include <nettle/base64.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,201 +23,6 @@ static void *sure(void *block)
     if (!block)
         abort();
     return block;
-}
-
-/* ---- the provider ---- */
-
-static char *file_of(const struct sim_media_spec *spec, size_t *ret_len)
-{
-    struct sim_media *media = sim_media_make(spec);
-    char *bytes = sure(malloc((size_t)sim_media_size(media)));
-
-    *ret_len = sim_media_read(media, 0, bytes, (size_t)sim_media_size(media));
-    sim_media_unref(media);
-    return bytes;
-}
-
-static void make_files(struct rig *rig)
-{
-    struct sim_media_spec picture = {
-        .kind = SIM_PNG, .width = 64, .height = 48, .seed = 7, .bytes = 16000};
-    struct sim_media_spec video = {
-        .kind = SIM_MP4, .width = 64, .height = 48, .seconds = 1, .seed = 7};
-
-    rig->png = file_of(&picture, &rig->png_len);
-    rig->mp4 = file_of(&video, &rig->mp4_len);
-    rig->png_base64 = sure(calloc(1, BASE64_ENCODE_RAW_LENGTH(rig->png_len) + 1));
-    base64_encode_raw(rig->png_base64, rig->png_len, (const uint8_t *)rig->png);
-}
-
-static void send_file(struct server_conn *conn, const char *type, const char *data, size_t len)
-{
-    char head[200];
-
-    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-             type, len);
-    conn_send(conn, head);
-    conn_send_bytes(conn, data, len);
-}
-
-static void answer_picture(struct rig *rig, struct server_conn *conn)
-{
-    unsigned count = rig->pictures ? rig->pictures : 1;
-    json_t *rows = json_array();
-    json_t *answer = json_pack("{s:i, s:o}", "created", 1, "data", rows);
-    char url[200];
-    char *text;
-
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(url, sizeof(url), "http://127.0.0.1:%u/files/%u.png", rig->server.port, i + 1);
-        json_array_append_new(rows, rig->answer == RIG_PICTURE_URL ||
-                                                (rig->answer == RIG_PICTURE_MIXED && i % 2 == 0)
-                                        ? json_pack("{s:s}", "url", url)
-                                        : json_pack("{s:s}", "b64_json", rig->png_base64));
-    }
-    text = sure(json_dumps(answer, JSON_COMPACT));
-    json_decref(answer);
-    conn_reply(conn, 200, "Content-Type: application/json\r\n", text);
-    free(text);
-}
-
-static void answer_busy(struct rig *rig, struct server_conn *conn, int status)
-{
-    char headers[200] = "Content-Type: application/json\r\n";
-
-    if (rig->retry_after)
-        snprintf(headers, sizeof(headers), "Content-Type: application/json\r\nRetry-After: %s\r\n",
-                 rig->retry_after);
-    conn_reply(conn, status, headers, "{\"error\":{\"message\":\"slow down\"}}");
-}
-
-static void answer_spend(struct rig *rig, struct server_conn *conn, int video)
-{
-    rig->spends++;
-    rig->last_spend_ms = rig->a.fake ? rig->a.fake->now_ms : 0;
-    if (rig->spends == 1)
-        rig->first_spend_ms = rig->last_spend_ms;
-    snprintf(rig->last_spend_body, sizeof(rig->last_spend_body), "%s", conn->in + conn->head_len);
-    if (rig->busy_left) {
-        rig->busy_left--;
-        answer_busy(rig, conn, 429);
-        return;
-    }
-    switch (rig->answer) {
-    case RIG_HOLD:
-        rig->held = conn->number;
-        return;
-    case RIG_DROP:
-        conn_close(conn);
-        return;
-    case RIG_BUSY:
-        answer_busy(rig, conn, 429);
-        return;
-    case RIG_REFUSE:
-        conn_reply(conn, 400, "Content-Type: application/json\r\n",
-                   "{\"error\":{\"message\":\"bad prompt for " RIG_KEY "\"}}");
-        return;
-    case RIG_PICTURE_BASE64:
-    case RIG_PICTURE_URL:
-    case RIG_PICTURE_MIXED:
-        break;
-    }
-    if (!video) {
-        answer_picture(rig, conn);
-        return;
-    }
-    rig->video_since_ms = rig->last_spend_ms;
-    conn_reply(conn, 200, "Content-Type: application/json\r\n",
-               "{\"id\":\"video_1\",\"object\":\"video\",\"status\":\"queued\"}");
-}
-
-static void answer_poll(struct rig *rig, struct server_conn *conn)
-{
-    int64_t now = rig->a.fake ? rig->a.fake->now_ms : rig->b.fake ? rig->b.fake->now_ms : 0;
-
-    rig->polls++;
-    rig->last_poll_ms = now;
-    if (rig->poll_drops) {
-        rig->poll_drops--;
-        conn_close(conn);
-    } else if (rig->poll_faults) {
-        rig->poll_faults--;
-        conn_reply(conn, 503, "", "");
-    } else if (now - rig->video_since_ms < rig->video_ms) {
-        conn_reply(conn, 200, "Content-Type: application/json\r\n",
-                   "{\"id\":\"video_1\",\"status\":\"in_progress\",\"progress\":40}");
-    } else {
-        conn_reply(conn, 200, "Content-Type: application/json\r\n",
-                   "{\"id\":\"video_1\",\"status\":\"completed\",\"progress\":100}");
-    }
-}
-
-/* What a key is checked with; where no list is, the path says what is there instead. */
-static void answer_models(struct server_conn *conn, const char *path, const char *auth)
-{
-    if (strncmp(path, "/hold/", 6) == 0)
-        return;
-    if (strncmp(path, "/page/", 6) == 0)
-        conn_reply(conn, 200, "Content-Type: text/html\r\n", "<html>Welcome</html>");
-    else if (strncmp(path, "/none/", 6) == 0)
-        conn_reply(conn, 404, "", "");
-    else if (strncmp(path, "/down/", 6) == 0)
-        conn_reply(conn, 503, "", "");
-    else if (!auth || strcmp(auth, "Bearer " RIG_KEY) != 0)
-        conn_reply(conn, 401, "Content-Type: application/json\r\n",
-                   "{\"error\":{\"message\":\"Incorrect API key provided: sk-rig-wrong-0001\"}}");
-    else
-        conn_reply(conn, 200, "Content-Type: application/json\r\n",
-                   "{\"object\":\"list\",\"data\":[{\"id\":\"a\"},{\"id\":\"b\"}]}");
-}
-
-static void on_request(struct server_conn *conn)
-{
-    struct rig *rig = conn->server->ud;
-    const char *auth = conn_header(conn, "authorization");
-    char path[300];
-
-    snprintf(path, sizeof(path), "%s", conn_path(conn));
-    if (strncmp(path, "/v1/", 4) == 0)
-        snprintf(rig->last_auth, sizeof(rig->last_auth), "%s", auth ? auth : "");
-    if (strncmp(conn->in, "POST ", 5) == 0) {
-        answer_spend(rig, conn, strstr(path, "/videos") != NULL);
-        return;
-    }
-    if (strlen(path) > 7 && strcmp(path + strlen(path) - 7, "/models") == 0) {
-        rig->checks++;
-        answer_models(conn, path, auth);
-        return;
-    }
-    if (strstr(path, "/content") || strncmp(path, "/files/", 7) == 0) {
-        rig->fetches++;
-        if (rig->file_faults) {
-            rig->file_faults--;
-            answer_busy(rig, conn, 503);
-        } else if (strstr(path, "/content")) {
-            send_file(conn, "video/mp4", rig->mp4, rig->mp4_len);
-        } else {
-            send_file(conn, "image/png", rig->png, rig->png_len);
-        }
-        return;
-    }
-    if (strncmp(path, "/v1/videos/", 11) == 0) {
-        answer_poll(rig, conn);
-        return;
-    }
-    conn_reply(conn, 404, "", "");
-}
-
-void rig_release(struct rig *rig)
-{
-    struct server_conn *conn;
-
-    rig->answer = RIG_PICTURE_BASE64;
-    for (conn = rig->server.conns; conn && conn->number != rig->held; conn = conn->next)
-        ;
-    rig->held = 0;
-    if (conn)
-        answer_picture(rig, conn);
 }
 
 /* ---- folders and configuration ---- */
@@ -255,14 +59,10 @@ void rig_open(struct rig *rig)
     sure(mkdtemp(rig->dir));
     snprintf(rig->config, sizeof(rig->config), "%s/openclaw.json", rig->dir);
     unsetenv("OPENCLAW_MEDIA_PROVIDER");
+    unsetenv("OPENCLAW_MEDIA_IMAGE_MODEL");
     unsetenv("MEDIA_GENERATION_OUTPUT_ROOT");
     rig->net = sure(poll_host_new());
-    if (server_open(&rig->server, rig->net, AF_INET))
-        abort();
-    rig->server.ud = rig;
-    rig->server.on_request = on_request;
-    rig->video_ms = 60000;
-    make_files(rig);
+    provider_open(rig);
     rig_configure_usual(rig, RIG_KEY);
 }
 
@@ -280,13 +80,56 @@ void rig_close(struct rig *rig)
         side_destroy(&rig->a);
     if (rig->b.inst)
         side_destroy(&rig->b);
-    server_close(&rig->server);
+    provider_close(rig);
     poll_host_free(rig->net);
-    free(rig->png);
-    free(rig->png_base64);
-    free(rig->mp4);
-    sim_media_cache_clear();
     nftw(rig->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+int rig_setup(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+
+    if (!rig)
+        return -1;
+    rig_open(rig);
+    *state = rig;
+    return 0;
+}
+
+int rig_setup_side(void **state)
+{
+    struct rig *rig;
+
+    if (rig_setup(state))
+        return -1;
+    rig = *state;
+    side_open(&rig->a, "s");
+    rig->a.fake->receipt = AHP_RECEIPT_DELIVERED;
+    return 0;
+}
+
+/* Whatever happened: the key is nowhere. */
+static void check_hidden(const struct side *side)
+{
+    assert_false(side_logged(side, RIG_KEY));
+    for (uint32_t i = 0; i < side->fake->ends_count; i++)
+        assert_null(strstr(side->fake->ends[i].json, RIG_KEY));
+    for (uint32_t i = 0; i < side->fake->deliveries_count; i++)
+        assert_null(strstr(side->fake->deliveries[i].text, RIG_KEY));
+}
+
+int rig_teardown(void **state)
+{
+    struct rig *rig = *state;
+
+    mem_fail_after(0, 0);
+    if (rig->a.inst) {
+        check_hidden(&rig->a);
+        side_end(&rig->a);
+    }
+    rig_close(rig);
+    free(rig);
+    return 0;
 }
 
 /* ---- hosts ---- */
@@ -302,22 +145,12 @@ static void on_breach(void *ud, int32_t level, uint32_t item, const char *text)
         abort();
 }
 
-int side_try_create(struct side *side, const ahp_text *config, ahp_err *ret_err)
-{
-    int rc = ahp_shim_create(ahp_entry_1(), &side->fake->host, config, &side->inst, ret_err,
-                             on_breach, side);
-
-    if (rc == 0)
-        side->fake->inst = side->inst;
-    return rc;
-}
-
-void side_create(struct side *side, const char *state)
+int side_try_create(struct side *side, const char *state, ahp_err *ret_err)
 {
     struct rig *rig = side->rig;
     char text[1024];
     ahp_text config = {text, 0};
-    ahp_err err = {.size = sizeof(err)};
+    int rc;
 
     if (!side->fake) {
         side->fake = fake_host_new();
@@ -328,7 +161,18 @@ void side_create(struct side *side, const char *state)
              "{\"config_file\":\"%s\",\"state_dir\":\"%s\",\"workspace\":\"%s\",\"locale\":\"en\"}",
              rig->config, side->state, rig->dir);
     config.len = strlen(text);
-    if (side_try_create(side, &config, &err))
+    rc = ahp_shim_create(ahp_entry_1(), &side->fake->host, &config, &side->inst, ret_err, on_breach,
+                         side);
+    if (rc == 0)
+        side->fake->inst = side->inst;
+    return rc;
+}
+
+void side_create(struct side *side, const char *state)
+{
+    ahp_err err = {.size = sizeof(err)};
+
+    if (side_try_create(side, state, &err))
         fail_msg("create: %s", err.text);
 }
 
@@ -396,6 +240,24 @@ uint64_t side_call(struct side *side, const char *tool, const char *args, const 
 
     assert_int_equal(side->inst->call(side->inst->self, &call), AHP_OK);
     return call.id;
+}
+
+int side_call_starved(struct side *side, const char *tool, const char *args, const char *reply_to,
+                      long nth, uint64_t *ret_id)
+{
+    ahp_call call = fake_host_call(side->fake, tool, args, reply_to, "c");
+    long before = mem_count();
+    int32_t rc;
+    int over;
+
+    mem_fail_after(nth, 0);
+    rc = side->inst->call(side->inst->self, &call);
+    over = mem_count() < before + nth;
+    mem_fail_after(0, 0);
+    *ret_id = rc == AHP_OK ? call.id : 0;
+    if (rc != AHP_OK)
+        assert_int_equal(rc, AHP_E_NOMEM);
+    return over;
 }
 
 struct call_end {
@@ -491,7 +353,8 @@ int rig_run(struct rig *rig, int (*until)(void *ud), void *ud)
 
         if (until(ud))
             return 0;
-        quiet = turn(rig, quiet ? 1 : 0) ? 0 : quiet + 1;
+        /* Server and client share this thread: only the last look before a jump need wait. */
+        quiet = turn(rig, quiet < 2 ? 0 : 1) ? 0 : quiet + 1;
         if (quiet < 3)
             continue;
         jump = next_jump(rig);

@@ -82,13 +82,23 @@ struct rig {
 void rig_open(struct rig *rig);
 void rig_close(struct rig *rig); /* destroys what is left, demands no breach and no leaked handle */
 
+/*
+ * cmocka set-up and tear-down; *state is the rig. With a side: rig->a runs, and takes what it is
+ * offered. The tear-down ends what runs on a, and the key must not have shown up in what a host saw.
+ */
+int rig_setup(void **state);
+int rig_setup_side(void **state);
+int rig_teardown(void **state);
+#define RIG_TEST(name)  cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+#define SIDE_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup_side, rig_teardown)
+
 /* Writes models.providers as this text. */
 void rig_configure(struct rig *rig, const char *providers);
 void rig_configure_usual(struct rig *rig, const char *key);
 
 /* `state` is the name of the state folder below rig->dir. */
 void side_create(struct side *side, const char *state);
-int side_try_create(struct side *side, const ahp_text *config, ahp_err *ret_err); /* may fail */
+int side_try_create(struct side *side, const char *state, ahp_err *ret_err); /* may fail */
 void side_start(struct side *side);
 void side_open(struct side *side, const char *state); /* both */
 void side_stop(struct side *side);                    /* until stopped(), which must come */
@@ -98,6 +108,12 @@ void side_end(struct side *side); /* stop and destroy */
 /* The id of a call that must be accepted. */
 uint64_t side_call(struct side *side, const char *tool, const char *args, const char *reply_to,
                    const char *conversation);
+/*
+ * A call with the nth allocation inside of it failing: its id, or 0 when it was refused for want of
+ * memory. 1 when it did not come so far.
+ */
+int side_call_starved(struct side *side, const char *tool, const char *args, const char *reply_to,
+                      long nth, uint64_t *ret_id);
 /* Runs until that call has ended. */
 const struct fake_end *side_end_of(struct side *side, uint64_t id);
 /* Both of them; the result's JSON is the caller's. */

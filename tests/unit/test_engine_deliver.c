@@ -2,28 +2,14 @@
 #include "engine_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+/* Receipts come when a test sends them. */
 static int setup(void **state)
 {
-    struct rig *rig = calloc(1, sizeof(*rig));
-
-    if (!rig)
+    if (rig_setup_side(state))
         return -1;
-    rig_open(rig);
-    side_open(&rig->a, "s");
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct rig *rig = *state;
-
-    side_end(&rig->a);
-    rig_close(rig);
-    free(rig);
+    ((struct rig *)*state)->a.fake->receipt = FAKE_RECEIPT_NONE;
     return 0;
 }
 
@@ -398,29 +384,27 @@ static void another_kind_of_host_leaves_it(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, rig_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(delivered_is_the_end, setup, teardown),
-        cmocka_unit_test_setup_teardown(later_waits_as_long_as_it_says, setup, teardown),
-        cmocka_unit_test_setup_teardown(refused_can_be_sent_again_under_another_key, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(held_is_not_offered_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(held_and_delivered_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(held_then_delivered_after_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_receipt_outlasts_a_busy_ledger, setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_is_offered_again_to_a_host_that_drops_repeats,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(unknown_is_left_to_a_person_elsewhere, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_is_left_to_a_person, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_at_the_last_try, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_host_that_never_says_is_asked_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(offers_are_refused_for_now, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_late_receipt_mends_unknown, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_late_receipt_mends_undeliverable, setup, teardown),
-        cmocka_unit_test_setup_teardown(offers_are_unsupported_by_a_ready_host, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_offer_that_exists_waits_for_its_receipt, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(foreign_keys_are_stale, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_kind_of_host_leaves_it, setup, teardown),
+        TEST(delivered_is_the_end),
+        TEST(later_waits_as_long_as_it_says),
+        TEST(refused_can_be_sent_again_under_another_key),
+        TEST(held_is_not_offered_again),
+        TEST(held_and_delivered_at_once),
+        TEST(held_then_delivered_after_a_restart),
+        TEST(a_receipt_outlasts_a_busy_ledger),
+        TEST(unknown_is_offered_again_to_a_host_that_drops_repeats),
+        TEST(unknown_is_left_to_a_person_elsewhere),
+        TEST(lost_is_left_to_a_person),
+        TEST(lost_at_the_last_try),
+        TEST(a_host_that_never_says_is_asked_again),
+        TEST(offers_are_refused_for_now),
+        TEST(a_late_receipt_mends_unknown),
+        TEST(a_late_receipt_mends_undeliverable),
+        TEST(offers_are_unsupported_by_a_ready_host),
+        TEST(an_offer_that_exists_waits_for_its_receipt),
+        TEST(foreign_keys_are_stale),
+        TEST(another_kind_of_host_leaves_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,32 +2,7 @@
 #include "engine_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-
-    if (!rig)
-        return -1;
-    rig_open(rig);
-    side_open(&rig->a, "s");
-    rig->a.fake->receipt = AHP_RECEIPT_DELIVERED;
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct rig *rig = *state;
-
-    if (rig->a.inst)
-        side_end(&rig->a);
-    rig_close(rig);
-    free(rig);
-    return 0;
-}
 
 static void order(struct rig *rig, const char *tool, const char *reply_to)
 {
@@ -453,29 +428,27 @@ static void a_lost_lease_drops_the_job(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(picture_is_made_and_delivered, setup, teardown),
-        cmocka_unit_test_setup_teardown(video_is_made_while_a_caller_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(several_pictures_all_come, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_answer_is_unknown_and_not_sent_again, setup, teardown),
-        cmocka_unit_test_setup_teardown(retry_after_is_honoured, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_busy_provider_is_given_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(polls_survive_faults, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_result_survives_an_outage, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_outage_without_end_is_told, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_long_sleep_expires_nothing_unasked, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_job_without_end_expires, setup, teardown),
-        cmocka_unit_test_setup_teardown(provider_removed_while_working_and_put_back, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(provider_removed_while_the_paid_answer_comes, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(provider_removed_at_any_turn, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_new_key_goes_on, setup, teardown),
-        cmocka_unit_test_setup_teardown(another_base_url_waits, setup, teardown),
-        cmocka_unit_test_setup_teardown(configuration_changes_at_any_turn, setup, teardown),
-        cmocka_unit_test_setup_teardown(cancel_at_any_turn, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_ledger_that_fails_is_waited_for, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_slow_ledger_stalls_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lost_lease_drops_the_job, setup, teardown),
+        SIDE_TEST(picture_is_made_and_delivered),
+        SIDE_TEST(video_is_made_while_a_caller_waits),
+        SIDE_TEST(several_pictures_all_come),
+        SIDE_TEST(lost_answer_is_unknown_and_not_sent_again),
+        SIDE_TEST(retry_after_is_honoured),
+        SIDE_TEST(a_busy_provider_is_given_up),
+        SIDE_TEST(polls_survive_faults),
+        SIDE_TEST(a_result_survives_an_outage),
+        SIDE_TEST(an_outage_without_end_is_told),
+        SIDE_TEST(a_long_sleep_expires_nothing_unasked),
+        SIDE_TEST(a_job_without_end_expires),
+        SIDE_TEST(provider_removed_while_working_and_put_back),
+        SIDE_TEST(provider_removed_while_the_paid_answer_comes),
+        SIDE_TEST(provider_removed_at_any_turn),
+        SIDE_TEST(a_new_key_goes_on),
+        SIDE_TEST(another_base_url_waits),
+        SIDE_TEST(configuration_changes_at_any_turn),
+        SIDE_TEST(cancel_at_any_turn),
+        SIDE_TEST(a_ledger_that_fails_is_waited_for),
+        SIDE_TEST(a_slow_ledger_stalls_nothing),
+        SIDE_TEST(a_lost_lease_drops_the_job),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -425,7 +425,9 @@ static void looking_for_jobs_reads_no_rows(void **state)
 {
     struct fixture *f = *state;
     enum stmt stmts[] = {STMT_SCAN, STMT_UNFINISHED};
+    struct err err;
 
+    assert_int_equal(store_prepare(f->ledger, &err), 0);
     for (size_t i = 0; i < 2; i++) {
         char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s",
                                     sqlite3_sql(f->ledger->stmts[stmts[i]]));

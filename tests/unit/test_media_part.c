@@ -273,14 +273,14 @@ static void abandons_and_sweeps(void **state)
         assert_non_null(file);
         fclose(file);
     }
-    media_parts_sweep(root, "a-job_1-");
+    media_parts_sweep(at("a-job_1-"));
     assert_false(there("a-job_1-1.part"));
     assert_false(there("a-job_1-2.part"));
     assert_true(there("a-job_2-1.part"));
     assert_true(there("a-job_1-1.part.png"));
-    media_parts_sweep(root, "");
-    media_parts_sweep(root, "../a");
-    media_parts_sweep("/nowhere/at/all", "a");
+    media_parts_sweep(at(""));
+    media_parts_sweep(at(".a"));
+    media_parts_sweep("/nowhere/at/all/a");
     assert_true(there("a-job_2-1.part"));
 }
 

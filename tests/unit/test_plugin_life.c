@@ -2,26 +2,7 @@
 #include "engine_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int setup(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-
-    if (!rig)
-        return -1;
-    rig_open(rig);
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    rig_close(*state);
-    free(*state);
-    return 0;
-}
 
 static void create_and_destroy(void **state)
 {
@@ -299,20 +280,19 @@ static void two_instances_on_two_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(create_and_destroy, setup, teardown),
-        cmocka_unit_test_setup_teardown(create_refuses_a_bad_configuration, setup, teardown),
-        cmocka_unit_test_setup_teardown(create_refuses_a_host_without_loop, setup, teardown),
-        cmocka_unit_test_setup_teardown(start_survives_a_host_without_memory, setup, teardown),
-        cmocka_unit_test_setup_teardown(stop_ends_a_waiting_call_with_its_job, setup, teardown),
-        cmocka_unit_test_setup_teardown(stop_waits_for_a_paid_answer, setup, teardown),
-        cmocka_unit_test_setup_teardown(stop_gives_up_at_its_deadline_and_the_job_is_unknown, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(calls_are_refused_after_stop, setup, teardown),
-        cmocka_unit_test_setup_teardown(destroy_any_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(stop_any_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(two_instances_share_a_folder, setup, teardown),
-        cmocka_unit_test_setup_teardown(one_takes_over_from_the_other, setup, teardown),
-        cmocka_unit_test_setup_teardown(two_instances_on_two_folders, setup, teardown),
+        RIG_TEST(create_and_destroy),
+        RIG_TEST(create_refuses_a_bad_configuration),
+        RIG_TEST(create_refuses_a_host_without_loop),
+        RIG_TEST(start_survives_a_host_without_memory),
+        RIG_TEST(stop_ends_a_waiting_call_with_its_job),
+        RIG_TEST(stop_waits_for_a_paid_answer),
+        RIG_TEST(stop_gives_up_at_its_deadline_and_the_job_is_unknown),
+        RIG_TEST(calls_are_refused_after_stop),
+        RIG_TEST(destroy_any_time),
+        RIG_TEST(stop_any_time),
+        RIG_TEST(two_instances_share_a_folder),
+        RIG_TEST(one_takes_over_from_the_other),
+        RIG_TEST(two_instances_on_two_folders),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

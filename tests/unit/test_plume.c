@@ -3,14 +3,12 @@
  * error. plume/answers.json: a reply to a task, a question or an upload, and the step that follows.
  * Every flow goes through text between two steps, as in the ledger. Then the same without memory.
  */
-#include "unit/openai/golden.h"
-
-#include "base/words.h"
+#include "base/mem.h"
+#include "unit/provider_rig.h"
 
 static const struct http_header headers[] = {{"Authorization", "Bearer {{key}}"},
                                              {"User-Agent", "PlumeSkill/1.0"}};
 static const char *const hosts[] = {"pics.useplume.app"};
-static const char *const step_names[] = {"send", "wait", "done", "fail", "unknown"};
 
 static struct provider_account account_of(const json_t *row)
 {
@@ -26,52 +24,12 @@ static struct provider_account account_of(const json_t *row)
     };
 }
 
-static int open_talk(struct talk *talk, const json_t *row, const char *tool, json_t *args,
-                     struct err *err)
+static int open_plume(struct talk *talk, const json_t *row, const char *tool, const json_t *args,
+                      struct err *err)
 {
-    memset(talk, 0, sizeof(*talk));
-    talk->account = account_of(row);
-    if (provider_plume.plan(&talk->account, tool, args, &talk->plan, err))
-        return -1;
-    talk->flow = json_pack("{s:{}}", "uploads");
-    return 0;
-}
+    struct provider_account account = account_of(row);
 
-static void next(struct talk *talk, const struct http_reply *reply, int resumed)
-{
-    struct provider_turn turn = {
-        .account = &talk->account,
-        .request = talk->plan.request,
-        .flow = talk->flow,
-        .reply = reply,
-        .job_id = "job_test",
-        .now_ms = 1790000000000,
-        .resumed = resumed,
-        .arena = &talk->arena,
-    };
-
-    arena_done(&talk->arena);
-    provider_plume.next(&turn, &talk->step);
-}
-
-static const char *header(const struct http_request *request, const char *name)
-{
-    for (size_t i = 0; i < request->headers_count; i++)
-        if (strcmp(request->headers[i].name, name) == 0)
-            return request->headers[i].value;
-    return NULL;
-}
-
-static void same_json(const char *name, const json_t *got, const json_t *want)
-{
-    char *a;
-    char *b;
-
-    if (got == want || json_equal(got, want))
-        return;
-    a = json_dumps(got, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-    b = json_dumps(want, JSON_ENCODE_ANY | JSON_SORT_KEYS);
-    fail_msg("%s:\n got %s\nwant %s", name, a ? a : "nothing", b ? b : "nothing");
+    return talk_open(talk, &provider_plume, &account, tool, args, err);
 }
 
 /* ---- requests ---- */
@@ -85,7 +43,6 @@ static size_t upload_all(struct talk *talk)
         const struct http_request *request = &talk->step.request;
         const char *key = golden_text(talk->flow, "file", "");
         char text[300];
-        struct http_reply reply;
 
         assert_string_equal(request->url, "https://design.useplume.app/api/open/upload");
         assert_int_equal(request->effect, HTTP_WRITES);
@@ -93,13 +50,11 @@ static size_t upload_all(struct talk *talk)
         assert_string_equal(request->parts[0].name, "file");
         assert_string_equal(request->parts[0].filename,
                             strcmp(key, "k-a") == 0 ? "a.png" : "b_c.jpg");
-        assert_null(header(request, "Content-Type"));
+        assert_null(golden_header(request, "Content-Type"));
         snprintf(text, sizeof(text),
                  "{\"success\":true,\"data\":{\"file_url\":\"https://pics.useplume.app/up/%s\"}}",
                  key);
-        reply = golden_reply(text, strlen(text));
-        talk_reload(talk);
-        next(talk, &reply, 0);
+        talk_hear(talk, 200, text);
         assert_non_null(talk->step.uploaded_key);
         assert_true(talk->step.uploaded_keep_ms > 0);
         count++;
@@ -109,19 +64,11 @@ static size_t upload_all(struct talk *talk)
 
 static void check_plan(const char *name, const struct provider_plan *plan, const json_t *row)
 {
-    json_t *fields = json_array();
     const json_t *cost = json_object_get(row, "cost");
-    size_t index;
-    json_t *change;
 
-    json_array_foreach(plan->changed, index, change) {
-        json_array_append(fields, json_object_get(change, "field"));
-        assert_true(json_string_length(json_object_get(change, "why")) > 5);
-    }
-    same_json(name, json_array_size(fields) ? fields : NULL, json_object_get(row, "changed"));
-    json_decref(fields);
-    same_json(name, json_array_size(plan->uploads) ? plan->uploads : NULL,
-              json_object_get(row, "uploads"));
+    golden_check_changed(name, plan->changed, json_object_get(row, "changed"));
+    golden_same(name, json_array_size(plan->uploads) ? plan->uploads : NULL,
+                json_object_get(row, "uploads"));
     if (cost ? plan->cost != json_number_value(cost) : plan->cost >= 0)
         fail_msg("%s: costs %g", name, plan->cost);
     assert_string_equal(plan->currency, cost ? "credits" : "");
@@ -145,10 +92,10 @@ static void check_task(const char *name, const struct http_request *request, con
     assert_string_equal(request->url, "https://design.useplume.app/api/open/tasks");
     assert_string_equal(request->method, "POST");
     assert_int_equal(request->effect, HTTP_SPENDS);
-    assert_string_equal(header(request, "Authorization"), "Bearer {{key}}");
-    assert_string_equal(header(request, "Content-Type"), "application/json");
+    assert_string_equal(golden_header(request, "Authorization"), "Bearer {{key}}");
+    assert_string_equal(golden_header(request, "Content-Type"), "application/json");
     assert_true(request->timeout_ms > 0);
-    same_json(name, got, want);
+    golden_same(name, got, want);
     json_decref(got);
 }
 
@@ -164,22 +111,20 @@ static void requests_are_golden(void **state)
         const json_t *error = json_object_get(row, "error");
         struct err err = {0};
         struct talk talk;
-        int rc = open_talk(&talk, row, golden_text(row, "tool", "generate_image"),
-                           json_object_get(row, "args"), &err);
+        int rc = open_plume(&talk, row, golden_text(row, "tool", "generate_image"),
+                            json_object_get(row, "args"), &err);
 
         if (error) {
             if (rc == 0)
                 fail_msg("%s: no error", name);
             assert_int_equal(err.kind, ERR_INVALID);
-            if (strcmp(err.field, golden_text(error, "field", "")) != 0 ||
-                !strstr(err.text, golden_text(error, "has", "")))
-                fail_msg("%s: %s: %s", name, err.field, err.text);
+            golden_check_error(name, &err, error);
             continue;
         }
         if (rc)
             fail_msg("%s: %s: %s", name, err.field, err.text);
         check_plan(name, &talk.plan, row);
-        next(&talk, NULL, 0);
+        talk_next(&talk, NULL, 0);
         assert_int_equal(upload_all(&talk), json_array_size(json_object_get(row, "uploads")));
         assert_int_equal(talk.step.kind, STEP_SEND);
         assert_int_equal(talk.step.phase, PHASE_SUBMIT);
@@ -192,85 +137,31 @@ static void requests_are_golden(void **state)
 
 /* ---- answers ---- */
 
-static int outcome_of(const char *name)
-{
-    static const char *const names[] = {"answered",  "not_sent", "lost", "truncated", "refused",
-                                        "too_large", "sink",     "cancelled"};
-
-    for (int i = 0; i < 8; i++)
-        if (strcmp(names[i], name) == 0)
-            return i;
-    fail_msg("outcome %s", name);
-    return 0;
-}
-
-static struct http_reply reply_of(const json_t *row, char **ret_text)
-{
-    const json_t *reply = json_object_get(row, "reply");
-    const json_t *body = json_object_get(reply, "body");
-    const json_t *pause = json_object_get(reply, "retry_after_ms");
-    struct http_reply out;
-
-    *ret_text =
-        body ? json_dumps(body, JSON_COMPACT) : mem_text(golden_text(reply, "text", ""));
-    assert_non_null(*ret_text);
-    out = golden_reply(*ret_text, strlen(*ret_text));
-    out.outcome = (enum http_outcome)outcome_of(golden_text(reply, "outcome", "answered"));
-    out.status = (int)json_integer_value(json_object_get(reply, "status"));
-    if (pause)
-        out.retry_after_ms = json_integer_value(pause);
-    return out;
-}
-
 /* Up to the request that the reply answers. */
 static int begin(struct talk *talk, const json_t *row)
 {
     static const char *const task = "{\"success\":true,\"data\":{\"id\":48213}}";
     const char *at = golden_text(row, "at", "");
-    json_t *args = json_loads(strcmp(at, "upload") == 0
-                                  ? "{\"image\":{\"path\":\"/in/a.png\",\"mime\":\"image/png\","
-                                    "\"bytes\":9,\"key\":\"k-a\"},\"operation\":"
-                                    "\"remove_background\"}"
-                                  : "{\"prompt\":\"p\"}",
-                              0, NULL);
+    json_t *args = golden_parse(strcmp(at, "upload") == 0
+                                    ? "{\"image\":{\"path\":\"/in/a.png\",\"mime\":\"image/png\","
+                                      "\"bytes\":9,\"key\":\"k-a\"},\"operation\":"
+                                      "\"remove_background\"}"
+                                    : "{\"prompt\":\"p\"}");
     struct http_reply accepted = golden_reply(task, strlen(task));
     struct err err;
-    int rc = args ? open_talk(talk, row, strcmp(at, "upload") == 0 ? "edit_image" : "generate_image",
-                              args, &err)
-                  : -1;
+    int rc = open_plume(talk, row, strcmp(at, "upload") ? "generate_image" : "edit_image", args, &err);
 
     json_decref(args);
     if (rc)
         return -1;
-    next(talk, NULL, 0);
+    talk_next(talk, NULL, 0);
     if (strcmp(at, "poll") != 0)
         return talk->step.kind == STEP_SEND ? 0 : -1;
-    next(talk, &accepted, 0);
+    talk_next(talk, &accepted, 0);
     if (talk->step.kind != STEP_WAIT)
         return -1;
-    next(talk, NULL, 0);
+    talk_next(talk, NULL, 0);
     return talk->step.kind == STEP_SEND && talk->step.phase == PHASE_POLL ? 0 : -1;
-}
-
-static void check_error(const char *name, const struct err *err, const json_t *row)
-{
-    if (json_object_get(row, "kind") &&
-        strcmp(err_kind_name(err->kind), golden_text(row, "kind", "")) != 0)
-        fail_msg("%s: error %s: %s", name, err_kind_name(err->kind), err->text);
-    assert_true(err->kind != ERR_NONE && strlen(err->text) > 3);
-    assert_null(strpbrk(err->text, "\r\n\t"));
-    if (!strstr(err->text, golden_text(row, "has", "")))
-        fail_msg("%s: %s", name, err->text);
-    if (json_object_get(row, "hasnt"))
-        assert_null(strstr(err->text, golden_text(row, "hasnt", "")));
-    assert_string_equal(err->field, golden_text(row, "field", ""));
-    if (json_object_get(row, "advice")) {
-        char key[80];
-
-        assert_string_equal(err->advice ? err->advice : "", golden_text(row, "advice", ""));
-        snprintf(key, sizeof(key), "advice.%s", err->advice);
-        assert_true(words_has(WORDS_EN, key) && words_has(WORDS_ZH, key));
-    }
 }
 
 static void check_step(const char *name, const struct talk *talk, const json_t *row)
@@ -285,8 +176,8 @@ static void check_step(const char *name, const struct talk *talk, const json_t *
         assert_string_equal(step->uploaded_url, golden_text(row, "uploaded", ""));
         want = "send";
     }
-    if (strcmp(step_names[step->kind], want) != 0)
-        fail_msg("%s: %s: %s", name, step_names[step->kind], step->error.text);
+    if (strcmp(golden_step_name(step->kind), want) != 0)
+        fail_msg("%s: %s: %s", name, golden_step_name(step->kind), step->error.text);
     assert_int_equal(step->results_count, json_array_size(urls));
     for (size_t i = 0; i < step->results_count; i++) {
         assert_string_equal(step->results[i].url, json_string_value(json_array_get(urls, i)));
@@ -294,7 +185,7 @@ static void check_step(const char *name, const struct talk *talk, const json_t *
         assert_int_equal(step->results[i].blob, -1);
     }
     if (step->kind == STEP_FAIL || step->kind == STEP_UNKNOWN)
-        check_error(name, &step->error, row);
+        golden_check_error(name, &step->error, row);
     if (step->retry != json_is_true(json_object_get(row, "retry")))
         fail_msg("%s: retry %d", name, step->retry);
     if (json_object_get(row, "job"))
@@ -314,8 +205,7 @@ static void check_after(struct talk *talk, const char *name, const json_t *row)
     int has_task = json_object_get(talk->flow, "job") != NULL;
     const char *at = golden_text(row, "at", "");
 
-    talk_reload(talk);
-    next(talk, NULL, 0);
+    talk_turn(talk, NULL, 0);
     if (kind == STEP_SEND)
         return;
     if (!again) {
@@ -324,7 +214,7 @@ static void check_after(struct talk *talk, const char *name, const json_t *row)
             assert_int_equal(talk->step.results_count,
                              json_array_size(json_object_get(row, "urls")));
         else
-            check_error(name, &talk->step.error, row);
+            golden_check_error(name, &talk->step.error, row);
         return;
     }
     assert_int_equal(talk->step.kind, STEP_SEND);
@@ -334,8 +224,7 @@ static void check_after(struct talk *talk, const char *name, const json_t *row)
     if (has_task && strcmp(at, "poll") == 0)
         assert_string_equal(talk->step.request.url,
                             "https://design.useplume.app/api/open/tasks/48213");
-    talk_reload(talk);
-    next(talk, NULL, 1);
+    talk_turn(talk, NULL, 1);
     assert_int_equal(talk->step.kind, talk->step.request.effect == HTTP_SPENDS || !talk->step.request.url
                                           ? STEP_UNKNOWN
                                           : STEP_SEND);
@@ -352,11 +241,10 @@ static void answers_are_golden(void **state)
         const char *name = golden_text(row, "name", "?");
         struct talk talk;
         char *text;
-        struct http_reply reply = reply_of(row, &text);
+        struct http_reply reply = golden_reply_of(row, &text);
 
         assert_int_equal(begin(&talk, row), 0);
-        talk_reload(&talk);
-        next(&talk, &reply, 0);
+        talk_turn(&talk, &reply, 0);
         check_step(name, &talk, row);
         check_after(&talk, name, row);
         talk_close(&talk);
@@ -376,7 +264,7 @@ static void cut_answers_invent_nothing(void **state)
     (void)state;
     json_array_foreach(rows, index, row) {
         char *text;
-        struct http_reply reply = reply_of(row, &text);
+        struct http_reply reply = golden_reply_of(row, &text);
 
         for (size_t len = 0; len < reply.text_len && len < 400; len++) {
             char *cut = mem_text_n(text, len); /* so that the sanitizer sees the end */
@@ -386,7 +274,7 @@ static void cut_answers_invent_nothing(void **state)
             part.text = cut;
             part.text_len = len;
             assert_int_equal(begin(&talk, row), 0);
-            next(&talk, &part, 0);
+            talk_next(&talk, &part, 0);
             assert_true(talk.step.kind != STEP_DONE && talk.step.kind != STEP_SEND);
             if (strcmp(golden_text(row, "at", ""), "submit") == 0 && reply.status / 100 == 2)
                 assert_true(talk.step.kind == STEP_UNKNOWN ||
@@ -412,7 +300,7 @@ static void nothing_is_lost_without_memory(void **state)
         for (int for_good = 0; for_good < 2; for_good++)
             for (long n = 1;; n++) {
                 char *text;
-                struct http_reply reply = reply_of(row, &text);
+                struct http_reply reply = golden_reply_of(row, &text);
                 int submits = strcmp(golden_text(row, "at", ""), "submit") == 0;
                 struct talk talk;
                 long before;
@@ -421,7 +309,7 @@ static void nothing_is_lost_without_memory(void **state)
                 assert_int_equal(begin(&talk, row), 0);
                 before = mem_count();
                 mem_fail_after(n, for_good);
-                next(&talk, &reply, 0);
+                talk_next(&talk, &reply, 0);
                 over = mem_count() < before + n;
                 mem_fail_after(0, 0);
                 /* A task that was accepted is known, or it is unknown; it is not asked for again. */
@@ -429,7 +317,7 @@ static void nothing_is_lost_without_memory(void **state)
                     assert_true(talk.step.results_count > 0);
                 if (submits && strcmp(golden_text(row, "step", ""), "wait") == 0 &&
                     !talk.arena.failed && talk.step.kind == STEP_FAIL) {
-                    next(&talk, NULL, 0);
+                    talk_next(&talk, NULL, 0);
                     if (talk.step.phase != PHASE_POLL)
                         fail_msg("%s, allocation %ld: would be paid for twice",
                                  golden_text(row, "name", "?"), n);
@@ -544,7 +432,5 @@ int main(void)
         cmocka_unit_test(all_categories_are_listed),
     };
 
-    json_object_seed(1);
-    json_set_alloc_funcs(golden_alloc, mem_free);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, golden_setup, NULL);
 }

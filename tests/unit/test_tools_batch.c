@@ -3,32 +3,8 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int setup(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-
-    if (!rig)
-        return -1;
-    rig_open(rig);
-    side_open(&rig->a, "s");
-    rig->a.fake->receipt = AHP_RECEIPT_DELIVERED;
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct rig *rig = *state;
-
-    side_end(&rig->a);
-    rig_close(rig);
-    free(rig);
-    return 0;
-}
 
 /*
  * Whenever its call is cancelled: an item that is ordered after that would be paid for outside of its
@@ -77,6 +53,49 @@ static void a_batch_that_waits_can_be_stopped(void **state)
     assert_int_equal(rig->spends, 1);
 }
 
+/* Not one after the other, each with a transaction of its own, nor at the next look. */
+static void the_first_failure_stops_all_at_once(void **state)
+{
+    struct rig *rig = *state;
+    json_t *items = json_array();
+    json_t *args = json_pack("{s:i, s:o}", "concurrency", 1, "items", items);
+    char *text;
+
+    for (int i = 0; i < 60; i++)
+        json_array_append_new(items, json_sprintf("item %d", i));
+    text = json_dumps(args, JSON_COMPACT);
+    rig->answer = RIG_HOLD;
+    side_call(&rig->a, "run_batch", text, NULL, "c");
+    free(text);
+    json_decref(args);
+    for (int i = 0; i < 2000 && atoi(rig_sql(&rig->a, "SELECT count(*) FROM jobs")) < 61; i++)
+        rig_spin(rig, 1);
+    rig_pass(rig, 3000);
+    rig_release(rig);
+    rig->answer = RIG_REFUSE;
+    for (int i = 0; i < 2000 && !*rig_sql(&rig->a, "SELECT max(id) FROM jobs "
+                                                   "WHERE state = 'failed'"); i++)
+        rig_spin(rig, 1);
+    rig_pass(rig, 100);
+    assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE state = 'cancelled'"),
+                        "58");
+    assert_int_equal(rig->spends, 2);
+}
+
+/* Under another name the same items would be paid for once more: this one is in ledgers already. */
+static void a_batch_keeps_its_name(void **state)
+{
+    struct rig *rig = *state;
+
+    json_decref(side_ask(&rig->a, "run_batch",
+                         "{\"continue_on_error\":true,\"items\":[\"a\",\"{\\\"n\\\":\\\"x\\\"}\","
+                         "\"{\\\"size\\\":\\\"1024x1024\\\",\\\"prompt\\\":\\\"b {index}\\\"}\"]}",
+                         NULL, "c"));
+    assert_string_equal(rig_sql(&rig->a, "SELECT batch FROM jobs WHERE batch_index = 0"),
+                        "batch-fd69dfbe390e");
+    assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE batch_index > 0"), "2");
+}
+
 /* The items have ended; somebody waits to hear of it. */
 static void a_summary_that_cannot_be_written_ends_the_batch(void **state)
 {
@@ -99,12 +118,14 @@ static void a_summary_that_cannot_be_written_ends_the_batch(void **state)
     assert_string_equal(rig_sql(&rig->a, "SELECT state FROM jobs WHERE batch_index = 0"), "failed");
 }
 
-#define batch_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define batch_test(name) SIDE_TEST(name)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         batch_test(a_cancelled_batch_orders_nothing_more),
+        batch_test(the_first_failure_stops_all_at_once),
+        batch_test(a_batch_keeps_its_name),
         batch_test(a_batch_that_waits_can_be_stopped),
         batch_test(a_summary_that_cannot_be_written_ends_the_batch),
     };

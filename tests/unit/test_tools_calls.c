@@ -2,38 +2,8 @@
 #include "engine_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static int setup(void **state)
-{
-    struct rig *rig = calloc(1, sizeof(*rig));
-
-    if (!rig)
-        return -1;
-    rig_open(rig);
-    side_open(&rig->a, "s");
-    rig->a.fake->receipt = AHP_RECEIPT_DELIVERED;
-    *state = rig;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct rig *rig = *state;
-
-    /* Whatever happened: the key is nowhere. */
-    assert_false(side_logged(&rig->a, RIG_KEY));
-    for (uint32_t i = 0; i < rig->a.fake->ends_count; i++)
-        assert_null(strstr(rig->a.fake->ends[i].json, RIG_KEY));
-    for (uint32_t i = 0; i < rig->a.fake->deliveries_count; i++)
-        assert_null(strstr(rig->a.fake->deliveries[i].text, RIG_KEY));
-    side_end(&rig->a);
-    rig_close(rig);
-    free(rig);
-    return 0;
-}
 
 static void mistakes_name_field_and_choice(void **state)
 {
@@ -513,29 +483,27 @@ static void unknown_tools_are_refused(void **state)
     assert_int_equal(rig->a.inst->call(rig->a.inst->self, &call), AHP_E_NOT_FOUND);
 }
 
-#define tool_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        tool_test(mistakes_name_field_and_choice),
-        tool_test(harmless_slips_are_mended),
-        tool_test(wait_seconds_is_a_bound),
-        tool_test(the_deadline_is_kept),
-        tool_test(cancel_ends_the_call_and_not_the_job),
-        tool_test(same_again_is_the_same_job),
-        tool_test(the_hosts_key_names_one_wish),
-        tool_test(two_at_once_are_one),
-        tool_test(detached_calls_return_at_once),
-        tool_test(others_jobs_are_not_there),
-        tool_test(no_conversation_is_one_too),
-        tool_test(calls_bring_their_folders),
-        tool_test(unknown_jobs_can_be_sent_again_by_a_person),
-        tool_test(providers_words_are_scrubbed),
-        tool_test(nothing_configured_says_how_to),
-        tool_test(the_language_is_the_users),
-        tool_test(too_many_calls_are_refused),
-        tool_test(unknown_tools_are_refused),
+        SIDE_TEST(mistakes_name_field_and_choice),
+        SIDE_TEST(harmless_slips_are_mended),
+        SIDE_TEST(wait_seconds_is_a_bound),
+        SIDE_TEST(the_deadline_is_kept),
+        SIDE_TEST(cancel_ends_the_call_and_not_the_job),
+        SIDE_TEST(same_again_is_the_same_job),
+        SIDE_TEST(the_hosts_key_names_one_wish),
+        SIDE_TEST(two_at_once_are_one),
+        SIDE_TEST(detached_calls_return_at_once),
+        SIDE_TEST(others_jobs_are_not_there),
+        SIDE_TEST(no_conversation_is_one_too),
+        SIDE_TEST(calls_bring_their_folders),
+        SIDE_TEST(unknown_jobs_can_be_sent_again_by_a_person),
+        SIDE_TEST(providers_words_are_scrubbed),
+        SIDE_TEST(nothing_configured_says_how_to),
+        SIDE_TEST(the_language_is_the_users),
+        SIDE_TEST(too_many_calls_are_refused),
+        SIDE_TEST(unknown_tools_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,28 +11,25 @@
 
 static int setup(void **state)
 {
-    struct rig *rig = calloc(1, sizeof(*rig));
+    struct rig *rig;
     char base[64];
 
-    if (!rig)
+    if (rig_setup(state))
         return -1;
-    rig_open(rig);
+    rig = *state;
     snprintf(base, sizeof(base), "http://127.0.0.1:%u", (unsigned)rig->server.port);
     setenv("CHATART_API_BASE", base, 1);
     setenv("CHATARTPRO_API_KEY", RIG_KEY, 1);
     setenv("CHATARTPRO_UID", "rig-identity", 1);
-    *state = rig;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    rig_close(*state);
     unsetenv("CHATART_API_BASE");
     unsetenv("CHATARTPRO_API_KEY");
     unsetenv("CHATARTPRO_UID");
-    free(*state);
-    return 0;
+    return rig_teardown(state);
 }
 
 static void the_estimated_time_is_told(void **state)

@@ -110,6 +110,7 @@ static void on_signal(uv_signal_t *handle, int signum)
     if (app->signal != 0)
         _exit(128 + signum);
     app->signal = signum;
+    preview_stop(app->preview);
     app_end(app, 128 + signum);
     if (ops_of(app)->on_signal != NULL)
         ops_of(app)->on_signal(app);
@@ -229,7 +230,7 @@ static int open_outbox(struct app *app)
     if (o->outbox == NULL)
         return 0;
     app->outbox = outbox_open(&app->loop, o->outbox, o->outbox_script, !o->no_work, app->term,
-                              error, sizeof(error), on_receipt, app);
+                              app->preview, error, sizeof(error), on_receipt, app);
     if (app->outbox == NULL) {
         app_fail(app, "--outbox: %s", error);
         return -1;
@@ -286,6 +287,7 @@ static void close_loop_handles(struct app *app)
     size_t i;
 
     outbox_close(app->outbox);
+    preview_close(app->preview);
     ask_close(app->ask);
     term_close(app->term);
     uv_close((uv_handle_t *)&app->limit, NULL);
@@ -357,7 +359,7 @@ static int final_code(struct app *app)
 
 static void turn_loop(struct app *app)
 {
-    while (!app->is_closed) {
+    while (!app->is_closed || preview_busy(app->preview)) {
         if (atomic_load(&app->breaches) > 0) /* what follows a breach means nothing */
             app_end(app, CLI_EXIT_HOST);
         if (!app->is_ending && ops_of(app)->on_turn != NULL)
@@ -386,6 +388,9 @@ int app_run(const struct options *options, const struct command_ops *ops)
         return CLI_EXIT_HOST;
     }
     open_loop_handles(&app);
+    if (!options->no_preview && options->outbox_script == NULL &&
+        (options->command == COMMAND_CALL || options->command == COMMAND_RUN))
+        app.preview = preview_open(&app.loop, app.term);
     if (open_outbox(&app) != 0)
         app_end(&app, CLI_EXIT_USAGE);
     else if (open_host(&app) != 0 || open_instance(&app) != 0)

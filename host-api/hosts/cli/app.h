@@ -16,6 +16,7 @@
 #include "ask.h"
 #include "options.h"
 #include "outbox.h"
+#include "preview.h"
 #include "term.h"
 
 /* The time that stop() gets. */
@@ -27,6 +28,7 @@ struct app {
     uv_signal_t signals[3];
     uv_timer_t limit;
     struct term *term;
+    struct preview *preview; /* NULL: none are shown */
     struct outbox *outbox;
     struct ask *ask; /* NULL: nobody can be asked */
     struct ahp_uv *host;

@@ -56,6 +56,18 @@ static void say_outcome(struct app *app, const ahp_result *result)
     free(words);
 }
 
+/* The first picture that the result names. */
+static void show_picture(struct app *app, const ahp_result *result)
+{
+    size_t i;
+
+    for (i = 0; i < result->files_count; i++)
+        if (result->files[i]->mime != NULL && strncmp(result->files[i]->mime, "image/", 6) == 0) {
+            preview_show(app->preview, app->term, result->files[i]->path, NULL);
+            return;
+        }
+}
+
 static int exit_code_of(const struct app *app, const ahp_result *result)
 {
     switch (result->status) {
@@ -88,6 +100,8 @@ static void on_result(void *ud, uint64_t call_id, const ahp_result *result)
     say_outcome(app, result);
     switch (result_print(result)) {
     case 0:
+        if (result->status == AHP_RESULT_OK)
+            show_picture(app, result);
         break;
     case RESULT_NOT_JSON:
         app_fail(app, "the plugin's result is not a JSON object");

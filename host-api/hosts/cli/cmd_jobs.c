@@ -1,8 +1,8 @@
 /*
  * cmd_jobs.c - "jobs": asks the plugin's "poll" tool for its list, as the host's operator, and
  * makes a table of the result's "jobs" array: objects with job, state, kind, provider, model, age
- * (seconds or text), progress (0 to 1), detail and files, all optional but the first two. The last
- * column says what went wrong, or else what was made.
+ * (seconds or text), progress (0 to 1), label, detail and files, all optional but the first two. The
+ * last column says what was asked for, and then what went wrong, or else what was made.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +19,9 @@
 
 #define ANSWER_MS      30000
 #define COLUMNS        6
+#define COLUMN_MODEL   3
 #define CELL_BYTES_MAX 512
+#define LABEL_COLUMNS  16 /* where something follows it */
 
 /* Ended, and nobody has to do anything about it. */
 static int is_over(const char *state)
@@ -66,13 +68,17 @@ static void state_of(const json_t *job, char *ret_text, size_t size)
 
 static int has_several_providers(const json_t *jobs)
 {
-    const char *first = member(json_array_get(jobs, 0), "provider");
+    const char *first = "";
     const json_t *job;
     size_t i;
 
     json_array_foreach(jobs, i, job)
     {
-        if (strcmp(member(job, "provider"), first) != 0)
+        const char *provider = member(job, "provider");
+
+        if (first[0] == '\0')
+            first = provider;
+        else if (provider[0] != '\0' && strcmp(provider, first) != 0)
             return 1;
     }
     return 0;
@@ -92,20 +98,28 @@ static void detail_of(const json_t *job, char *ret_text, size_t size)
     const json_t *files = json_object_get(job, "files");
     const char *path = member(json_array_get(files, 0), "path");
     const char *slash = strrchr(path, '/');
+    char label[128];
+    char what[CELL_BYTES_MAX - 160];
     size_t more = json_array_size(files) > 1 ? json_array_size(files) - 1 : 0;
 
+    if (slash != NULL)
+        path = slash + 1;
     if (member(job, "detail")[0] != '\0')
-        snprintf(ret_text, size, "%s", member(job, "detail"));
+        snprintf(what, sizeof(what), "%s", member(job, "detail"));
     else if (more > 0)
-        snprintf(ret_text, size, "%.255s and %zu more", slash != NULL ? slash + 1 : path, more);
+        snprintf(what, sizeof(what), "%.255s and %zu more", path, more);
     else
-        snprintf(ret_text, size, "%.255s", slash != NULL ? slash + 1 : path);
+        snprintf(what, sizeof(what), "%.255s", path);
+    text_clean(member(job, "label"), strlen(member(job, "label")), label, sizeof(label));
+    if (what[0] != '\0')
+        text_cut(label, sizeof(label), LABEL_COLUMNS);
+    snprintf(ret_text, size, "%s%s%s", label, label[0] != '\0' && what[0] != '\0' ? ": " : "", what);
 }
 
 static void print_jobs(struct app *app, const json_t *jobs)
 {
     const char *head[COLUMNS] = {"JOB", "STATE", "KIND", "MODEL", "AGE", "DETAIL"};
-    struct table *t = table_new(COLUMNS);
+    struct table *t = table_new(COLUMNS, COLUMN_MODEL);
     int with_provider = has_several_providers(jobs);
     size_t shown = 0;
     size_t hidden = 0;

@@ -82,7 +82,7 @@ static void first_sentence(const char *summary, char *ret_text, size_t size)
 static void print_table(const ahp_tool *const *tools, uint32_t count)
 {
     const char *head[] = {"TOOL", "DOES"};
-    struct table *t = table_new(2);
+    struct table *t = table_new(2, -1);
     uint32_t i;
 
     if (t == NULL)

@@ -28,6 +28,7 @@ enum {
     OPT_BACKGROUND,
     OPT_UNTIL_IDLE,
     OPT_YES,
+    OPT_NO_PREVIEW,
     OPT_NO_WORK,
     OPT_CHECK,
     OPT_NO_CHECK,
@@ -51,6 +52,7 @@ static const struct option long_options[] = {
     {"background", no_argument, NULL, OPT_BACKGROUND},
     {"until-idle", no_argument, NULL, OPT_UNTIL_IDLE},
     {"yes", no_argument, NULL, OPT_YES},
+    {"no-preview", no_argument, NULL, OPT_NO_PREVIEW},
     {"no-work", no_argument, NULL, OPT_NO_WORK},
     {"check", no_argument, NULL, OPT_CHECK},
     {"no-check", no_argument, NULL, OPT_NO_CHECK},
@@ -139,6 +141,9 @@ static int parse_simple(struct options *o, int c)
         break;
     case OPT_YES:
         flag = &o->yes;
+        break;
+    case OPT_NO_PREVIEW:
+        flag = &o->no_preview;
         break;
     case OPT_NO_WORK:
         flag = &o->no_work;

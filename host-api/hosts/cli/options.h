@@ -34,6 +34,7 @@ struct options {
     int background;
     int until_idle;
     int yes;
+    int no_preview;
     int no_work;
     int check;
     int verbose;

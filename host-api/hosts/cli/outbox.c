@@ -42,6 +42,7 @@ struct outbox {
     int use_work;
     struct outbox_script *script;
     struct term *term;
+    struct preview *preview; /* NULL: none are shown */
     outbox_receipt_fn *receipt_fn;
     void *ud;
     struct entry *entries;
@@ -93,10 +94,13 @@ static void write_next(struct outbox *b);
 static void said_delivered(struct entry *e)
 {
     struct outbox *b = e->b;
+    char *words = NULL;
 
     b->counts.delivered++;
-    term_say(b->term, "delivered %s to %s: %s/%s", parcel_job(e->parcel),
-             parcel_reply_to(e->parcel), b->dir, parcel_file(e->parcel));
+    if (asprintf(&words, "delivered %s to %s: %s/%s", parcel_job(e->parcel),
+                 parcel_reply_to(e->parcel), b->dir, parcel_file(e->parcel)) >= 0)
+        preview_show(b->preview, b->term, parcel_picture(e->parcel), words);
+    free(words);
 }
 
 static void on_held_closed(uv_handle_t *handle)
@@ -366,8 +370,8 @@ static void sweep(const struct outbox *b)
 }
 
 struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script, int use_work,
-                           struct term *term, char *ret_error, size_t error_size,
-                           outbox_receipt_fn *receipt_fn, void *ud)
+                           struct term *term, struct preview *preview, char *ret_error,
+                           size_t error_size, outbox_receipt_fn *receipt_fn, void *ud)
 {
     struct outbox *b = calloc(1, sizeof(*b));
     int rc = path_make_dirs(dir);
@@ -391,6 +395,7 @@ struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script,
     b->loop = loop;
     b->use_work = use_work;
     b->term = term;
+    b->preview = preview;
     b->receipt_fn = receipt_fn;
     b->ud = ud;
     uv_idle_init(loop, &b->idle);

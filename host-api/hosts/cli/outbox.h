@@ -14,6 +14,7 @@
 
 #include <ahp/deliver.h>
 
+#include "preview.h"
 #include "term.h"
 
 /* More offers at once are answered with AHP_E_LIMIT. */
@@ -34,10 +35,11 @@ struct outbox_counts {
 /* Gives a receipt to the plugin, later: ahp_uv_receipt. */
 typedef void outbox_receipt_fn(void *ud, const ahp_receipt *receipt);
 
-/* Makes the folder if need be. On failure NULL and the reason in ret_error. */
+/* Makes the folder if need be. On failure NULL and the reason in ret_error. Delivered pictures are
+ * shown in `preview`, which may be NULL. */
 struct outbox *outbox_open(uv_loop_t *loop, const char *dir, const char *script, int use_work,
-                           struct term *term, char *ret_error, size_t error_size,
-                           outbox_receipt_fn *receipt_fn, void *ud);
+                           struct term *term, struct preview *preview, char *ret_error,
+                           size_t error_size, outbox_receipt_fn *receipt_fn, void *ud);
 
 /* Releases what an earlier process held and sends the receipts; after the instance has started. */
 void outbox_start(struct outbox *b);

@@ -560,6 +560,16 @@ const char *parcel_reply_to(const struct parcel *p)
     return p->reply_to;
 }
 
+const char *parcel_picture(const struct parcel *p)
+{
+    uint32_t i;
+
+    for (i = 0; i < p->media_count; i++)
+        if (strncmp(p->media[i].mime, "image/", 6) == 0)
+            return p->media[i].target;
+    return NULL;
+}
+
 const char *parcel_file(const struct parcel *p)
 {
     return p->file;

@@ -37,6 +37,9 @@ const char *parcel_key(const struct parcel *p);
 const char *parcel_job(const struct parcel *p);
 const char *parcel_reply_to(const struct parcel *p);
 
+/* The first picture in the folder, or NULL: when it is written. */
+const char *parcel_picture(const struct parcel *p);
+
 /* The message's file name in the folder. */
 const char *parcel_file(const struct parcel *p);
 

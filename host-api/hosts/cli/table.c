@@ -9,21 +9,26 @@
 #include "table.h"
 #include "text.h"
 
-#define CELL_BYTES_MAX  1024
-#define LAST_COLUMN_MIN 12
+#define CELL_BYTES_MAX      1024
+#define LAST_COLUMN_MIN     30 /* before the flexible one has any */
+#define FLEXIBLE_COLUMN_MIN 8
+#define CUT_COLUMN_MIN      8 /* a terminal that has not even this breaks the line */
 
 struct table {
     int columns;
+    int flexible;
     size_t rows;
     char **cells;
 };
 
-struct table *table_new(int columns)
+struct table *table_new(int columns, int flexible)
 {
     struct table *t = calloc(1, sizeof(*t));
 
-    if (t != NULL)
+    if (t != NULL) {
         t->columns = columns;
+        t->flexible = flexible;
+    }
     return t;
 }
 
@@ -75,39 +80,63 @@ static int column_width(const struct table *t, int column)
     return is_used ? width : 0;
 }
 
+/* The flexible column gives way to the last one, and is left out when nothing of it could be read. */
+static void make_room(const struct table *t, int *widths, int width_max)
+{
+    int last = widths[t->columns - 1];
+    int room = width_max - (last < LAST_COLUMN_MIN ? last : LAST_COLUMN_MIN);
+    int i;
+
+    for (i = 0; i < t->columns - 1; i++)
+        room -= widths[i] > 0 && i != t->flexible ? widths[i] + 2 : 0;
+    room -= 2;
+    if (widths[t->flexible] > room)
+        widths[t->flexible] = room >= FLEXIBLE_COLUMN_MIN ? room : 0;
+}
+
+static void print_row(const struct table *t, FILE *to, size_t row, const int *widths, int width_max)
+{
+    char empty[1 + TEXT_CUT_BYTES] = "";
+    int at = 0;
+    int blanks = 0; /* not printed at the end of a line */
+    int i;
+
+    for (i = 0; i < t->columns; i++) {
+        char *text = cell(t, row, i);
+        int left = width_max - at;
+
+        if (widths[i] == 0)
+            continue;
+        if (text == NULL)
+            text = empty;
+        if (i < t->columns - 1)
+            left = widths[i];
+        else if (left < CUT_COLUMN_MIN)
+            left = CUT_COLUMN_MIN;
+        if (width_max > 0)
+            text_cut(text, strlen(text) + 1 + TEXT_CUT_BYTES, left);
+        if (text[0] != '\0') {
+            fprintf(to, "%*s%s", blanks, "", text);
+            blanks = 0;
+        }
+        blanks += widths[i] - text_columns(text) + 2;
+        at += widths[i] + 2;
+    }
+    fputc('\n', to);
+}
+
 void table_print(const struct table *t, FILE *to, int width_max)
 {
     int widths[TABLE_COLUMNS_MAX];
-    char empty[1 + TEXT_CUT_BYTES] = "";
     size_t row;
     int i;
 
     for (i = 0; i < t->columns; i++)
         widths[i] = column_width(t, i);
-    for (row = 0; row < t->rows; row++) {
-        int at = 0;
-        int blanks = 0; /* not printed at the end of a line */
-
-        for (i = 0; i < t->columns; i++) {
-            char *text = cell(t, row, i);
-            int left = width_max - at;
-
-            if (widths[i] == 0)
-                continue;
-            if (text == NULL)
-                text = empty;
-            if (i == t->columns - 1 && width_max > 0)
-                text_cut(text, strlen(text) + 1 + TEXT_CUT_BYTES,
-                         left > LAST_COLUMN_MIN ? left : LAST_COLUMN_MIN);
-            if (text[0] != '\0') {
-                fprintf(to, "%*s%s", blanks, "", text);
-                blanks = 0;
-            }
-            blanks += widths[i] - text_columns(text) + 2;
-            at += widths[i] + 2;
-        }
-        fputc('\n', to);
-    }
+    if (width_max > 0 && t->flexible >= 0)
+        make_room(t, widths, width_max);
+    for (row = 0; row < t->rows; row++)
+        print_row(t, to, row, widths, width_max);
 }
 
 void table_free(struct table *t)

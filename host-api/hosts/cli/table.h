@@ -11,7 +11,8 @@
 
 struct table;
 
-struct table *table_new(int columns);
+/* The column `flexible` gives way where the last one would have too little room; -1: none does. */
+struct table *table_new(int columns, int flexible);
 
 /* One row; copies. Missing cells are NULL. 0 or -1 (no memory). */
 int table_add(struct table *t, const char *const *cells);

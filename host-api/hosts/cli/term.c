@@ -190,7 +190,7 @@ struct term *term_open(uv_loop_t *loop)
     uv_timer_init(loop, &t->timer);
     uv_unref((uv_handle_t *)&t->timer);
     t->timer.data = t;
-    t->is_tty = isatty(STDERR_FILENO) && kind != NULL && strcmp(kind, "dumb") != 0;
+    t->is_tty = isatty(STDERR_FILENO) && kind != NULL && kind[0] != '\0' && strcmp(kind, "dumb") != 0;
     t->is_color = t->is_tty && (no_color == NULL || no_color[0] == '\0');
     t->is_utf8 = text_is_utf8();
     return t;
@@ -256,6 +256,11 @@ int term_is_live(const struct term *t)
     return t->is_tty;
 }
 
+int term_has_color(const struct term *t)
+{
+    return t->is_color;
+}
+
 int64_t term_live_ms(const struct term *t)
 {
     return (int64_t)(now_ms() - t->begun_ms);
@@ -287,6 +292,21 @@ void term_say(struct term *t, const char *fmt, ...)
     va_end(ap);
     text_clean(text, strlen(text), clean, sizeof(clean));
     put_line(t, "", clean);
+}
+
+void term_picture(struct term *t, const char *bytes, size_t len)
+{
+    static const char after[] = "\x1b[0m\n";
+    char line[LINE_BYTES_MAX] = "";
+
+    uv_mutex_lock(&t->mutex);
+    put(t->drawn ? "\r\x1b[K" : "\r", t->drawn ? 4 : 1);
+    put(bytes, len);
+    put(after, strlen(after));
+    if (t->drawn && t->on)
+        draw(t, line);
+    put(line, strlen(line));
+    uv_mutex_unlock(&t->mutex);
 }
 
 void term_prompt(struct term *t, const char *text)

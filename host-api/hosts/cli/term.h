@@ -23,6 +23,10 @@ void term_live_end(struct term *t);
 /* A line that stays: no prefix, control characters taken out, a newline. */
 void term_say(struct term *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Bytes that draw a picture from the cursor on, no newline at their end: as they are, above the live
+ * line. */
+void term_picture(struct term *t, const char *bytes, size_t len);
+
 /* A text without a newline behind it, for an answer to be typed after. */
 void term_prompt(struct term *t, const char *text);
 
@@ -31,6 +35,9 @@ void term_log(struct term *t, int32_t level, const char *text, size_t len);
 
 /* 1 if the live line is really live. */
 int term_is_live(const struct term *t);
+
+/* 1 if it is a terminal on which colours are wanted. */
+int term_has_color(const struct term *t);
 
 /* Milliseconds since term_live_begin. */
 int64_t term_live_ms(const struct term *t);

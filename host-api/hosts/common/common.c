@@ -35,22 +35,17 @@ char *path_absolute(const char *path)
     return join(cwd, path);
 }
 
-char *path_plugin(const char *named)
+char *path_from_program(const char *const *places, size_t count)
 {
-    static const char *const places[] = {"clawmedia.so", HOSTS_PLUGIN_PLACE};
     char self[PATH_MAX];
     size_t size = sizeof(self);
     char *slash;
     size_t i;
 
-    if (named == NULL)
-        named = getenv("AHP_PLUGIN");
-    if (named != NULL && named[0] != '\0')
-        return path_absolute(named);
     if (uv_exepath(self, &size) != 0 || (slash = strrchr(self, '/')) == NULL)
         return NULL;
     *slash = '\0';
-    for (i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+    for (i = 0; i < count; i++) {
         char *path = join(self, places[i]);
 
         if (path != NULL && access(path, R_OK) == 0)
@@ -58,6 +53,17 @@ char *path_plugin(const char *named)
         free(path);
     }
     return NULL;
+}
+
+char *path_plugin(const char *named)
+{
+    static const char *const places[] = {"clawmedia.so", HOSTS_PLUGIN_PLACE};
+
+    if (named == NULL)
+        named = getenv("AHP_PLUGIN");
+    if (named != NULL && named[0] != '\0')
+        return path_absolute(named);
+    return path_from_program(places, sizeof(places) / sizeof(places[0]));
 }
 
 int path_set(json_t *object, const char *key, const char *path)

@@ -26,6 +26,8 @@ static const char *advice_of(enum err_kind kind, const char *code, const char *t
         return "libtv.key";
     if (kind == ERR_CREDITS)
         return "libtv.uses";
+    if (kind == ERR_NOT_FOUND)
+        return "libtv.session";
     return NULL;
 }
 

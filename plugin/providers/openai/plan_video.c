@@ -163,6 +163,9 @@ static int add_size(struct openai_planner *planner, const json_t *picture)
         int64_t width = json_int(picture, "width", 0);
         int64_t height = json_int(picture, "height", 0);
 
+        snprintf(made, sizeof(made), "%lldx%lld", (long long)width, (long long)height);
+        if (!*size && !asked && !side && json_list_has(json_object_get(planner->entry, "sizes"), made))
+            size = made; /* it is as large as a video can be */
         if (*size && asked)
             openai_note(planner, "aspect_ratio", json_null(), "the size says it already");
         if (!*size && !asked && width > 0 && height > 0)
@@ -191,15 +194,19 @@ static int check_exact(struct openai_planner *planner, const json_t *picture)
     const char *size = json_text(planner->body, "size");
     int width = 720;
     int height = 1280;
+    char sizes[200];
 
     if (!json_is_true(json_object_get(planner->entry, "reference_exact")) || !have_width ||
         (*size && openai_parse_size(size, &width, &height)) ||
         (have_width == width && have_height == height))
         return 0;
+    openai_join_list(json_object_get(planner->entry, "sizes"), sizes, sizeof(sizes));
     return err_field(planner->err, "first_frame",
                      "%s takes a picture of exactly the video's size, %dx%d; this one is %lldx%lld. "
-                     "Scale it first, ask for another size, or choose another model",
-                     planner->model, width, height, (long long)have_width, (long long)have_height);
+                     "Use a picture of one of %s (generate_image makes such with size), or another "
+                     "model",
+                     planner->model, width, height, (long long)have_width, (long long)have_height,
+                     sizes);
 }
 
 static int add_frames(struct openai_planner *planner, const json_t **ret_first)

@@ -5,8 +5,8 @@
  * adapter's neighbours do with answers, so it is done here.
  *
  * The plan's arguments are the text with its base64 taken out (media/spill.h), `files` with the path of
- * each run in its place (null for a broken one), and `url` when the text is one address. The
- * request is {"results": [{"url"} or {"file"} or {"base64"}]}.
+ * each run in its place (null for a broken one), `parts` with what these paths begin with, and `url`
+ * when the text is one address. The request is {"results": [{"url"} or {"file"} or {"base64"}], "parts"}.
  */
 #include "providers/openai/openai.h"
 
@@ -93,7 +93,8 @@ static int plan(const struct provider_account *account, const char *tool, const 
     }
     memset(ret_plan, 0, sizeof(*ret_plan));
     ret_plan->files = (unsigned)json_array_size(results);
-    ret_plan->request = json_pack("{s:o}", "results", results);
+    ret_plan->request = json_pack("{s:o, s:O*}", "results", results, "parts",
+                                  json_object_get(args, "parts"));
     ret_plan->changed = json_array();
     ret_plan->kind = "media";
     snprintf(ret_plan->prefix, sizeof(ret_plan->prefix), "fetched");
@@ -115,6 +116,8 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     ret_step->kind = STEP_DONE;
     ret_step->cost = -1;
     ret_step->progress = -1;
+    if (json_object_get(turn->request, "parts"))
+        ret_step->parts = arena_text(turn->arena, json_text(turn->request, "parts"));
     json_array_foreach(json_object_get(turn->request, "results"), index, one) {
         struct provider_result *result = &ret_step->results[ret_step->results_count];
 

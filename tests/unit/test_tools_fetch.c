@@ -1,0 +1,183 @@
+/*
+ * test_tools_fetch.c - fetch_media inside the whole plugin: whatever becomes of an order, no half of
+ * a file stays behind in the folder of results.
+ */
+#include "engine_rig.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The folder of pictures below the workspace. */
+#define RESULTS "out/images"
+
+static int setup(void **state)
+{
+    struct rig *rig = calloc(1, sizeof(*rig));
+    char path[300];
+
+    if (!rig)
+        return -1;
+    rig_open(rig);
+    snprintf(path, sizeof(path), "%s/out", rig->dir);
+    setenv("MEDIA_GENERATION_OUTPUT_ROOT", path, 1);
+    *state = rig;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    mem_fail_after(0, 0);
+    rig_close(*state);
+    unsetenv("MEDIA_GENERATION_OUTPUT_ROOT");
+    free(*state);
+    return 0;
+}
+
+/* The files in the folder of pictures that end like this. */
+static unsigned files_of(const struct rig *rig, const char *suffix)
+{
+    char path[400];
+    const struct dirent *entry;
+    unsigned count = 0;
+    DIR *list;
+
+    snprintf(path, sizeof(path), "%s/" RESULTS, rig->dir);
+    list = opendir(path);
+    while (list && (entry = readdir(list))) {
+        size_t len = strlen(entry->d_name);
+
+        count += len > strlen(suffix) && strcmp(entry->d_name + len - strlen(suffix), suffix) == 0;
+    }
+    if (list)
+        closedir(list);
+    return count;
+}
+
+/* An answer with a picture in base64 long enough to become a file, and a `signature`. */
+static char *with_picture(const struct rig *rig, const char *signature)
+{
+    size_t size = strlen(rig->png_base64) + strlen(signature) + 200;
+    char *args = malloc(size);
+
+    assert_non_null(args);
+    assert_true(strlen(rig->png_base64) >= 4096);
+    snprintf(args, size,
+             "{\"source\":\"{\\\"data\\\":[{\\\"b64_json\\\":\\\"%s\\\"}],"
+             "\\\"signature\\\":\\\"%s\\\"}\"}",
+             rig->png_base64, signature);
+    return args;
+}
+
+static void a_picture_becomes_a_file(void **state)
+{
+    struct rig *rig = *state;
+    char *args = with_picture(rig, "");
+    json_t *json;
+
+    side_open(&rig->a, "s");
+    json = side_ask(&rig->a, "fetch_media", args, NULL, "c");
+    assert_string_equal(text_at(json, "status"), "done");
+    assert_int_equal(files_of(rig, ".png"), 1);
+    assert_int_equal(files_of(rig, ".part"), 0);
+    json_decref(json);
+    side_end(&rig->a);
+    free(args);
+}
+
+/* What only looks like a file is taken out of the text as well, and is nobody's result. */
+static void what_is_no_result_goes(void **state)
+{
+    struct rig *rig = *state;
+    char noise[6001];
+    char *args;
+    json_t *json;
+
+    memset(noise, 'A', 6000);
+    noise[6000] = '\0';
+    args = with_picture(rig, noise);
+    side_open(&rig->a, "s");
+    json = side_ask(&rig->a, "fetch_media", args, NULL, "c");
+    assert_string_equal(text_at(json, "status"), "done");
+    assert_int_equal(files_of(rig, ".png"), 1);
+    assert_int_equal(files_of(rig, ".part"), 0);
+    json_decref(json);
+    side_end(&rig->a);
+    free(args);
+}
+
+/* The ledger takes no job; who asked may have left before it says so. */
+static void a_refused_order_leaves_nothing(void **state)
+{
+    struct rig *rig = *state;
+    char *args = with_picture(rig, "");
+    json_t *json;
+    uint64_t id;
+
+    side_open(&rig->a, "s");
+    rig_exec(&rig->a, "CREATE TRIGGER no BEFORE INSERT ON jobs BEGIN "
+                      "SELECT RAISE(ABORT, 'no room'); END");
+    json = side_ask(&rig->a, "fetch_media", args, NULL, "c");
+    assert_string_equal(text_at(json, "status"), "error");
+    assert_int_equal(files_of(rig, ".part"), 0);
+    json_decref(json);
+    rig_lock(&rig->a); /* so that the order is still under way when its call ends */
+    id = side_call(&rig->a, "fetch_media", args, NULL, "c");
+    for (int turns = 0; turns < 1000 && !files_of(rig, ".part"); turns++)
+        rig_spin(rig, 1);
+    rig_spin(rig, 5);
+    assert_int_equal(files_of(rig, ".part"), 1);
+    assert_int_equal(rig->a.inst->cancel(rig->a.inst->self, id), AHP_OK);
+    assert_int_equal(side_end_of(&rig->a, id)->status, AHP_RESULT_CANCELLED);
+    rig_unlock(&rig->a);
+    rig_pass(rig, 10000);
+    assert_int_equal(files_of(rig, ".part"), 0);
+    side_end(&rig->a);
+    free(args);
+}
+
+/* Every allocation failing in turn: the call ends once, and no half of a file stays. */
+static void memory_may_run_out_anywhere(void **state)
+{
+    struct rig *rig = *state;
+    char *args = with_picture(rig, "");
+    int ended_well = 0;
+
+    side_open(&rig->a, "s");
+    for (long nth = 1; nth < 400 && ended_well < 3; nth++) {
+        ahp_call call = fake_host_call(rig->a.fake, "fetch_media", args, NULL, "c");
+        const struct fake_end *end;
+        int32_t rc;
+
+        mem_fail_after(nth, 0);
+        rc = rig->a.inst->call(rig->a.inst->self, &call);
+        rig_spin(rig, 20);
+        mem_fail_after(0, 0);
+        if (rc == AHP_E_NOMEM)
+            continue;
+        assert_int_equal(rc, AHP_OK);
+        end = side_end_of(&rig->a, call.id);
+        ended_well = end->status == AHP_RESULT_OK ? ended_well + 1 : 0;
+        rig_until_idle(&rig->a);
+        if (files_of(rig, ".part"))
+            fail_msg("a half of a file stayed after allocation %ld failed", nth);
+    }
+    assert_true(ended_well > 0);
+    side_end(&rig->a);
+    free(args);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_picture_becomes_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_result_goes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_order_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(memory_may_run_out_anywhere, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
