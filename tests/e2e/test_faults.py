@@ -194,7 +194,7 @@ class Faults(harness.Case):
         job = world.submit(IMAGE, {"prompt": "x", "count": 3})
         world.until_idle()
         message = self.delivered(world, job, "image", count=2)
-        self.assertIn("missing", message["text"])
+        self.assertIn("not all is as it should be", message["text"])
         self.assertIn("404", message["text"])
 
     def test_redirect_to_a_private_address(self):
