@@ -242,7 +242,7 @@ static int order_login(struct call *call, const struct config_provider *provider
         .provider = provider,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .again = again,

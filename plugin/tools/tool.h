@@ -65,6 +65,7 @@ struct call {
     int pending; /* callbacks still to come */
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
+    char *input_keys; /* of the files that were named by a path: another content is another request */
     struct checking *checking;   /* account_check.c's, while it asks */
     struct recovering *recovering; /* recover.c's, while it looks at jobs */
     struct confirming *confirming; /* confirm.c's, from its question on */
@@ -114,6 +115,13 @@ void call_wait(struct call *call, int64_t wait_ms);
 
 /* Is this job the caller's to see? */
 int call_may_see(const struct call *call, const struct ledger_job *job);
+
+/*
+ * generate.c: of err, which says that there is no such provider (`wanted`, or any when NULL): makes it
+ * the configuration's mistake if that is broken, else how to set it up where that can be said.
+ */
+void call_tell_setup(const struct call *call, const char *wanted, const struct err *broken,
+                     struct err *err);
 
 /* Nothing told the language: that of this job is the better guess. */
 void call_speak_as(struct call *call, const struct ledger_job *job);

@@ -180,6 +180,7 @@ static void call_free(struct call *call)
     mem_free(call->dedup_key);
     mem_free(call->workspace);
     mem_free(call->output_dir);
+    mem_free(call->input_keys);
     mem_free(call);
 }
 

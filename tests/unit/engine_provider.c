@@ -9,13 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void *sure(void *block)
-{
-    if (!block)
-        abort();
-    return block;
-}
-
 static char *file_of(const struct sim_media_spec *spec, size_t *ret_len)
 {
     struct sim_media *media = sim_media_make(spec);
@@ -126,7 +119,10 @@ static void answer_poll(struct rig *rig, struct server_conn *conn)
 
     rig->polls++;
     rig->last_poll_ms = now;
-    if (rig->poll_faults) {
+    if (rig->poll_drops) {
+        rig->poll_drops--;
+        conn_close(conn);
+    } else if (rig->poll_faults) {
         rig->poll_faults--;
         conn_reply(conn, 503, "", "");
     } else if (now - rig->video_since_ms < rig->video_ms) {

@@ -58,7 +58,8 @@ struct rig {
     unsigned pictures;       /* in an answer; 0: one */
     int64_t video_ms;        /* virtual time from submit to done */
     int64_t video_since_ms;
-    unsigned poll_faults; /* so many polls answer 503 */
+    unsigned poll_drops;  /* so many polls are hung up on */
+    unsigned poll_faults; /* after them so many answer 503 */
     unsigned file_faults; /* so many downloads answer 503 */
     unsigned spends;
     unsigned polls;
@@ -118,6 +119,10 @@ const struct fake_end *side_end_of(struct side *side, uint64_t id);
 /* Both of them; the result's JSON is the caller's. */
 json_t *side_ask(struct side *side, const char *tool, const char *args, const char *reply_to,
                  const char *conversation);
+/* One whose answer must name a job: its handle. */
+#define RIG_JOB_BYTES 40
+void side_job(struct side *side, const char *tool, const char *args, const char *reply_to,
+              const char *conversation, char ret_job[RIG_JOB_BYTES]);
 int64_t side_unfinished(struct side *side);
 int32_t side_receipt(struct side *side, const char *key, int32_t outcome, int64_t delay_ms);
 

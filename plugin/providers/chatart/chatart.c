@@ -380,6 +380,7 @@ static void submit_answered(struct machine *machine)
 {
     struct provider_turn *turn = machine->turn;
     const struct http_reply *reply = turn->reply;
+    struct http_reply whole = *reply;
     struct err *error = &machine->step->error;
     int64_t pause_ms;
     json_t *json;
@@ -396,11 +397,14 @@ static void submit_answered(struct machine *machine)
             fail_for_now(machine, "start", 0);
         return;
     }
-    if (reply->outcome != HTTP_ANSWERED || is_unsure(reply)) {
+    /* Where only the end of the transfer is missing, the answer is all there. */
+    if (reply->outcome == HTTP_TRUNCATED && reply->status / 100 == 2)
+        whole.outcome = HTTP_ANSWERED;
+    if (whole.outcome != HTTP_ANSWERED || is_unsure(reply)) {
         lost(machine);
         return;
     }
-    answer = chatart_answer_read(reply, machine->catalog, turn->arena, &json, &pause_ms, error);
+    answer = chatart_answer_read(&whole, machine->catalog, turn->arena, &json, &pause_ms, error);
     if (answer == ANSWER_DATA)
         accepted(machine, json);
     else if (answer == ANSWER_ODD || error->kind == ERR_NOMEM)
