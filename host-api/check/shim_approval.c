@@ -6,21 +6,13 @@
 
 #include "shim.h"
 
-static const char untouched_mark;
-#define UNTOUCHED ((void *)(uintptr_t)&untouched_mark)
-
 static void on_answer(void *ud, int32_t answer)
 {
     struct shim_handle *handle = ud;
     struct shim *shim = handle->shim;
 
-    if (!handle->live) {
-        int ran = atomic_load(&handle->ran) != 0;
-
-        shim_accuse(shim, ran ? AHP_SHIM_HOST_ANSWER_TWICE : AHP_SHIM_HOST_AFTER_FREE,
-                    ran ? "a question was answered twice" : "a question was answered that was freed");
+    if (shim_handle_is_late(handle, AHP_SHIM_HOST_ANSWER_TWICE, "a question was answered"))
         return;
-    }
     if (answer < AHP_APPROVAL_ALLOWED || answer > AHP_APPROVAL_TIMED_OUT)
         shim_accuse(shim, AHP_SHIM_HOST_ARGUMENT, "ahp_answer_fn: there is no answer %d",
                     (int)answer);
@@ -70,25 +62,13 @@ static const ahp_question *question_lend(struct shim_loan *loan, const ahp_quest
     return copy;
 }
 
-/* The host's answer to ask. 1: there is a question. */
-static int was_asked(struct shim *shim, int32_t rc, const void *inner)
-{
-    if (rc != AHP_OK && inner != UNTOUCHED)
-        shim_accuse(shim, AHP_SHIM_HOST_OUTPUT_TOUCHED, "ask: failed, but wrote its output");
-    if (rc == AHP_OK && (inner == UNTOUCHED || inner == NULL)) {
-        shim_accuse(shim, AHP_SHIM_HOST_OUTPUT_MISSING, "ask: success without a handle");
-        return 0;
-    }
-    return rc == AHP_OK;
-}
-
 static int32_t ask(void *ctx, const ahp_question *question, ahp_asked **ret_asked,
                    ahp_answer_fn *cb, void *ud)
 {
     struct shim *shim = ctx;
     struct shim_loan loan = {NULL, 0};
     struct shim_handle *handle;
-    ahp_asked *inner = UNTOUCHED;
+    ahp_asked *inner = SHIM_UNTOUCHED;
     int32_t rc;
     int before;
 
@@ -112,13 +92,9 @@ static int32_t ask(void *ctx, const ahp_question *question, ahp_asked **ret_aske
                      shim->approval->ask(shim->host->ctx, question_lend(&loan, question), &inner,
                                          on_answer, handle));
     shim_lend_end(&loan);
-    if (!was_asked(shim, rc, inner)) {
-        if (handle->live)
-            shim_handle_end(handle);
-        rc = rc == AHP_OK ? AHP_E_FAILED : rc;
+    rc = shim_handle_made(handle, AHP_FN_ASK, rc, inner);
+    if (rc != AHP_OK)
         goto out;
-    }
-    handle->inner = inner;
     *ret_asked = (ahp_asked *)(void *)handle;
 out:
     shim_host_end(shim, before);
@@ -127,12 +103,12 @@ out:
 
 static void ask_free(ahp_asked *asked)
 {
-    struct shim_handle *handle = shim_handle_use(asked, SHIM_QUESTION, AHP_FN_ASK_FREE);
     int before;
+    struct shim_handle *handle =
+        shim_handle_free(asked, SHIM_QUESTION, AHP_FN_ASK_FREE, &before);
 
-    if (handle == NULL || shim_host_begin(handle->shim, AHP_FN_ASK_FREE, &before) != AHP_OK)
+    if (handle == NULL)
         return;
-    shim_handle_end(handle);
     handle->shim->approval->ask_free(handle->inner);
     shim_host_end(handle->shim, before);
 }

@@ -62,6 +62,26 @@ void shim_handle_end(struct shim_handle *handle)
     }
 }
 
+const char shim_untouched_mark;
+
+int32_t shim_handle_made(struct shim_handle *handle, enum ahp_fn fn, int32_t rc, void *inner)
+{
+    const struct shim *shim = handle->shim;
+    const char *name = ahp_fn_table[fn].name;
+
+    if (rc != AHP_OK && inner != SHIM_UNTOUCHED)
+        shim_accuse(shim, AHP_SHIM_HOST_OUTPUT_TOUCHED, "%s: failed, but wrote its output", name);
+    if (rc == AHP_OK && (inner == SHIM_UNTOUCHED || inner == NULL)) {
+        shim_accuse(shim, AHP_SHIM_HOST_OUTPUT_MISSING, "%s: success without a handle", name);
+        rc = AHP_E_FAILED;
+    }
+    if (rc == AHP_OK)
+        handle->inner = inner;
+    else if (handle->live)
+        shim_handle_end(handle);
+    return rc;
+}
+
 struct shim_handle *shim_handle_use(void *pointer, enum shim_kind kind, enum ahp_fn fn)
 {
     struct shim_handle *handle = pointer;
@@ -80,6 +100,29 @@ struct shim_handle *shim_handle_use(void *pointer, enum shim_kind kind, enum ahp
         return NULL;
     }
     return handle;
+}
+
+struct shim_handle *shim_handle_free(void *pointer, enum shim_kind kind, enum ahp_fn fn,
+                                     int *ret_before)
+{
+    struct shim_handle *handle = shim_handle_use(pointer, kind, fn);
+
+    if (handle == NULL || shim_host_begin(handle->shim, fn, ret_before) != AHP_OK)
+        return NULL;
+    /* Ended first: a callback that the host makes from in here is one after the end. */
+    shim_handle_end(handle);
+    return handle;
+}
+
+int shim_handle_is_late(const struct shim_handle *handle, uint32_t item_twice, const char *what)
+{
+    int ran = atomic_load(&handle->ran) != 0;
+
+    if (handle->live)
+        return 0;
+    shim_accuse(handle->shim, ran ? item_twice : (uint32_t)AHP_SHIM_HOST_AFTER_FREE,
+                ran ? "%s twice" : "%s after it was freed", what);
+    return 1;
 }
 
 static void report_leaks(const struct shim *shim)

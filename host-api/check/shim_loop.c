@@ -6,24 +6,6 @@
 
 #define EVENTS_ALL (AHP_IO_IN | AHP_IO_OUT | AHP_IO_ERR)
 
-/* What an output holds before a call: neither NULL nor a handle. */
-static const char untouched_mark;
-#define UNTOUCHED ((void *)(uintptr_t)&untouched_mark)
-
-/* Judges rc and the output of a *_new call. 1: there is a handle. */
-static int handle_was_made(struct shim *shim, enum ahp_fn fn, int32_t rc, const void *inner)
-{
-    const char *name = ahp_fn_table[fn].name;
-
-    if (rc != AHP_OK && inner != UNTOUCHED)
-        shim_accuse(shim, AHP_SHIM_HOST_OUTPUT_TOUCHED, "%s: failed, but wrote its output", name);
-    if (rc == AHP_OK && (inner == UNTOUCHED || inner == NULL)) {
-        shim_accuse(shim, AHP_SHIM_HOST_OUTPUT_MISSING, "%s: success without a handle", name);
-        return 0;
-    }
-    return rc == AHP_OK;
-}
-
 static int64_t now_ms(void *ctx)
 {
     struct shim *shim = ctx;
@@ -78,7 +60,7 @@ static int32_t watch_new(void *ctx, int32_t fd, uint32_t events, ahp_watch **ret
     struct shim_subject about = {shim, AHP_FN_WATCH_NEW, AHP_SIDE_PLUGIN};
     struct shim_handle *handle;
     struct shim_handle *other = NULL;
-    ahp_watch *inner = UNTOUCHED;
+    ahp_watch *inner = SHIM_UNTOUCHED;
     int32_t rc;
     int before;
 
@@ -105,12 +87,9 @@ static int32_t watch_new(void *ctx, int32_t fd, uint32_t events, ahp_watch **ret
     if (other != NULL && rc != AHP_E_EXISTS)
         shim_accuse(shim, AHP_SHIM_HOST_WATCH_TWICE,
                     "watch_new: answered %d for an fd that is watched already", (int)rc);
-    if (!handle_was_made(shim, AHP_FN_WATCH_NEW, rc, inner)) {
-        shim_handle_end(handle);
-        rc = rc == AHP_OK ? AHP_E_FAILED : rc;
+    rc = shim_handle_made(handle, AHP_FN_WATCH_NEW, rc, inner);
+    if (rc != AHP_OK)
         goto out;
-    }
-    handle->inner = inner;
     if (other == NULL)
         HASH_ADD_INT(shim->watch_by_fd, fd, handle);
     *ret_watch = (ahp_watch *)(void *)handle;
@@ -143,13 +122,11 @@ static int32_t watch_mod(ahp_watch *watch, uint32_t events)
 
 static void watch_free(ahp_watch *watch)
 {
-    struct shim_handle *handle = shim_handle_use(watch, SHIM_WATCH, AHP_FN_WATCH_FREE);
     int before;
+    struct shim_handle *handle = shim_handle_free(watch, SHIM_WATCH, AHP_FN_WATCH_FREE, &before);
 
-    if (handle == NULL || shim_host_begin(handle->shim, AHP_FN_WATCH_FREE, &before) != AHP_OK)
+    if (handle == NULL)
         return;
-    /* Ended first: a callback that the host makes from in here is one after the end. */
-    shim_handle_end(handle);
     handle->shim->loop->watch_free(handle->inner);
     shim_host_end(handle->shim, before);
 }
@@ -185,7 +162,7 @@ static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, voi
 {
     struct shim *shim = ctx;
     struct shim_handle *handle;
-    ahp_timer *inner = UNTOUCHED;
+    ahp_timer *inner = SHIM_UNTOUCHED;
     int32_t rc;
     int before;
 
@@ -204,12 +181,9 @@ static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, voi
     handle->fn.timer = cb;
     rc = shim_result(shim, AHP_FN_TIMER_NEW,
                      shim->loop->timer_new(shim->host->ctx, &inner, on_timer, handle));
-    if (!handle_was_made(shim, AHP_FN_TIMER_NEW, rc, inner)) {
-        shim_handle_end(handle);
-        rc = rc == AHP_OK ? AHP_E_FAILED : rc;
+    rc = shim_handle_made(handle, AHP_FN_TIMER_NEW, rc, inner);
+    if (rc != AHP_OK)
         goto out;
-    }
-    handle->inner = inner;
     *ret_timer = (ahp_timer *)(void *)handle;
 out:
     shim_host_end(shim, before);
@@ -257,12 +231,11 @@ static void timer_off(ahp_timer *timer)
 
 static void timer_free(ahp_timer *timer)
 {
-    struct shim_handle *handle = shim_handle_use(timer, SHIM_TIMER, AHP_FN_TIMER_FREE);
     int before;
+    struct shim_handle *handle = shim_handle_free(timer, SHIM_TIMER, AHP_FN_TIMER_FREE, &before);
 
-    if (handle == NULL || shim_host_begin(handle->shim, AHP_FN_TIMER_FREE, &before) != AHP_OK)
+    if (handle == NULL)
         return;
-    shim_handle_end(handle);
     handle->shim->loop->timer_free(handle->inner);
     shim_host_end(handle->shim, before);
 }
@@ -274,14 +247,8 @@ static void on_deferred(void *ud)
     struct shim_handle *handle = ud;
     struct shim *shim = handle->shim;
 
-    if (!handle->live) {
-        int ran = atomic_load(&handle->ran) != 0;
-
-        shim_accuse(shim, ran ? AHP_SHIM_HOST_DEFER_TWICE : AHP_SHIM_HOST_AFTER_FREE,
-                    ran ? "a deferred call ran twice" : "a deferred call ran that was cancelled");
-        return;
-    }
-    if (shim_enter(shim, AHP_FN_DEFER_FN) != AHP_OK)
+    if (shim_handle_is_late(handle, AHP_SHIM_HOST_DEFER_TWICE, "a deferred call ran") ||
+        shim_enter(shim, AHP_FN_DEFER_FN) != AHP_OK)
         return;
     atomic_store(&handle->ran, 1u);
     shim_handle_end(handle);
@@ -293,7 +260,7 @@ static int32_t defer(void *ctx, ahp_deferred **ret_deferred, ahp_timer_fn *cb, v
 {
     struct shim *shim = ctx;
     struct shim_handle *handle;
-    ahp_deferred *inner = UNTOUCHED;
+    ahp_deferred *inner = SHIM_UNTOUCHED;
     int32_t rc;
     int before;
 
@@ -312,13 +279,9 @@ static int32_t defer(void *ctx, ahp_deferred **ret_deferred, ahp_timer_fn *cb, v
     handle->fn.timer = cb;
     rc = shim_result(shim, AHP_FN_DEFER,
                      shim->loop->defer(shim->host->ctx, &inner, on_deferred, handle));
-    if (!handle_was_made(shim, AHP_FN_DEFER, rc, inner)) {
-        if (handle->live)
-            shim_handle_end(handle);
-        rc = rc == AHP_OK ? AHP_E_FAILED : rc;
+    rc = shim_handle_made(handle, AHP_FN_DEFER, rc, inner);
+    if (rc != AHP_OK)
         goto out;
-    }
-    handle->inner = inner;
     *ret_deferred = (ahp_deferred *)(void *)handle;
 out:
     shim_host_end(shim, before);
@@ -327,12 +290,11 @@ out:
 
 static void defer_free(ahp_deferred *deferred)
 {
-    struct shim_handle *handle = shim_handle_use(deferred, SHIM_DEFERRED, AHP_FN_DEFER_FREE);
     int before;
+    struct shim_handle *handle = shim_handle_free(deferred, SHIM_DEFERRED, AHP_FN_DEFER_FREE, &before);
 
-    if (handle == NULL || shim_host_begin(handle->shim, AHP_FN_DEFER_FREE, &before) != AHP_OK)
+    if (handle == NULL)
         return;
-    shim_handle_end(handle);
     handle->shim->loop->defer_free(handle->inner);
     shim_host_end(handle->shim, before);
 }

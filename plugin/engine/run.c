@@ -89,6 +89,21 @@ static int take_upload(struct job *job, int64_t now_ms)
            job_text(&row->upload_url, step->uploaded_url);
 }
 
+/* Only among the jobs of this process; one asked for by another is not told apart. */
+static int is_anothers(void *ud, const char *provider_job)
+{
+    const struct job *job = ud;
+    const struct ledger_job *row = job->row;
+
+    for (const struct job *other = job->engine->jobs; other; other = other->hh.next)
+        if (other != job && other->row->provider_job &&
+            strcmp(other->row->provider_job, provider_job) == 0 &&
+            strcmp(other->row->provider, row->provider) == 0 &&
+            strcmp(other->row->request, row->request) == 0)
+            return 1;
+    return 0;
+}
+
 /* Asks the adapter; leaves the step in job->turn and the new flow in the row. */
 static int turn_take(struct job *job, const struct http_reply *reply, struct err *err)
 {
@@ -115,6 +130,8 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     turn.request = request;
     turn.secrets = job->secrets;
     turn.job_id = row->id;
+    turn.is_anothers = is_anothers;
+    turn.anothers_ud = job;
     turn.now_ms = env_wall_ms(job->engine->env);
     turn.recheck = job->rechecks;
     turn.resumed = !reply && (row->flags & JOB_SENT);
@@ -232,6 +249,7 @@ static void step_wait(struct job *job, const struct http_reply *reply)
         return;
     }
     job_set_state(job, JOB_WORKING);
+    job->told = row->deliveries_count; /* words about an earlier end are past */
     row->tries = 0;
     if (job->turn->step.progress >= 0)
         row->progress = job->turn->step.progress;
@@ -285,20 +303,14 @@ static void step_done(struct job *job)
 static void credential_kept(void *ud, int changed, const struct err *err)
 {
     struct job *job = ud;
-    struct engine *engine = job->engine;
 
     (void)changed;
-    job->busy = BUSY_NOT;
-    if (engine->closing)
+    if (job_back(job))
         return;
-    if (job->dropped) {
-        job_free(job);
-        engine_idle_check(engine);
-    } else if (err) {
+    if (err)
         job_end(job, JOB_FAILED, err);
-    } else {
+    else
         step_done(job);
-    }
 }
 
 /* Before the job says that it is done: what is asked twice may not be told twice. */

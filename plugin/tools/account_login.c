@@ -218,14 +218,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     const struct config_provider *provider;
     struct err why;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     /* One that has just ended is not the one that is wanted now. */
     if (!created && is_over(job)) {
         provider = config_provider_by_id(call_config(call), job->provider);
@@ -248,7 +242,7 @@ static int order_login(struct call *call, const struct config_provider *provider
         .provider = provider,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .again = again,
@@ -434,12 +428,9 @@ static void unbound(void *ud, const struct http_reply *reply)
 
 void account_logout(struct call *call, int then_login)
 {
-    struct http_request request;
-    struct arena arena = {0};
     char path[4096];
     struct err err;
     const struct config_provider *provider = whose(call, &err);
-    int rc;
 
     call->login_next = then_login;
     if (!provider) {
@@ -458,14 +449,5 @@ void account_logout(struct call *call, int then_login)
         fail_elsewhere(call, provider);
         return;
     }
-    snprintf(call->told, sizeof(call->told), "%s", provider->account.id);
-    rc = provider->adapter->ask(&provider->account, "unbind", NULL, &arena, &request, &err);
-    if (rc == 0)
-        rc = engine_ask(call_engine(call), provider->account.id, &request, UNBIND_MS, unbound, call,
-                        &err);
-    arena_done(&arena);
-    if (rc)
-        call_fail(call, &err);
-    else
-        call_begin(call);
+    account_send(call, provider, "unbind", UNBIND_MS, unbound);
 }

@@ -1,10 +1,9 @@
 """The crash matrix of a LibTV job, by both doors: an upload, a session, a message, its questions, a
 download. See test_matrix.py for what must hold after a kill at any of its moments."""
-import os
 import secrets
 
 import harness
-from test_matrix import VARIANTS, Run, Walk
+from test_matrix import Run, Walk
 
 
 class LibTVRun(Run):
@@ -19,11 +18,8 @@ class LibTVRun(Run):
         world.secrets.append(token)
         world.configure({}, {door: dict(settings, typical_seconds=0)})
         world.sim.control("POST", "accounts", {"key": token, "name": door})
-        own = {"LIBTV_ACCESS_KEY": token, base: world.sim.base}
-        start = world.start
-        world.start = lambda *args, env=None, **more: start(*args, env=dict(own, **(env or {})), **more)
-        with open(os.path.join(world.workspace, "a.png"), "wb") as f:
-            f.write(harness.png(40, 30))
+        world.env = {"LIBTV_ACCESS_KEY": token, base: world.sim.base}
+        world.picture(width=40, height=30)
         return world
 
 

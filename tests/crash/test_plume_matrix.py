@@ -1,6 +1,5 @@
 """The crash matrix of a Plume job: an upload, a task, its questions, a download, the file for other
 tools. See test_matrix.py for what must hold after a kill at any of its moments."""
-import os
 
 import harness
 from test_matrix import VARIANTS, Run, Walk
@@ -13,11 +12,8 @@ class PlumeRun(Run):
     def open(self, settings):
         world = harness.World()
         world.configure({}, {"plume": dict(settings, typical_seconds=0)})
-        own = {"PLUME_API_KEY": world.key, "PLUME_API_BASE": world.sim.base}
-        start = world.start
-        world.start = lambda *args, env=None, **more: start(*args, env=dict(own, **(env or {})), **more)
-        with open(os.path.join(world.workspace, "a.png"), "wb") as f:
-            f.write(harness.png(40, 30))
+        world.env = {"PLUME_API_KEY": world.key, "PLUME_API_BASE": world.sim.base}
+        world.picture(width=40, height=30)
         return world
 
 

@@ -19,7 +19,6 @@ import re
 import secrets
 import select
 import shutil
-import signal
 import sqlite3
 import struct
 import subprocess
@@ -224,12 +223,9 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         argv = [program or programs.host, "--plugin", programs.plugin, "--config", world.config,
                 "--state", world.state, "--workspace", world.workspace, "--check", *args]
-        around = {"PATH": os.environ.get("PATH", ""), "HOME": world.home, "LANG": "C.UTF-8",
-                  "TERM": "xterm", "ASAN_OPTIONS": "exitcode=99"}
-        around.update(env or {})
         self.process = subprocess.Popen(argv, stdin=slave, stdout=slave if whole else subprocess.PIPE,
-                                        stderr=slave, env=around, cwd=world.workspace,
-                                        start_new_session=True)
+                                        stderr=slave, cwd=world.workspace, start_new_session=True,
+                                        env=world.environment({"TERM": "xterm", **(env or {})}))
         os.close(slave)
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.text = ""
@@ -278,6 +274,7 @@ class World:
         self.config = self.path("openclaw.json")
         self.home = self.path("home")
         self.idle = True    # at the end nothing half-written may be left
+        self.env = {}       # of every host, beside what each is started with
         os.mkdir(self.home)
         os.mkdir(self.workspace)
         self.sim = Sim(self.key, *sim_options) if sim else None
@@ -303,6 +300,18 @@ class World:
             f.write("// of a test\n" + text + "\n")
         os.chmod(self.config, 0o600)
 
+    def environment(self, more=None):
+        """All that a process of this world finds around it."""
+        return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LANG": "C.UTF-8",
+                "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1",
+                **self.env, **(more or {})}
+
+    def picture(self, name="a.png", width=80, height=60):
+        """A PNG in the workspace; its name."""
+        with open(os.path.join(self.workspace, name), "wb") as f:
+            f.write(png(width, height))
+        return name
+
     def second_sim(self, key=None, *options):
         key = key or "sk-two-" + secrets.token_hex(12)
         self.secrets.append(key)
@@ -322,10 +331,7 @@ class World:
         if check:
             argv.append("--check")
         argv += args
-        around = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home,
-                  "LANG": "C.UTF-8", "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
-        around.update(env or {})
-        host = Host(argv, around, self.workspace, stdin)
+        host = Host(argv, self.environment(env), self.workspace, stdin)
         self.hosts.append(host)
         return host
 
@@ -448,6 +454,7 @@ class Result(dict):
 class Case(unittest.TestCase):
     """A test with worlds that are closed at its end."""
     maxDiff = 4000
+    KIND = "image"  # of what its calls make, unless they say otherwise
 
     def world(self, *args, **more):
         world = World(*args, **more)
@@ -461,6 +468,14 @@ class Case(unittest.TestCase):
             result = self._outcome.result
             failed = any(test is self for test, _ in result.failures + result.errors)
         world.close(check=not failed)
+
+    def made(self, result, kind=None, count=1):
+        """What a call that waited has made; the first file."""
+        self.assertEqual(result["status"], "done", result)
+        self.assertEqual(len(result["files"]), count, result)
+        for file in result["files"]:
+            check_media(file["path"], kind or self.KIND)
+        return result["files"][0]
 
     def on_terminal(self, world, *args, **more):
         terminal = Terminal(world, *args, **more)

@@ -23,9 +23,6 @@ class ChatArt(harness.Case):
         world.env = {"CHATARTPRO_API_KEY": world.key, "CHATARTPRO_UID": "e2e-identity"} if env else {}
         return world
 
-    def call(self, world, tool, args, *options, **more):
-        return world.call(tool, args, *options, env=world.env, **more)
-
     def picture(self, world, name="in.png", size="96x64"):
         return self.fetched(world, name, size)
 
@@ -58,25 +55,25 @@ class ChatArt(harness.Case):
     def test_login_picture_edit_video_extend_replace(self):
         """The whole way, each delivered once in the background."""
         world = self.chat(env=False)
-        opened = self.call(world, "account", {"action": "login"})
+        opened = world.call("account", {"action": "login"})
         self.assertEqual(opened["status"], "login", opened)
         self.assertIn("/skill/authorize?code=", opened["link"])
         self.assertIn(opened["link"], opened["message"])
         self.assertIn("Nano Banana 2", opened["message"])
         self.approve(world, key="sk-ca-e2e-fresh-key", name="lin")
-        done = self.call(world, "account", {"action": "finish_login"})
+        done = world.call("account", {"action": "finish_login"})
         self.assertEqual(done["status"], "done", done)
         kept = self.credential(world)
         self.assertEqual((kept["api_key"], kept["name"], kept["uid"]), ("sk-ca-e2e-fresh-key", "Lin", 348812))
         path = world.path("home", ".ChatArt", "credentials.json")
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
         self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode), 0o700)
-        before = self.call(world, "account", {"action": "credits"})["credits"]
+        before = world.call("account", {"action": "credits"})["credits"]
 
         def made(kind, tool, args):
-            result = self.call(world, tool, args, "--background", outbox=True)
+            result = world.call(tool, args, "--background", outbox=True)
             self.assertEqual(result["status"], "submitted", result)
-            world.until_idle(env=world.env)
+            world.until_idle()
             self.delivered(world, result["job"], kind)
             return world.job(result["job"])
 
@@ -91,7 +88,7 @@ class ChatArt(harness.Case):
                                                  "resolution": "480p"}))
         self.assertEqual([row["cost"] for row in costs], [6, 6, 60, 20, 36, 18])
         self.assertEqual([row["cost"] for row in costs], [row["cost_estimate"] for row in costs])
-        after = self.call(world, "account", {"action": "credits"})["credits"]
+        after = world.call("account", {"action": "credits"})["credits"]
         self.assertEqual(before - after, 6 + 6 + 60 + 20 + 36 + 18)
         self.assertEqual(len(self.submits(world)), 6)
         self.assertEqual(len(world.messages()), 6)
@@ -111,9 +108,9 @@ class ChatArt(harness.Case):
     def test_login_is_announced(self):
         """With a reply address the end is told by itself, also by a later process."""
         world = self.chat(env=False)
-        opened = self.call(world, "account", {"action": "login"}, "--background", outbox=True)
+        opened = world.call("account", {"action": "login"}, "--background", outbox=True)
         self.assertEqual(opened["status"], "login", opened)
-        again = self.call(world, "account", {"action": "login"}, "--background", outbox=True)
+        again = world.call("account", {"action": "login"}, "--background", outbox=True)
         self.assertEqual((again["job"], again["link"]), (opened["job"], opened["link"]))
         self.approve(world)
         world.until_idle()
@@ -128,19 +125,19 @@ class ChatArt(harness.Case):
         """One link before anything is ordered; then the same call makes all."""
         world = self.chat(env=False)
         items = {"items": ["a boat", "a kite"]}
-        opened = self.call(world, "run_batch", items)
+        opened = world.call("run_batch", items)
         self.assertEqual(opened["status"], "login_needed", opened)
         self.assertIn(opened["link"], opened["message"])
         self.assertEqual(world.rows("SELECT id FROM jobs WHERE batch IS NOT NULL"), [])
         self.approve(world)
-        self.call(world, "account", {"action": "finish_login"})
-        done = self.call(world, "run_batch", items)
+        world.call("account", {"action": "finish_login"})
+        done = world.call("run_batch", items)
         self.assertEqual(done["batch"], {"items": 2, "ended": 2, "failed": 0})
         world.secrets.clear()   # it is in the credentials file, where it belongs
 
     def test_login_in_chinese(self):
         world = self.chat(env=False)
-        opened = self.call(world, "account", {"action": "login"}, "--locale", "zh-CN")
+        opened = world.call("account", {"action": "login"}, "--locale", "zh-CN")
         self.assertIn("登录完成后回我一句", opened["message"])
         self.assertIn("PixVerse V6", opened["message"])
 
@@ -148,16 +145,16 @@ class ChatArt(harness.Case):
         for do, text in (("refuse", "refused"), ("expire", "not finished in time"), ("session", "not finished")):
             with self.subTest(do):
                 world = self.chat(env=False)
-                opened = self.call(world, "account", {"action": "login"})
+                opened = world.call("account", {"action": "login"})
                 world.sim.control("POST", "chatart", {"do": do})
-                done = self.call(world, "account", {"action": "finish_login"}, want=(0, 1, 2, 3, 4, 5, 6))
+                done = world.call("account", {"action": "finish_login"}, want=(0, 1, 2, 3, 4, 5, 6))
                 self.assertEqual(world.job(opened["job"])["state"] in ("failed", "expired"), True)
                 self.assertIn(text, done["error"]["text"])
                 self.assertFalse(os.path.exists(world.path("home", ".ChatArt", "credentials.json")))
 
     def test_half_an_approval_is_none(self):
         world = self.chat(env=False)
-        self.call(world, "account", {"action": "login"})
+        world.call("account", {"action": "login"})
         world.sim.set(chatart_approval="no_key")
         self.approve(world, key="sk-ca-half", name="half")
         host = world.start("call", "account", '{"action":"finish_login"}')
@@ -170,17 +167,17 @@ class ChatArt(harness.Case):
     def test_odd_codes_of_a_login(self):
         world = self.chat(env=False)
         world.sim.set(chatart_pending="code", chatart_approval="code_text", chatart_login_polls=2)
-        self.call(world, "account", {"action": "login"})
+        world.call("account", {"action": "login"})
         world.secrets.clear()
-        self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
+        self.assertEqual(world.call("account", {"action": "finish_login"})["status"], "done")
 
     def test_generation_without_login_starts_one(self):
         world = self.chat(env=False)
-        result = self.call(world, IMAGE, {"prompt": "a boat"})
+        result = world.call(IMAGE, {"prompt": "a boat"})
         self.assertEqual(result["status"], "login_needed", result)
         self.assertIn(result["link"], result["message"])
         self.assertEqual(self.submits(world), [])
-        plan = self.call(world, IMAGE, {"prompt": "a boat", "dry_run": True})
+        plan = world.call(IMAGE, {"prompt": "a boat", "dry_run": True})
         self.assertEqual(plan["status"], "plan")
 
     def test_damaged_credentials_are_no_dead_end(self):
@@ -189,12 +186,12 @@ class ChatArt(harness.Case):
         path = world.path("home", ".ChatArt", "credentials.json")
         with open(path, "w", encoding="ascii") as f:
             f.write('{"api_key": "x",')
-        status = self.call(world, "account", {"action": "status"})
+        status = world.call("account", {"action": "status"})
         row = [r for r in status["providers"] if r["id"] == "chatart"][0]
         self.assertIn("credentials.json", json.dumps(row))
-        self.call(world, "account", {"action": "login"})
+        world.call("account", {"action": "login"})
         self.approve(world, key="sk-ca-new", name="new")
-        self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
+        self.assertEqual(world.call("account", {"action": "finish_login"})["status"], "done")
         self.assertEqual(self.credential(world)["api_key"], "sk-ca-new")
         with open(path + ".damaged", encoding="ascii") as f:
             self.assertEqual(f.read(), '{"api_key": "x",')
@@ -202,24 +199,24 @@ class ChatArt(harness.Case):
     def test_logout_and_switch(self):
         world = self.chat(env=False)
         for turn, key in enumerate(("sk-ca-one", "sk-ca-two")):
-            opened = self.call(world, "account", {"action": "switch" if turn else "login"})
+            opened = world.call("account", {"action": "switch" if turn else "login"})
             self.assertEqual(opened["status"], "login", opened)
             self.assertEqual("first sign out on the ChatArt website" in opened["message"], bool(turn))
             self.approve(world, key=key, name=key[-3:])
-            self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "done")
+            self.assertEqual(world.call("account", {"action": "finish_login"})["status"], "done")
             self.assertEqual(self.credential(world)["api_key"], key)
-        self.assertEqual(self.call(world, "account", {"action": "login"})["status"], "ok")
-        out = self.call(world, "account", {"action": "logout"})
+        self.assertEqual(world.call("account", {"action": "login"})["status"], "ok")
+        out = world.call("account", {"action": "logout"})
         self.assertIn("signed out", out["message"])
         self.assertFalse(os.path.exists(world.path("home", ".ChatArt", "credentials.json")))
         self.assertEqual(len(world.sim.log(path="/user/get-unbind-device")), 2)
-        self.assertIn("not signed in", self.call(world, "account", {"action": "logout"})["message"])
-        self.assertEqual(self.call(world, "account", {"action": "finish_login"})["status"], "none")
+        self.assertIn("not signed in", world.call("account", {"action": "logout"})["message"])
+        self.assertEqual(world.call("account", {"action": "finish_login"})["status"], "none")
 
     def test_logout_of_variables_says_where(self):
         world = self.chat()
         for action in ("logout", "switch"):
-            out = self.call(world, "account", {"action": action}, want=1)
+            out = world.call("account", {"action": action}, want=1)
             self.assertEqual((out["status"], out["error"]["kind"]), ("error", "config"))
             self.assertEqual(out["message"], out["error"]["text"])
             self.assertIn("CHATARTPRO_API_KEY", out["message"])
@@ -229,34 +226,34 @@ class ChatArt(harness.Case):
     def test_the_other_variables_work_too(self):
         world = self.chat(env=False)
         world.env = {"CHATART_API_KEY": world.key, "CHATART_UID": "e2e-identity"}
-        self.assertEqual(self.call(world, "account", {"action": "credits"})["credits"], 100000)
+        self.assertEqual(world.call("account", {"action": "credits"})["credits"], 100000)
 
     def test_models_are_listed_before_a_login(self):
         world = self.world(sim=False)
         world.env = {}
         world.configure({"other": {"baseUrl": "http://127.0.0.1:1/v1", "apiKey": world.key}})
-        listed = self.call(world, "list_models", {"provider": "chatart", "kind": "video"})
+        listed = world.call("list_models", {"provider": "chatart", "kind": "video"})
         names = [m["name"] for m in listed["providers"][0]["models"]]
         self.assertEqual((len(names), names[-1]), (9, "Wan 2.2"))
-        self.assertEqual([p["provider"] for p in self.call(world, "list_models", {})["providers"]], ["other"])
+        self.assertEqual([p["provider"] for p in world.call("list_models", {})["providers"]], ["other"])
 
     # ---- account ----
 
     def test_credits_check_and_usage(self):
         world = self.chat()
-        self.assertEqual(self.call(world, "account", {"action": "check"})["providers"][0]["key"], "accepted")
-        self.call(world, IMAGE, {"prompt": "a"})
-        used = self.call(world, "account", {"action": "usage"})
+        self.assertEqual(world.call("account", {"action": "check"})["providers"][0]["key"], "accepted")
+        world.call(IMAGE, {"prompt": "a"})
+        used = world.call("account", {"action": "usage"})
         self.assertEqual([row["state"] for row in used["usage"]], ["completed"])
-        self.assertEqual(self.call(world, "account", {"action": "usage", "kind": "video"})["usage"], [])
-        self.assertIn("99994", self.call(world, "account", {"action": "credits"})["message"])
+        self.assertEqual(world.call("account", {"action": "usage", "kind": "video"})["usage"], [])
+        self.assertIn("99994", world.call("account", {"action": "credits"})["message"])
 
     # ---- generations ----
 
     def test_uploads_are_signed_checked_and_kept(self):
         world = self.chat()
         picture = self.picture(world, "my pic 图.png")
-        self.call(world, EDIT, {"prompt": "a", "image": picture, "reference_images": [self.picture(world, "b.png")]})
+        world.call(EDIT, {"prompt": "a", "image": picture, "reference_images": [self.picture(world, "b.png")]})
         (first, second) = self.objects(world)
         self.assertRegex(first, r"^sim-uploads/chat-skill-upload/\d{8}/[0-9a-f]{16}_[A-Za-z0-9._-]+\.png$")
         self.assertNotEqual(first.split("_")[0], second.split("_")[0])
@@ -264,7 +261,7 @@ class ChatArt(harness.Case):
         held = self.objects(world)[first]
         self.assertEqual((held["bytes"], held["type"]), (os.path.getsize(picture), "image/png"))
         # The same file again: it is there already.
-        self.call(world, EDIT, {"prompt": "b", "image": picture})
+        world.call(EDIT, {"prompt": "b", "image": picture})
         self.assertEqual(len(self.objects(world)), 2)
         (put, _) = world.sim.log(method="PUT")
         self.assertNotIn("Xskill-Authorization", put["headers"])
@@ -273,7 +270,7 @@ class ChatArt(harness.Case):
     def test_upload_that_arrives_damaged_fails(self):
         world = self.chat()
         world.sim.set(chatart_crc="wrong")
-        host = world.start("call", EDIT, json.dumps({"prompt": "a", "image": self.picture(world)}), env=world.env)
+        host = world.start("call", EDIT, json.dumps({"prompt": "a", "image": self.picture(world)}))
         world.sim.wait(method="PUT", path="/oss", count=2)
         world.sim.set(chatart_crc="right")
         self.assertEqual(world.check(host.end()).json["status"], "done")
@@ -283,33 +280,53 @@ class ChatArt(harness.Case):
         """The estimated time when it begins, the facts when it is there; in both languages."""
         world = self.chat()
         args = {"prompt": "a boat", "model": "Seedance 2.0", "seconds": 5, "resolution": "480p"}
-        plan = self.call(world, VIDEO, dict(args, dry_run=True))
+        plan = world.call(VIDEO, dict(args, dry_run=True))
         self.assertEqual(plan["cost_estimate"], {"amount": 60.0, "currency": "credits"})
-        self.call(world, VIDEO, args, "--background", outbox=True)
-        world.until_idle(env=world.env)
+        world.call(VIDEO, args, "--background", outbox=True)
+        world.until_idle()
         (message,) = world.messages()
         for piece in ("Video: http://127.0.0.1", "Duration: 1s", "Aspect ratio: 16:9", "Model: Seedance 2.0",
                       "Cost: 60 credits"):
             self.assertIn(piece, message["text"])
-        self.call(world, IMAGE, {"prompt": "船"}, "--background", "--locale", "zh-CN", outbox=True)
-        world.until_idle(env=world.env)
+        world.call(IMAGE, {"prompt": "船"}, "--background", "--locale", "zh-CN", outbox=True)
+        world.until_idle()
         self.assertIn("消耗：6 credits", [m for m in world.messages() if "图片" in m["text"]][0]["text"])
+
+    def test_several_pictures_are_one_job(self):
+        """One task after the other, one message; the price is told for all of them before."""
+        world = self.chat()
+        args = {"prompt": "a boat", "model": "Nano Banana 2", "resolution": "2K", "count": 3}
+        plan = self.call(world, IMAGE, dict(args, dry_run=True))
+        self.assertEqual((plan["cost_estimate"]["amount"], plan["files"]), (18.0, 3))
+        self.call(world, IMAGE, args, "--background", outbox=True)
+        world.until_idle(env=world.env)
+        (message,) = world.messages()
+        self.assertEqual(len(message["files"]), 3, message)
+        self.assertEqual(len(self.submits(world)), 3)
+        (row,) = world.ledger()
+        self.assertEqual((row["state"], row["cost"]), ("delivered", 18.0))
+        world.sim.fault("POST /web/art/create", "status", status=502, nth=2)
+        part = self.call(world, IMAGE, dict(args, prompt="a raft"))
+        self.assertEqual((part["status"], len(part["files"]), part["cost"]["amount"]), ("done", 1, 6.0))
+        self.assertIn("the request was sent", part["error"]["text"])
+        self.assertEqual(len(self.submits(world)), 5)
+        self.assertEqual(self.call(world, IMAGE, dict(args, count=5), want=1)["error"]["field"], "count")
 
     def test_confirmation_in_the_skills_words(self):
         world = self.chat()
         world.configure({}, {"chatart": dict(QUICK, base_url=world.sim.base, storage_url=world.sim.base + "/oss")},
                         confirm="always")
-        asked = self.call(world, VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3"})
+        asked = world.call(VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3"})
         self.assertEqual(asked["status"], "needs_confirmation", asked)
         for piece in ("Video Generation — Confirm", "t2v (Text-to-Video)", "• Model: Kling V3",
                       "Seedance 2.0", "• Duration: 5s", "Estimated cost: 40 credits"):
             self.assertIn(piece, asked["message"])
         self.assertEqual(self.submits(world), [])
-        done = self.call(world, VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3", "confirm": asked["confirm"]})
+        done = world.call(VIDEO, {"prompt": "a", "seconds": 5, "model": "Kling V3", "confirm": asked["confirm"]})
         self.assertEqual(done["status"], "done")
-        asked = self.call(world, EDIT, {"prompt": "改", "image": self.picture(world)},
-                          "--locale", "zh-CN")
+        asked = world.call(EDIT, {"prompt": "改", "image": self.picture(world)}, "--locale", "zh-CN")
         self.assertIn("图片编辑", asked["message"])
+        self.assertIn("数量：1\n", asked["message"])
 
     def test_mistakes_cost_nothing(self):
         world = self.chat()
@@ -323,7 +340,7 @@ class ChatArt(harness.Case):
                                   (VIDEO, {"prompt": "a", "mode": "lip_sync"}, "mode"),
                                   (REPLACE, {"character_image": self.picture(world), "mode": "body_only",
                                              "motion_video": self.movie(world), "model": "Kling V3.0"}, "model")):
-            result = self.call(world, tool, dict(args, provider="chatart"), want=(0, 1, 2, 3, 4))
+            result = world.call(tool, dict(args, provider="chatart"), want=(0, 1, 2, 3, 4))
             self.assertEqual(result["error"].get("field"), field, result)
         self.assertEqual(world.sim.log(spends=1), [])
         self.assertEqual(self.objects(world), {})
@@ -333,26 +350,26 @@ class ChatArt(harness.Case):
         for code, word in ((10058, "app.chatartpro.com/subscriptions"), (6001, "differently")):
             world.sim.fault("POST /web/art/create", "body", charged=False,
                             body=json.dumps({"code": code, "message": "secretword"}))
-            result = self.call(world, IMAGE, {"prompt": "a %d" % code}, want=(0, 1, 2, 3, 4))
+            result = world.call(IMAGE, {"prompt": "a %d" % code}, want=(0, 1, 2, 3, 4))
             self.assertIn(word, result["error"]["advice"])
         self.assertNotIn("secretword", json.dumps(result))
 
     def test_busy_is_waited_out(self):
         world = self.chat()
         world.sim.fault("POST /web/art/create", "status", status=503, retry_after_ms=50)
-        self.assertEqual(self.call(world, IMAGE, {"prompt": "a"})["status"], "done")
+        self.assertEqual(world.call(IMAGE, {"prompt": "a"})["status"], "done")
         self.assertEqual(world.sim.totals()["charges"], 1)
 
     def test_states_as_words_and_codes_as_texts(self):
         world = self.chat()
         for state in ("text", "odd", "bare"):
             world.sim.set(chatart_state=state, chatart_code="text")
-            self.assertEqual(self.call(world, IMAGE, {"prompt": state})["status"], "done")
+            self.assertEqual(world.call(IMAGE, {"prompt": state})["status"], "done")
 
     def test_failed_there(self):
         world = self.chat()
         world.sim.set(video_mode="moderated")
-        result = self.call(world, VIDEO, {"prompt": "a", "seconds": 5}, want=(0, 1, 2, 3, 4))
+        result = world.call(VIDEO, {"prompt": "a", "seconds": 5}, want=(0, 1, 2, 3, 4))
         self.assertEqual(result["error"]["kind"], "moderated")
         self.assertEqual(len(self.submits(world)), 1)
 
@@ -360,16 +377,16 @@ class ChatArt(harness.Case):
         world = self.chat()
         for kind, more in (("status", {"status": 500}), ("reset", {}), ("malformed_json", {})):
             world.sim.fault("GET /web/art/get-draw-task", kind, **more)
-        self.assertEqual(self.call(world, IMAGE, {"prompt": "a"})["status"], "done")
+        self.assertEqual(world.call(IMAGE, {"prompt": "a"})["status"], "done")
         self.assertEqual(world.sim.totals()["charges"], 1)
 
     def test_lost_answer_is_unknown_and_never_repeated(self):
         world = self.chat()
         for kind in ("drop_after_accept", "malformed_json"):
             world.sim.control("POST", "faults", {"route": "POST /web/video/generate-video", "kind": kind})
-            result = self.call(world, VIDEO, {"prompt": kind, "seconds": 5}, want=(0, 1, 2, 3, 4, 5))
+            result = world.call(VIDEO, {"prompt": kind, "seconds": 5}, want=(0, 1, 2, 3, 4, 5))
             self.assertEqual(result["status"], "unknown", result)
-        world.until_idle(env=world.env)
+        world.until_idle()
         self.assertEqual(len(self.submits(world)), 2)
         self.assertEqual(world.sim.totals()["charges"], 2)
 

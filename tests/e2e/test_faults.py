@@ -1,5 +1,4 @@
 """Everything that a provider or the way to it can do wrong: one clear error, a truthful end."""
-import os
 import signal
 
 import harness

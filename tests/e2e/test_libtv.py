@@ -1,7 +1,6 @@
 """LibTV, both doors: from a call to a delivered file, sessions, labels, recovery, keys, in the background."""
 import json
 import os
-import stat
 
 import harness
 
@@ -13,6 +12,8 @@ CHAT = ("--conversation", "feishu//ou_1/")
 
 
 class LibTV(harness.Case):
+    KIND = "video"
+
     def door(self, name, settings=None, sim_set=None, **more):
         """A world whose only account is that one."""
         world = self.world(**more)
@@ -25,24 +26,10 @@ class LibTV(harness.Case):
         world.env = {"LIBTV_ACCESS_KEY": world.own, "LIBTV_DIRECT_BASE_URL": world.sim.base,
                      "LIBTV_GATEWAY_URL": world.sim.base + "/"}
         world.sim.set(video_size="64x64", video_seconds=1, image_bytes=0, **(sim_set or {}))
-        start = world.start
-        world.start = lambda *args, env=None, **rest: start(*args, env=dict(world.env, **(env or {})), **rest)
         return world
 
     def both(self, **more):
         return (self.door(name, **more) for name in DOORS)
-
-    def picture(self, world, name="a.png", width=80, height=60):
-        with open(os.path.join(world.workspace, name), "wb") as f:
-            f.write(harness.png(width, height))
-        return name
-
-    def made(self, world, result, kind="video", count=1):
-        self.assertEqual(result["status"], "done", result)
-        self.assertEqual(len(result["files"]), count, result)
-        for file in result["files"]:
-            harness.check_media(file["path"], kind)
-        return result["files"][0]
 
     def messages_sent(self, world):
         """What was posted into sessions, without those that only make one."""
@@ -68,12 +55,12 @@ class Making(LibTV):
     def test_text_to_video_and_pictures(self):
         for world in self.both():
             result = world.call(VIDEO, {"prompt": "a paper boat"})
-            self.made(world, result)
+            self.made(result)
             self.assertEqual(result["provider"], world.door["id"])
             self.assertEqual([m["message"] for m in self.messages_sent(world)], ["a paper boat, video ratio 16:9"])
             self.check_doors(world)
             world.sim.set(libtv_mode="image")
-            self.made(world, world.call(IMAGE, {"prompt": "a lantern"}), "image")
+            self.made(world.call(IMAGE, {"prompt": "a lantern"}), "image")
             self.assertEqual(self.messages_sent(world)[-1]["message"], "a lantern")
             world.sim.set(libtv_mode="mixed", libtv_count=2)
             result = world.call(VIDEO, {"prompt": "来一段9:16的短片"})
@@ -82,7 +69,7 @@ class Making(LibTV):
 
     def test_picture_to_video_in_the_background(self):
         for world in self.both():
-            self.picture(world)
+            world.picture()
             job = world.submit(VIDEO, {"prompt": "it moves", "first_frame": "a.png", "aspect_ratio": "9:16"}, *CHAT)
             world.until_idle()
             text = self.delivered(world, job, "video")["text"]
@@ -93,15 +80,15 @@ class Making(LibTV):
             (sent,) = self.messages_sent(world)
             self.assertRegex(sent["message"], r"^it moves, first frame: http://\S+/claw/\S+\.png, video ratio 9:16$")
             # The same file again is not sent again.
-            self.made(world, world.call(VIDEO, {"prompt": "once more", "first_frame": "a.png"}))
+            self.made(world.call(VIDEO, {"prompt": "once more", "first_frame": "a.png"}))
             self.assertEqual(len(world.sim.log(path=world.door["upload"])), 1)
             self.assertEqual((len(world.messages()), world.repeats()), (1, []))
             self.check_doors(world)
 
     def test_the_other_upload_path(self):
         world = self.door("libtv", sim_set={"libtv_uploads": "plain"})
-        self.picture(world)
-        self.made(world, world.call(VIDEO, {"prompt": "it moves", "first_frame": "a.png"}))
+        world.picture()
+        self.made(world.call(VIDEO, {"prompt": "it moves", "first_frame": "a.png"}))
         (upload,) = world.sim.log(path="=/openapi/upload")
         self.assertEqual((list(upload["fields"]), [p["name"] for p in upload["parts"]]), (["accessKey"], ["file"]))
 
@@ -123,12 +110,12 @@ class Making(LibTV):
         for mode in ("tool", "assistant", "punctuated", "foreign", "odd", "retry"):
             with self.subTest(mode=mode):
                 world.sim.set(libtv_mode=mode)
-                self.made(world, world.call(VIDEO, {"prompt": "said as " + mode}))
+                self.made(world.call(VIDEO, {"prompt": "said as " + mode}))
         world.sim.set(libtv_mode="final", libtv_seq=0)
-        self.made(world, world.call(VIDEO, {"prompt": "not numbered"}))
-        self.picture(world)
+        self.made(world.call(VIDEO, {"prompt": "not numbered"}))
+        world.picture()
         world.sim.set(libtv_mode="echo", libtv_seq=1)
-        self.made(world, world.call(VIDEO, {"prompt": "it echoes", "first_frame": "a.png"}))
+        self.made(world.call(VIDEO, {"prompt": "it echoes", "first_frame": "a.png"}))
 
     def test_clips_then_the_film(self):
         for world in self.both(sim_set={"libtv_mode": "steps", "video_ms": 500, "libtv_gap_ms": 100, "libtv_count": 3}):
@@ -158,7 +145,7 @@ class Failing(LibTV):
             world.sim.fault(route, "status", status=503)
             world.sim.fault(route, "status", status=503)
             world.sim.fault(route, "drop_after_accept")
-            self.made(world, world.call(VIDEO, {"prompt": "a boat"}))
+            self.made(world.call(VIDEO, {"prompt": "a boat"}))
             self.assertEqual(world.sim.totals()["charges"], 1)
 
     def test_a_lost_answer_is_found(self):
@@ -170,8 +157,20 @@ class Failing(LibTV):
                     # At the personal API the first such request only makes a session.
                     world.sim.fault("POST =" + world.door["session"], kind, charged=True,
                                     nth=2 if world.door["id"] == "libtv" else 1, **more)
-                    self.made(world, world.call(VIDEO, {"prompt": "lost %d" % n}))
+                    self.made(world.call(VIDEO, {"prompt": "lost %d" % n}))
                     self.assertEqual(world.sim.totals()["charges"], n + 1)
+
+    def test_the_same_words_twice_are_two_sessions(self):
+        """A lost answer is not looked for in the session of a job that asked for the same."""
+        for nth in (1, 2):
+            world = self.door("nexu")
+            world.sim.fault("POST =" + world.door["session"], "drop_after_accept", charged=True, nth=nth)
+            world.sim.fault("GET /api/v1/tasks", "status", status=503)  # by then both are there
+            jobs = [world.submit(VIDEO, {"prompt": "a boat", "again": True}) for _ in range(2)]
+            world.until_idle()
+            self.assertEqual([world.job(job)["state"] for job in jobs], ["delivered"] * 2)
+            self.assertEqual(len({world.job(job)["provider_job"] for job in jobs}), 2)
+            self.assertEqual(world.sim.totals()["charges"], 2)
 
     def test_a_refused_key_ends_it(self):
         for world in self.both(sim_set={"video_ms": -1}):
@@ -228,7 +227,7 @@ class Sessions(LibTV):
         for how in ("default", "history"):
             world = self.door("libtv", sim_set={"libtv_session": how})
             for prompt in ("a boat", "a train"):
-                self.made(world, world.call(VIDEO, {"prompt": prompt}))
+                self.made(world.call(VIDEO, {"prompt": prompt}))
             urls = [row["url"] for row in world.rows("SELECT url FROM files")]
             self.assertEqual(len(set(urls)), 2)
 

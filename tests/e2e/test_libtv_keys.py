@@ -17,6 +17,8 @@ DOORS = {
 
 
 class LibTV(harness.Case):
+    KIND = "video"
+
     def world(self, door="nexu", settings=None, sim_set=None, credits=50, slash="", **more):
         world = super().world(**more)
         world.door = DOORS[door]
@@ -26,21 +28,7 @@ class LibTV(harness.Case):
         world.sim.control("POST", "accounts", {"key": world.token, "name": door, "credits": credits})
         world.env = {"LIBTV_ACCESS_KEY": world.token, world.door["base"]: world.sim.base + slash}
         world.sim.set(**dict({"video_size": "64x64", "video_seconds": 1, "video_ms": 100}, **(sim_set or {})))
-        start = world.start
-        world.start = lambda *args, env=None, **rest: start(*args, env=dict(world.env, **(env or {})), **rest)
         return world
-
-
-    def picture(self, world, name="a.png"):
-        with open(os.path.join(world.workspace, name), "wb") as f:
-            f.write(harness.png(80, 60))
-        return name
-
-    def made(self, result, count=1, kind="video"):
-        self.assertEqual(result["status"], "done", result)
-        self.assertEqual(len(result["files"]), count, result)
-        for file in result["files"]:
-            harness.check_media(file["path"], kind)
 
     def paid(self, world):
         """The messages that were sent."""

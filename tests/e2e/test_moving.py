@@ -35,7 +35,6 @@ class Moving(harness.Case):
             url = "%s/media/make/x%s?%s" % (world.sim.base, os.path.splitext(name)[1], query)
             with urllib.request.urlopen(url, timeout=harness.LIMIT_S) as answer:
                 self.write(world, name, answer.read())
-        world.env = {}
         return world
 
     def write(self, world, name, data):
@@ -50,7 +49,7 @@ class Moving(harness.Case):
                 args = {name: job if value == "job_…" else value for name, value in args.items()}
                 before(tool, args)
                 paid = world.sim.totals()["submissions"]
-                result = world.call(tool, args, "--conversation", "cli//me/", env=world.env, outbox=True)
+                result = world.call(tool, args, "--conversation", "cli//me/", outbox=True)
                 paid = world.sim.totals()["submissions"] - paid
                 if tool in MAKES and not args.get("dry_run"):
                     self.assertEqual(result["status"], "done", result)

@@ -18,21 +18,7 @@ class Plume(harness.Case):
         world.configure({}, {"plume": world.settings})
         world.env = {"PLUME_API_KEY": world.key, "PLUME_API_BASE": world.sim.base}
         world.sim.set(video_size="64x64", video_seconds=1, **(sim_set or {}))
-        start = world.start
-        world.start = lambda *args, env=None, **rest: start(*args, env=dict(world.env, **(env or {})), **rest)
         return world
-
-    def picture(self, world, name="a.png", width=80, height=60):
-        with open(os.path.join(world.workspace, name), "wb") as f:
-            f.write(harness.png(width, height))
-        return name
-
-    def made(self, world, result, kind="image", count=1):
-        self.assertEqual(result["status"], "done", result)
-        self.assertEqual(len(result["files"]), count)
-        for file in result["files"]:
-            harness.check_media(file["path"], kind)
-        return result["files"][0]
 
     def sent(self, world, index=-1):
         """What was posted as a task."""
@@ -52,7 +38,7 @@ class Categories(Plume):
     def test_text_to_picture(self):
         world = self.world()
         result = world.call(IMAGE, {"prompt": "a red paper lantern", "aspect_ratio": "3:4", "resolution": "1K"})
-        self.made(world, result)
+        self.made(result)
         self.assertEqual(result["cost"], {"amount": 10.0, "currency": "credits"})
         self.assertEqual(self.sent(world), {"category": "Banana2", "type": 2, "content": {
             "processing_mode": "text_to_image", "prompt": "a red paper lantern",
@@ -73,16 +59,16 @@ class Categories(Plume):
                                          ("banana pro", "BananaPro", 15), ("BANANA2", "Banana2", 15)):
             with self.subTest(model=model):
                 result = world.call(IMAGE, {"prompt": "雨后的小巷 " + model, "model": model})
-                self.made(world, result)
+                self.made(result)
                 self.assertEqual((self.sent(world)["category"], result["model"]), (category, category))
                 self.assertEqual(result["cost"]["amount"], credits)
         self.assertNotIn("generationConfig", self.sent(world, 2)["content"])
 
     def test_picture_to_picture_with_last(self):
         world = self.world()
-        self.made(world, world.call(IMAGE, {"prompt": "a dog"}, "--conversation", "telegram//7/"))
+        self.made(world.call(IMAGE, {"prompt": "a dog"}, "--conversation", "telegram//7/"))
         result = world.call(EDIT, {"image": "last", "prompt": "as a watercolour"}, "--conversation", "telegram//7/")
-        self.made(world, result)
+        self.made(result)
         (upload,) = self.uploads(world)
         (part,) = upload["parts"]
         self.assertEqual((part["name"], part["content_type"], part["sniffed"]), ("file", "image/png", "image/png"))
@@ -95,10 +81,10 @@ class Categories(Plume):
 
     def test_removals_of_a_local_file(self):
         world = self.world()
-        self.picture(world)
+        world.picture()
         for operation, category in (("remove_background", "remove-bg"), ("remove_watermark", "remove-watermark")):
             result = world.call(EDIT, {"image": "a.png", "operation": operation})
-            self.made(world, result)
+            self.made(result)
             body = self.sent(world)
             self.assertEqual((body["category"], list(body["content"])), (category, ["imageUrls"]))
             self.assertEqual(result["cost"]["amount"], 5)
@@ -106,18 +92,18 @@ class Categories(Plume):
 
     def test_videos(self):
         world = self.world()
-        self.picture(world)
-        self.picture(world, "b.png")
-        self.made(world, world.call(VIDEO, {"prompt": "slow push-in"}), "video")
+        world.picture()
+        world.picture("b.png")
+        self.made(world.call(VIDEO, {"prompt": "slow push-in"}), "video")
         self.assertEqual(self.sent(world), {"category": "veo", "type": 2, "content": {
             "processing_mode": "text_to_video", "prompt": "slow push-in",
             "videoConfig": {"model": "veo3.1-fast", "aspectRatio": "9:16", "durationSeconds": 6}}})
-        self.made(world, world.call(VIDEO, {"prompt": "move", "first_frame": "a.png"}), "video")
+        self.made(world.call(VIDEO, {"prompt": "move", "first_frame": "a.png"}), "video")
         slots = self.sent(world)["content"]["imageUrls"]
         self.assertEqual(([bool(s) for s in slots]), [True, False, False])
         result = world.call(VIDEO, {"prompt": "door", "first_frame": "a.png", "last_frame": "b.png",
                                     "model": "seedance2", "seconds": 10})
-        self.made(world, result, "video")
+        self.made(result, "video")
         self.assertEqual(result["cost"], {"amount": 72.0, "currency": "credits"})
         content = self.sent(world)["content"]
         self.assertEqual((content["processing_mode"], content["videoConfig"], len(content["imageUrls"])),
@@ -130,17 +116,17 @@ class Categories(Plume):
                       "data_url"):
             with self.subTest(shape=shape):
                 world.sim.set(plume_result=shape, plume_text=int(shape < "e"))
-                self.made(world, world.call(IMAGE, {"prompt": "a " + shape}))
+                self.made(world.call(IMAGE, {"prompt": "a " + shape}))
         world.sim.set(plume_result="auto", plume_text=0, plume_count=3)
-        self.made(world, world.call(IMAGE, {"prompt": "three"}), count=3)
+        self.made(world.call(IMAGE, {"prompt": "three"}), count=3)
         world.sim.set(plume_count=1, plume_poster=0)
-        self.made(world, world.call(VIDEO, {"prompt": "no cover"}), "video")
+        self.made(world.call(VIDEO, {"prompt": "no cover"}), "video")
         world.sim.set(plume_result="url", plume_query="?name=x.png")
-        self.made(world, world.call(VIDEO, {"prompt": "by url"}), "video")
+        self.made(world.call(VIDEO, {"prompt": "by url"}), "video")
 
     def test_statuses_of_two_hundred(self):
         world = self.world(sim_set={"plume_http": "ok"})
-        self.made(world, world.call(IMAGE, {"prompt": "all is 200"}))
+        self.made(world.call(IMAGE, {"prompt": "all is 200"}))
         world.sim.fault("POST =" + TASKS, "status", status=402)
         self.failed(world, world.call(IMAGE, {"prompt": "no credits"}, want=1), "credits", "top up")
 
@@ -148,7 +134,7 @@ class Categories(Plume):
 class Background(Plume):
     def test_each_is_delivered_once(self):
         world = self.world()
-        self.picture(world)
+        world.picture()
         jobs = [("image", world.submit(IMAGE, {"prompt": "a dog"}, "--conversation", "telegram//7/"))]
         world.until_idle()
         jobs.append(("image", world.submit(EDIT, {"image": "last", "prompt": "in oil"}, "--conversation",
@@ -241,8 +227,8 @@ class Background(Plume):
 class Uploads(Plume):
     def test_bytes_and_name(self):
         world = self.world()
-        name = self.picture(world, 'мой "dog" final.jpeg')   # a PNG under a wrong name
-        self.made(world, world.call(EDIT, {"image": name, "prompt": "x"}))
+        name = world.picture('мой "dog" final.jpeg')   # a PNG under a wrong name
+        self.made(world.call(EDIT, {"image": name, "prompt": "x"}))
         ((part,),) = [r["parts"] for r in self.uploads(world)]
         self.assertEqual((part["filename"], part["content_type"]), ("_dog_final.png", "image/png"))
         with open(os.path.join(world.workspace, name), "rb") as f:
@@ -250,12 +236,12 @@ class Uploads(Plume):
 
     def test_remembered_until_it_changes_or_grows_old(self):
         world = self.world()
-        self.picture(world)
-        call = lambda prompt: self.made(world, world.call(EDIT, {"image": "a.png", "prompt": prompt}))
+        world.picture()
+        call = lambda prompt: self.made(world.call(EDIT, {"image": "a.png", "prompt": prompt}))
         call("one")
         call("two")
         self.assertEqual(len(self.uploads(world)), 1)
-        self.picture(world, width=81)
+        world.picture(width=81)
         call("three")
         self.assertEqual(len(self.uploads(world)), 2)
         db = sqlite3.connect(world.path("state", "clawmedia.db"))
@@ -268,12 +254,12 @@ class Uploads(Plume):
     def test_one_that_the_service_forgot(self):
         """It refuses the remembered address: sent once again, and only then a failure."""
         world = self.world()
-        self.picture(world)
-        self.made(world, world.call(EDIT, {"image": "a.png", "prompt": "one"}))
+        world.picture()
+        self.made(world.call(EDIT, {"image": "a.png", "prompt": "one"}))
         refusal = json.dumps({"success": False, "code": "VALIDATION_ERROR", "message": "bad picture",
                               "error": {"details": {"imageUrls": "not found"}}})
         world.sim.fault("POST =" + TASKS, "body", status=400, body=refusal, charged=False)
-        self.made(world, world.call(EDIT, {"image": "a.png", "prompt": "two"}))
+        self.made(world.call(EDIT, {"image": "a.png", "prompt": "two"}))
         self.assertEqual(len(self.uploads(world)), 2)
         world.sim.fault("POST =" + TASKS, "body", status=400, body=refusal, charged=False, nth="every")
         result = world.call(EDIT, {"image": "a.png", "prompt": "three"}, want=1)
@@ -296,21 +282,21 @@ class Uploads(Plume):
 
     def test_its_own_address_goes_as_it_is(self):
         world = self.world()
-        first = self.made(world, world.call(IMAGE, {"prompt": "x"}))
-        self.made(world, world.call(EDIT, {"image": first["url"], "prompt": "y"}))
+        first = self.made(world.call(IMAGE, {"prompt": "x"}))
+        self.made(world.call(EDIT, {"image": first["url"], "prompt": "y"}))
         self.assertEqual(self.sent(world)["content"]["imageUrls"], [first["url"]])
         self.assertEqual(self.uploads(world), [])
 
     def test_faults(self):
         world = self.world()
-        self.picture(world)
+        world.picture()
         world.sim.fault("POST /api/open/upload", "drop_after_accept")
         world.sim.fault("POST /api/open/upload", "status", status=502)
         world.sim.fault("POST /api/open/upload", "body", status=504, body="")
-        self.made(world, world.call(EDIT, {"image": "a.png", "prompt": "x"}))
+        self.made(world.call(EDIT, {"image": "a.png", "prompt": "x"}))
         self.assertEqual(world.sim.totals()["submissions"], 1)
         world.sim.fault("POST /api/open/upload", "status", status=401)
-        self.picture(world, width=90)
+        world.picture(width=90)
         self.failed(world, world.call(EDIT, {"image": "a.png", "prompt": "y"}, want=1), "auth", "UNAUTHORIZED")
 
 
@@ -338,7 +324,7 @@ class Errors(Plume):
     def test_a_write_that_was_lost_is_sent_again(self):
         world = self.world()
         world.sim.fault("POST =" + TASKS, "status", status=409)
-        self.made(world, world.call(IMAGE, {"prompt": "x"}))
+        self.made(world.call(IMAGE, {"prompt": "x"}))
         self.assertEqual(world.sim.totals()["charges"], 1)
 
     def test_lost_answers(self):
@@ -374,7 +360,7 @@ class Errors(Plume):
         for odd in ("status_number_text", "duration_text", "id_text"):
             with self.subTest(odd=odd):
                 world.sim.set(plume_odd=odd)
-                self.made(world, world.call(VIDEO, {"prompt": odd}), "video")
+                self.made(world.call(VIDEO, {"prompt": odd}), "video")
         self.assertRegex(world.ledger()[-1]["provider_job"], "^t_[0-9]+$")
 
     def test_quirks_that_wait(self):
@@ -387,14 +373,14 @@ class Errors(Plume):
                 self.assertEqual(result["status"], "expired", result)
         world.sim.set(plume_odd="none")
         world.sim.fault("GET " + TASKS, "wrong_types")
-        self.made(world, world.call(IMAGE, {"prompt": "odd once"}))
+        self.made(world.call(IMAGE, {"prompt": "odd once"}))
 
     def test_poll_troubles(self):
         world = self.world(sim_set={"video_ms": 0})
         for kind, more in (("status", {"status": 500}), ("drop_after_accept", {}),
                            ("body", {"status": 502, "body": "no json"})):
             world.sim.fault("GET " + TASKS, kind, **more)
-        self.made(world, world.call(IMAGE, {"prompt": "trouble"}))
+        self.made(world.call(IMAGE, {"prompt": "trouble"}))
         for status, kind in ((401, "auth"), (403, "auth"), (404, "not_found")):
             for fault in ({"kind": "status"}, {"kind": "body", "body": "no json"}):
                 with self.subTest(status=status, **fault):
@@ -428,7 +414,7 @@ class Errors(Plume):
 
     def test_refused_here(self):
         world = self.world()
-        self.picture(world)
+        world.picture()
         for tool, args, field in (
                 (IMAGE, {"prompt": "x", "model": "gpt-image-1"}, "model"), (IMAGE, {"prompt": "x", "model": "veo"}, "model"),
                 (IMAGE, {"prompt": "x", "model": "remove-bg"}, "model"), (EDIT, {"image": "a.png"}, "prompt"),

@@ -1,7 +1,6 @@
 """What must not be seen: threads, children, keys."""
 import ctypes
 import os
-import re
 import signal
 import threading
 

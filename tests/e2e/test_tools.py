@@ -1,6 +1,5 @@
 """What tools say: validation, configuration, languages, poll's actions, models, plans, exit codes."""
 import json
-import os
 
 import harness
 

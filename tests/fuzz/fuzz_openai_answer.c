@@ -1,16 +1,14 @@
 /* Any bytes as an answer to the openai adapter. The first byte chooses picture or video, submit or
  * poll, status and outcome; the rest is the body. Beside what the sanitizers see:
  *   - the step is a legal one, and a submit is never sent again after an answer of 2xx;
- *   - DONE has results, each of exactly one kind, and says the same again;
- *   - the flow can be stored.
+ *   - DONE has results, each of exactly one kind.
  */
-#include "base/mem.h"
-#include "fuzz.h"
-#include "providers/provider.h"
+#include "fuzz_provider.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum place { AT_SUBMIT, AT_POLL };
 
 static const struct http_header headers[] = {{"Authorization", "Bearer {{key}}"}};
 static const struct provider_account account = {
@@ -20,24 +18,14 @@ static const struct provider_account account = {
     .headers_count = 1,
 };
 
-static void turn_once(struct provider_plan *plan, json_t *flow, struct arena *arena,
-                      const struct http_reply *reply, struct provider_step *ret_step)
+static void check_step(const struct fuzz_job *job, const struct http_reply *reply, int at)
 {
-    struct provider_turn turn = {.account = &account, .request = plan->request, .flow = flow,
-                                 .reply = reply,      .job_id = "j",            .arena = arena};
+    const struct provider_step *step = &job->step;
 
-    provider_openai.next(&turn, ret_step);
-}
-
-static void check_step(const struct provider_step *step, const struct http_reply *reply, int polls)
-{
     FUZZ_CHECK(step->kind != STEP_SEND);
-    FUZZ_CHECK(step->results_count <= LIMIT_FILES);
     FUZZ_CHECK((step->kind == STEP_DONE) == (step->results_count > 0));
     FUZZ_CHECK(step->progress >= -1 && step->progress <= 1000);
-    if (step->kind == STEP_FAIL || step->kind == STEP_UNKNOWN)
-        FUZZ_CHECK(step->error.kind != ERR_NONE && step->error.text[0]);
-    if (!polls && step->kind == STEP_FAIL && step->retry)
+    if (at == AT_SUBMIT && step->kind == STEP_FAIL && step->retry)
         FUZZ_CHECK(reply->status >= 300 || reply->outcome == HTTP_NOT_SENT);
     for (size_t i = 0; i < step->results_count; i++) {
         const struct provider_result *one = &step->results[i];
@@ -53,49 +41,22 @@ static void check_step(const struct provider_step *step, const struct http_reply
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const accepted = "{\"id\":\"job\",\"status\":\"queued\"}";
     static const int statuses[] = {200, 202, 400, 429, 500, 503, 302, 0};
     unsigned choice = size ? data[0] : 0;
-    int polls = (choice & 2) != 0;
-    json_t *args = json_pack("{s:s,s:s}", "prompt", "p", "model", "m");
-    struct http_reply reply = {.status = 200, .content_type = "", .retry_after_ms = -1,
-                               .text = accepted, .text_len = strlen(accepted)};
-    struct provider_plan plan = {0};
-    struct provider_step step;
-    struct arena arena = {0};
-    json_t *flow = json_object();
-    size_t count;
-    char *text;
+    enum place at = choice & 2 ? AT_POLL : AT_SUBMIT;
+    struct http_reply reply = fuzz_reply(data, size);
+    struct fuzz_job job;
 
-    FUZZ_CHECK(provider_openai.plan(&account, choice & 1 ? "generate_video" : "generate_image", args,
-                                    &plan, NULL) == 0);
-    turn_once(&plan, flow, &arena, NULL, &step);
-    if (polls) {
-        turn_once(&plan, flow, &arena, &reply, &step);
-        turn_once(&plan, flow, &arena, NULL, &step);
+    fuzz_begin(&job, &provider_openai, &account, choice & 1 ? "generate_video" : "generate_image",
+               json_pack("{s:s,s:s}", "prompt", "p", "model", "m"));
+    if (at == AT_POLL) {
+        fuzz_hear(&job, "{\"id\":\"job\",\"status\":\"queued\"}");
+        fuzz_turn(&job, NULL);
     }
-    FUZZ_CHECK(step.kind == STEP_SEND);
-    text = mem_text_n(size ? (const char *)data + 1 : "", size ? size - 1 : 0);
-    FUZZ_CHECK(text);
-    reply.text = text;
-    reply.text_len = size ? size - 1 : 0;
     reply.status = statuses[choice >> 2 & 7];
     reply.outcome = choice & 32 ? HTTP_TRUNCATED : HTTP_ANSWERED;
     reply.blobs = choice >> 6;
-    turn_once(&plan, flow, &arena, &reply, &step);
-    check_step(&step, &reply, polls);
-    count = step.results_count;
-    mem_free(text);
-    text = json_dumps(flow, 0);
-    FUZZ_CHECK(text && strlen(text) < LIMIT_FLOW_BYTES);
-    free(text);
-    if (step.kind == STEP_DONE) {
-        turn_once(&plan, flow, &arena, NULL, &step);
-        FUZZ_CHECK(step.kind == STEP_DONE && step.results_count == count);
-    }
-    arena_done(&arena);
-    json_decref(flow);
-    json_decref(args);
-    provider_plan_done(&plan);
+    fuzz_answer(&job, &reply, check_step, (int)at);
+    fuzz_end(&job);
     return 0;
 }

@@ -20,17 +20,12 @@ def command(world, *options, allow=True):
             *options]
 
 
-def environment(world):
-    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": world.home, "LANG": "C.UTF-8",
-            "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
-
-
 class Server:
     """A running server. What it writes is kept as messages, in order; each is handed out once."""
 
     def __init__(self, world, *options, allow=True):
         self.argv = command(world, *options, allow=allow)
-        self.process = subprocess.Popen(self.argv, env=environment(world), cwd=world.workspace,
+        self.process = subprocess.Popen(self.argv, env=world.environment(), cwd=world.workspace,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
         self.pid = self.process.pid

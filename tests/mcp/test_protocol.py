@@ -8,7 +8,7 @@ import threading
 
 import harness
 from exchanges import ABSENT, BROKEN, EXCHANGES, SILENT, matches
-from server import HANDSHAKE, META, MODERN, TASKS, Server, meta
+from server import HANDSHAKE, META, TASKS, Server, meta
 
 LONG = {"image_delay_ms": 60000}
 

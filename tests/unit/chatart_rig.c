@@ -32,7 +32,7 @@ int chat_open(struct talk *talk, const char *tool, const json_t *args, struct er
 
 void chat_begin(struct talk *talk, const char *tool, const char *args)
 {
-    json_t *json = golden_parse(args);
+    json_t *json = json_own(args);
     struct err err;
 
     if (chat_open(talk, tool, json, &err))

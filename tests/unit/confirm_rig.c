@@ -86,13 +86,6 @@ void confirm_refused(struct rig *rig, const char *tool, const char *args, const 
     json_decref(json);
 }
 
-void confirm_job(json_t *json, char ret_job[CONFIRM_JOB_BYTES])
-{
-    assert_int_equal(strncmp(text_at(json, "job"), "job_", 4), 0);
-    snprintf(ret_job, CONFIRM_JOB_BYTES, "%s", text_at(json, "job"));
-    json_decref(json);
-}
-
 uint64_t confirm_question(struct rig *rig, const char *args, uint32_t questions)
 {
     uint64_t id = side_call(&rig->a, "generate_image", args, "to", "c");

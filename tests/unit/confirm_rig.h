@@ -12,7 +12,6 @@
 #define MINUTE_MS 60000
 
 #define CONFIRM_TOKEN_BYTES 64
-#define CONFIRM_JOB_BYTES   40
 
 /* cmocka set-up: a host that waits for its plugin, so that a test may say what it can. */
 int confirm_setup(void **state);
@@ -34,8 +33,5 @@ const char *confirm_with(const char *args, const char *token);
 void confirm_refused(struct rig *rig, const char *tool, const char *args, const char *conversation);
 /* A picture; the host's question is the nth, and nothing happens before its answer. The call's id. */
 uint64_t confirm_question(struct rig *rig, const char *args, uint32_t questions);
-
-/* The job of an answer, which it takes. */
-void confirm_job(json_t *json, char ret_job[CONFIRM_JOB_BYTES]);
 
 #endif

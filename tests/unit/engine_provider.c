@@ -9,13 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void *sure(void *block)
-{
-    if (!block)
-        abort();
-    return block;
-}
-
 static char *file_of(const struct sim_media_spec *spec, size_t *ret_len)
 {
     struct sim_media *media = sim_media_make(spec);

@@ -18,13 +18,6 @@
 
 #define ROUNDS_MAX 60000
 
-static void *sure(void *block)
-{
-    if (!block)
-        abort();
-    return block;
-}
-
 /* ---- folders and configuration ---- */
 
 void rig_configure(struct rig *rig, const char *providers)
@@ -289,6 +282,16 @@ json_t *side_ask(struct side *side, const char *tool, const char *args, const ch
 
     assert_non_null(json);
     return json;
+}
+
+void side_job(struct side *side, const char *tool, const char *args, const char *reply_to,
+              const char *conversation, char ret_job[RIG_JOB_BYTES])
+{
+    json_t *json = side_ask(side, tool, args, reply_to, conversation);
+
+    assert_int_equal(strncmp(text_at(json, "job"), "job_", 4), 0);
+    snprintf(ret_job, RIG_JOB_BYTES, "%s", text_at(json, "job"));
+    json_decref(json);
 }
 
 int64_t side_unfinished(struct side *side)

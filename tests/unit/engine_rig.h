@@ -119,6 +119,10 @@ const struct fake_end *side_end_of(struct side *side, uint64_t id);
 /* Both of them; the result's JSON is the caller's. */
 json_t *side_ask(struct side *side, const char *tool, const char *args, const char *reply_to,
                  const char *conversation);
+/* One whose answer must name a job: its handle. */
+#define RIG_JOB_BYTES 40
+void side_job(struct side *side, const char *tool, const char *args, const char *reply_to,
+              const char *conversation, char ret_job[RIG_JOB_BYTES]);
 int64_t side_unfinished(struct side *side);
 int32_t side_receipt(struct side *side, const char *key, int32_t outcome, int64_t delay_ms);
 

@@ -494,3 +494,28 @@ enum ledger_result do_claim(struct ledger_host *host, struct ledger *ledger, con
     answer_done(&own);
     return result;
 }
+
+int ledger_set_up(void **state)
+{
+    struct ledger_fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    f->folder = folder_make();
+    f->path = folder_file(f->folder, "clawmedia.db");
+    host_init(&f->host, "gateway", 1);
+    f->ledger = open_started(&f->host, f->folder);
+    *state = f;
+    return 0;
+}
+
+int ledger_tear_down(void **state)
+{
+    struct ledger_fixture *f = *state;
+
+    ledger_close(f->ledger);
+    host_done(&f->host);
+    folder_remove(f->folder);
+    free(f->path);
+    free(f);
+    return 0;
+}

@@ -67,6 +67,17 @@ char *folder_make(void);
 void folder_remove(char *folder);
 char *folder_file(const char *folder, const char *name); /* freed by the caller */
 
+/* One ledger that runs in a folder of its own; cmocka set-up and tear-down, *state is the fixture. */
+struct ledger_fixture {
+    char *folder;
+    char *path; /* of its file */
+    struct ledger_host host;
+    struct ledger *ledger;
+};
+
+int ledger_set_up(void **state);
+int ledger_tear_down(void **state);
+
 /* A job with most fields set, open, planned, of conversation "c1". Texts are constants. */
 struct ledger_job job_make(const char *id);
 

@@ -44,7 +44,7 @@ struct provider_account door_account(const char *id, const json_t *settings)
 void door_open(struct talk *talk, const char *id, const char *tool, const char *args)
 {
     struct provider_account account = door_account(id, NULL);
-    json_t *json = golden_parse(args);
+    json_t *json = json_own(args);
     struct err err;
 
     if (talk_open(talk, &provider_libtv, &account, tool, json, &err))

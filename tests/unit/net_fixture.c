@@ -133,6 +133,27 @@ void fx_run(struct fixture *fx, struct ending *ending, const struct http_request
     fx_wait(ending);
 }
 
+void fx_fetch(struct fixture *fx, struct ending *ending, const struct http_request *request,
+              const struct net_sink *sink)
+{
+    fx_start(fx, ending, request, NULL, sink);
+    fx_wait(ending);
+}
+
+long fx_peak_kb(void)
+{
+    char line[256];
+    long kb = 0;
+    FILE *file = fopen("/proc/self/status", "re");
+
+    assert_non_null(file);
+    while (fgets(line, sizeof(line), file))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kb = strtol(line + 6, NULL, 10);
+    fclose(file);
+    return kb;
+}
+
 void ending_done(struct ending *ending)
 {
     free(ending->text);

@@ -72,7 +72,12 @@ void fx_start(struct fixture *fx, struct ending *ending, const struct http_reque
 void fx_wait(struct ending *ending);
 void fx_run(struct fixture *fx, struct ending *ending, const struct http_request *request,
             const struct net_peer *peer);
+/* To the fixture's peer, the answer to a file. */
+void fx_fetch(struct fixture *fx, struct ending *ending, const struct http_request *request,
+              const struct net_sink *sink);
 void ending_done(struct ending *ending);
+
+long fx_peak_kb(void); /* of this process's memory, so far */
 
 struct net_sink sink_to(struct sink_record *record);
 

@@ -23,6 +23,34 @@ json_t *golden_load(const char *name)
     return json;
 }
 
+void golden_rows(const char *file, size_t rows_min,
+                 void (*check)(const char *name, const json_t *row))
+{
+    json_t *rows = golden_load(file);
+    size_t index;
+    json_t *row;
+
+    json_array_foreach(rows, index, row)
+        check(golden_text(row, "name", "?"), row);
+    assert_true(json_array_size(rows) >= rows_min);
+    json_decref(rows);
+}
+
+void golden_walk(const char *file, int (*one)(const json_t *row, long n, int for_good))
+{
+    json_t *rows = golden_load(file);
+    long walked = 0;
+    size_t index;
+    json_t *row;
+
+    json_array_foreach(rows, index, row)
+        for (int for_good = 0; for_good < 2; for_good++)
+            for (long n = 1; !one(row, n, for_good); n++)
+                walked++;
+    assert_true(walked > 1000);
+    json_decref(rows);
+}
+
 const char *golden_text(const json_t *object, const char *key, const char *otherwise)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -80,16 +108,6 @@ void golden_check_error(const char *name, const struct err *err, const json_t *w
         snprintf(key, sizeof(key), "advice.%s", err->advice);
         assert_true(words_has(WORDS_EN, key) && words_has(WORDS_ZH, key));
     }
-}
-
-json_t *golden_parse(const char *text)
-{
-    json_error_t error;
-    json_t *json = json_loads(text, 0, &error);
-
-    if (!json)
-        fail_msg("%s: %s", error.text, text);
-    return json;
 }
 
 struct http_reply golden_reply(const char *text, size_t len)

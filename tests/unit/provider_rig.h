@@ -10,6 +10,7 @@
 #define TESTS_PROVIDER_RIG_H
 
 #include "providers/provider.h"
+#include "unit/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,6 +25,14 @@
 
 /* A file of the source tree, named from its root. Fails where it cannot be read. */
 json_t *golden_load(const char *name);
+/* Each case of a file of at least so many. */
+void golden_rows(const char *file, size_t rows_min,
+                 void (*check)(const char *name, const json_t *row));
+/*
+ * Each case with each allocation failing in turn, that one alone and all from there on: n counts up
+ * until `one` says that it did not come so far, by its return of 1. There is much to walk.
+ */
+void golden_walk(const char *file, int (*one)(const json_t *row, long n, int for_good));
 const char *golden_text(const json_t *object, const char *key, const char *otherwise);
 /* Fails, with both texts, where the two differ. Both NULL are the same. */
 void golden_same(const char *name, const json_t *got, const json_t *want);
@@ -31,8 +40,6 @@ void golden_same(const char *name, const json_t *got, const json_t *want);
 void golden_check_changed(const char *name, const json_t *changed, const json_t *want);
 /* An error against "kind", "has", "hasnt", "field" and "advice" of a case. */
 void golden_check_error(const char *name, const struct err *err, const json_t *want);
-/* Text that must be JSON. */
-json_t *golden_parse(const char *text);
 
 /* An answer of 200 that came whole; the text is borrowed. */
 struct http_reply golden_reply(const char *text, size_t len);

@@ -18,7 +18,7 @@
 
 static void login_begin(struct talk *talk)
 {
-    json_t *args = golden_parse(LOGIN);
+    json_t *args = json_own(LOGIN);
     struct err err;
 
     assert_int_equal(chat_open(talk, "account", args, &err), 0);
@@ -80,7 +80,7 @@ static void login_answers(void **state)
 static void login_brings_the_credential(void **state)
 {
     struct talk talk;
-    json_t *want = golden_parse(
+    json_t *want = json_own(
         "{\"uid\":348812,\"api_key\":\"sk-ca-1\",\"email\":\"lin@example.com\",\"name\":\"Lin\","
         "\"team_id\":\"\",\"role\":\"\",\"charge_type\":\"\",\"remain_credit\":1240,"
         "\"created_at\":\"2026-01-05T08:09:10.000000+00:00\",\"token\":\"\",\"identity_id\":"
@@ -131,7 +131,7 @@ static void login_without_link_fails(void **state)
 static void account_questions(void **state)
 {
     struct provider_account account = chat_account();
-    json_t *args = golden_parse("{\"kind\":\"video\",\"page\":2,\"from\":\"2026-01-01\"}");
+    json_t *args = json_own("{\"kind\":\"video\",\"page\":2,\"from\":\"2026-01-01\"}");
     struct arena arena = {0};
     struct http_request request;
     struct err err = {0};
@@ -165,7 +165,7 @@ static json_t *told(const char *action, const char *body, struct err *err)
 static void account_answers(void **state)
 {
     struct err err;
-    json_t *want = golden_parse(
+    json_t *want = json_own(
         "{\"usage\":[{\"id\":7731,\"state\":\"completed\",\"created\":5,\"url\":\"u\"},"
         "{\"id\":7730,\"state\":\"failed\",\"created\":4,\"error\":\"no\"},"
         "{\"id\":7729,\"state\":\"working\",\"created\":3},"

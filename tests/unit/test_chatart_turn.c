@@ -265,7 +265,7 @@ static void poll_trouble_is_tried_again(void **state)
 
 static void without_login_nothing_is_sent(void **state)
 {
-    json_t *args = golden_parse("{\"prompt\":\"a\"}");
+    json_t *args = json_own("{\"prompt\":\"a\"}");
     struct talk talk;
     struct err err;
 

@@ -14,36 +14,7 @@
 #include <cmocka.h>
 #include <sys/stat.h>
 
-struct fixture {
-    char *folder;
-    struct ledger_host host;
-    struct ledger *ledger;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    assert_non_null(f);
-    f->folder = folder_make();
-    host_init(&f->host, "gateway", 1);
-    f->ledger = open_started(&f->host, f->folder);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    ledger_close(f->ledger);
-    host_done(&f->host);
-    folder_remove(f->folder);
-    free(f);
-    return 0;
-}
-
-static void find(struct fixture *f, const struct ledger_query *query, struct answer *answer)
+static void find(struct ledger_fixture *f, const struct ledger_query *query, struct answer *answer)
 {
     assert_int_equal(ledger_find(f->ledger, query, on_find, answer), 0);
     answer_wait(&f->host, answer);
@@ -52,7 +23,7 @@ static void find(struct fixture *f, const struct ledger_query *query, struct ans
 
 static void a_job_comes_back_as_it_was(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer accepted = {0};
     struct answer found = {0};
     struct ledger_job job = job_make("job_1");
@@ -127,7 +98,7 @@ static void a_job_comes_back_as_it_was(void **state)
     answer_done(&accepted);
 }
 
-static enum ledger_result accept_key(struct fixture *f, const char *id, const char *key,
+static enum ledger_result accept_key(struct ledger_fixture *f, const char *id, const char *key,
                                      int by_host, struct answer *answer)
 {
     struct ledger_job job = job_make(id);
@@ -141,7 +112,7 @@ static enum ledger_result accept_key(struct fixture *f, const char *id, const ch
     return answer->result;
 }
 
-static void end_as(struct fixture *f, const char *id, enum job_state end)
+static void end_as(struct ledger_fixture *f, const char *id, enum job_state end)
 {
     struct ledger_job job = job_make(id);
 
@@ -153,7 +124,7 @@ static void end_as(struct fixture *f, const char *id, enum job_state end)
 
 static void the_same_key_is_the_same_job(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer a = {0};
 
     assert_int_equal(accept_key(f, "job_1", "k", 0, &a), LEDGER_OK);
@@ -194,7 +165,7 @@ static void the_same_key_is_the_same_job(void **state)
 
 static void a_job_is_repeated_once(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer a = {0};
     struct ledger_job job = job_make("job_2");
 
@@ -210,7 +181,7 @@ static void a_job_is_repeated_once(void **state)
 
 static void history_is_of_what_succeeded(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer a = {0};
     struct ledger_job job;
     char id[LIMIT_ID];
@@ -240,7 +211,7 @@ static void history_is_of_what_succeeded(void **state)
 
 static void cancel_reaches_the_holder(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     struct answer a = {0};
 
@@ -263,7 +234,7 @@ static void cancel_reaches_the_holder(void **state)
 
 static void listing_is_newest_first_and_filtered(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job;
     struct answer a = {0};
     char id[LIMIT_ID];
@@ -309,7 +280,7 @@ static void listing_is_newest_first_and_filtered(void **state)
 
 static void a_failing_op_fails_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job one = job_make("job_1");
     struct ledger_job two = job_make("job_2");
     struct ledger_job bad = job_make("job_3");
@@ -345,7 +316,7 @@ static void a_failing_op_fails_alone(void **state)
 
 static void what_one_turn_gathers_is_one_commit(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer *a = calloc(300, sizeof(*a));
     uint64_t commits = f->ledger->commits;
     char id[LIMIT_ID];
@@ -375,7 +346,7 @@ static void what_one_turn_gathers_is_one_commit(void **state)
 
 static void close_stores_what_is_queued(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     struct ledger_accept accept = {.job = &job, .take = 1};
     struct answer a = {0};
@@ -404,7 +375,7 @@ static void close_stores_what_is_queued(void **state)
 /* The host ends the work first, and then the instance. */
 static void a_cancelled_batch_is_stored_by_close(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     struct ledger_accept accept = {.job = &job, .take = 1};
     struct answer a = {0};
@@ -423,7 +394,7 @@ static void a_cancelled_batch_is_stored_by_close(void **state)
 /* With large rows a look at every open job would read the whole file, every two seconds. */
 static void looking_for_jobs_reads_no_rows(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     enum stmt stmts[] = {STMT_SCAN, STMT_UNFINISHED};
     struct err err;
 
@@ -451,7 +422,7 @@ static void looking_for_jobs_reads_no_rows(void **state)
 
 static void operations_wait_for_the_start(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     struct ledger_accept accept = {.job = &job, .take = 1};
     struct answer a = {0};
@@ -470,7 +441,7 @@ static void operations_wait_for_the_start(void **state)
 
 static void works_without_workers(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
 
     f->host.refuses_work = 1;
@@ -486,7 +457,7 @@ static void works_without_workers(void **state)
 
 static void files_are_private(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     const char *names[] = {"clawmedia.db", "clawmedia.db-wal", "owners"};
     struct stat status;
 
@@ -501,7 +472,7 @@ static void files_are_private(void **state)
 
 static void the_log_is_moved_when_there_is_time(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     char *request = calloc(1, 100001);
     char *path = folder_file(f->folder, "clawmedia.db-wal");
@@ -525,7 +496,7 @@ static void the_log_is_moved_when_there_is_time(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, ledger_set_up, ledger_tear_down)
     const struct CMUnitTest tests[] = {
         T(a_job_comes_back_as_it_was),
         T(the_same_key_is_the_same_job),

@@ -19,39 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-struct fixture {
-    char *folder;
-    char *path;
-    struct ledger_host host;
-    struct ledger *ledger;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-
-    assert_non_null(f);
-    f->folder = folder_make();
-    f->path = folder_file(f->folder, "clawmedia.db");
-    host_init(&f->host, "gateway", 1);
-    f->ledger = open_started(&f->host, f->folder);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    ledger_close(f->ledger);
-    host_done(&f->host);
-    folder_remove(f->folder);
-    free(f->path);
-    free(f);
-    return 0;
-}
-
-static int count_jobs(struct fixture *f)
+static int count_jobs(struct ledger_fixture *f)
 {
     struct answer a = {0};
     int count;
@@ -64,7 +32,7 @@ static int count_jobs(struct fixture *f)
     return count;
 }
 
-static void accept_async(struct fixture *f, const char *id, struct answer *answer)
+static void accept_async(struct ledger_fixture *f, const char *id, struct answer *answer)
 {
     struct ledger_job job = job_make(id);
     struct ledger_accept accept = {.job = &job, .take = 1, .now_ms = f->host.wall_ms};
@@ -83,7 +51,7 @@ static void sql(const char *path, const char *text)
 
 static void another_writer_is_waited_for(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer a = {0};
     struct answer b = {0};
     sqlite3 *other;
@@ -122,7 +90,7 @@ static void another_writer_is_waited_for(void **state)
 /* A disk that is full, as SQLite sees it; then there is room again. */
 static void a_full_disk_is_an_answer(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     struct answer a = {0};
     char *large = calloc(1, 1000001);
@@ -147,7 +115,7 @@ static void a_full_disk_is_an_answer(void **state)
 /* A write that fails on its way to the file, in the middle of a commit. */
 static void a_failing_write_is_an_answer(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job job = job_make("job_1");
     struct rlimit old;
     struct rlimit small;
@@ -182,7 +150,7 @@ static void a_failing_write_is_an_answer(void **state)
 }
 
 /* Opens in vain; the file must be what it was, byte for byte. */
-static void refuses(struct fixture *f, enum err_kind kind, const char *word)
+static void refuses(struct ledger_fixture *f, enum err_kind kind, const char *word)
 {
     struct err err = {0};
     struct ledger *ledger = NULL;
@@ -200,7 +168,7 @@ static void refuses(struct fixture *f, enum err_kind kind, const char *word)
     assert_int_equal(before.st_ino, after.st_ino);
 }
 
-static void close_ledger(struct fixture *f)
+static void close_ledger(struct ledger_fixture *f)
 {
     ledger_close(f->ledger);
     f->ledger = NULL;
@@ -208,7 +176,7 @@ static void close_ledger(struct fixture *f)
 
 static void foreign_files_are_left_alone(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct err err = {0};
     char *below;
 
@@ -258,7 +226,7 @@ static void overwrite(const char *path, off_t at, size_t len)
 
 static void damage_is_named_and_kept(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct answer a = {0};
     char id[LIMIT_ID];
     struct stat status;
@@ -328,7 +296,7 @@ static void out_scan(void *ud, enum ledger_result result, const struct ledger_jo
 }
 
 /* One accept, record and scan with the nth allocation failing. 0: it was never reached. */
-static int step_without_memory(struct fixture *f, long n, int for_good)
+static int step_without_memory(struct ledger_fixture *f, long n, int for_good)
 {
     struct ledger_file file = {.handle = "x", .number = 1, .path = (char *)"/x"};
     struct ledger_delivery delivery = {.state = DELIVERY_PENDING, .text = (char *)"words"};
@@ -383,7 +351,7 @@ static int step_without_memory(struct fixture *f, long n, int for_good)
 
 static void every_allocation_may_fail(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
 
     for (int for_good = 0; for_good < 2; for_good++) {
         long n = 1;
@@ -397,7 +365,7 @@ static void every_allocation_may_fail(void **state)
 
 static void open_without_memory(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct err err = {0};
     long n;
 
@@ -422,7 +390,7 @@ static double now_us(void)
 
 static void ten_thousand_jobs(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_host host;
     struct ledger *other;
     struct ledger_job job;
@@ -477,7 +445,7 @@ static void ten_thousand_jobs(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name) cmocka_unit_test_setup_teardown(name, ledger_set_up, ledger_tear_down)
     const struct CMUnitTest tests[] = {
         T(another_writer_is_waited_for), T(a_full_disk_is_an_answer),
         T(a_failing_write_is_an_answer), T(foreign_files_are_left_alone),

@@ -12,7 +12,7 @@
 /* The message of the submit that is being sent; to be freed. */
 static char *message_of(const struct talk *talk)
 {
-    json_t *body = golden_parse(talk->step.request.body);
+    json_t *body = json_own(talk->step.request.body);
     char *text = mem_text(json_text(body, "message"));
 
     assert_int_equal(talk->step.request.effect, HTTP_SPENDS);
@@ -22,8 +22,8 @@ static char *message_of(const struct talk *talk)
 
 static void check_message(const char *id, const char *args, const char *settings, const char *want)
 {
-    json_t *own = settings ? golden_parse(settings) : NULL;
-    json_t *json = golden_parse(args);
+    json_t *own = settings ? json_own(settings) : NULL;
+    json_t *json = json_own(args);
     struct provider_account account = door_account(id, own);
     struct talk talk;
     struct err err;
@@ -195,7 +195,7 @@ static void refused_before_anything_is_sent(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        json_t *args = golden_parse(cases[i].args);
+        json_t *args = json_own(cases[i].args);
         struct talk talk;
         struct err err = {0};
 

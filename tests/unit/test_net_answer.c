@@ -199,20 +199,6 @@ static void texts_have_a_limit(void **state)
     ending_done(&ending);
 }
 
-static long peak_kb(void)
-{
-    char line[256];
-    long kb = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file))
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kb = strtol(line + 6, NULL, 10);
-    fclose(file);
-    return kb;
-}
-
 static void files_pass_through(void **state)
 {
     struct fixture *fx = *state;
@@ -227,14 +213,12 @@ static void files_pass_through(void **state)
     stream_status = 200;
     says_length = 1;
     stream_bytes = 1024 * 1024; /* warms up */
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     ending_done(&ending);
-    before_kb = peak_kb();
+    before_kb = fx_peak_kb();
     record = (struct sink_record){0};
     stream_bytes = 256u * 1024 * 1024;
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     assert_int_equal(ending.outcome, HTTP_ANSWERED);
     assert_int_equal(record.begun, 1);
     assert_int_equal(record.status, 200);
@@ -243,7 +227,7 @@ static void files_pass_through(void **state)
     assert_int_equal(ending.bytes_received, stream_bytes);
     assert_false(record.wrong);
     assert_string_equal(ending.text, "");
-    assert_true(peak_kb() - before_kb < 4096);
+    assert_true(fx_peak_kb() - before_kb < 4096);
     ending_done(&ending);
 }
 
@@ -261,14 +245,12 @@ static void files_have_a_limit(void **state)
     stream_status = 200;
     stream_bytes = 100001;
     says_length = 1;
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     assert_int_equal(ending.outcome, HTTP_TOO_LARGE);
     assert_int_equal(record.begun, 0);
     ending_done(&ending);
     says_length = 0;
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     assert_int_equal(ending.outcome, HTTP_TOO_LARGE);
     assert_true(record.bytes <= 100000);
     ending_done(&ending);
@@ -287,22 +269,19 @@ static void a_sink_may_give_up(void **state)
     stream_status = 200;
     stream_bytes = 1000000;
     says_length = 1;
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     assert_int_equal(ending.outcome, HTTP_SINK);
     assert_int_equal(record.bytes, 0);
     ending_done(&ending);
     record = (struct sink_record){.fail_at = 500000};
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     assert_int_equal(ending.outcome, HTTP_SINK);
     ending_done(&ending);
     /* An error answer is for people and goes to memory, not into the file. */
     record = (struct sink_record){0};
     stream_status = 403;
     stream_bytes = 10;
-    fx_start(fx, &ending, &request, NULL, &sink);
-    fx_wait(&ending);
+    fx_fetch(fx, &ending, &request, &sink);
     assert_int_equal(ending.outcome, HTTP_ANSWERED);
     assert_int_equal(record.begun, 0);
     assert_int_equal(ending.text_len, 10);

@@ -272,20 +272,6 @@ static void what_is_no_file(void **state)
     unlink(path);
 }
 
-static long peak_kb(void)
-{
-    char line[256];
-    long kb = 0;
-    FILE *file = fopen("/proc/self/status", "re");
-
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file))
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kb = strtol(line + 6, NULL, 10);
-    fclose(file);
-    return kb;
-}
-
 static uint64_t pattern_sum(uint64_t bytes)
 {
     uint64_t sum = 0;
@@ -332,7 +318,7 @@ static void large_files_stream(void **state)
     make_file(large, sizeof(large), bytes, NULL);
     upload(fx, small, 0, "PUT"); /* warms up */
     upload(fx, small, 1, "POST");
-    before_kb = peak_kb();
+    before_kb = fx_peak_kb();
     upload(fx, large, 0, "PUT");
     assert_int_equal(seen_bytes, bytes);
     assert_int_equal(seen_sum, pattern_sum(bytes));
@@ -340,7 +326,7 @@ static void large_files_stream(void **state)
     assert_int_equal(seen_bytes, bytes);
     upload(fx, large, 1, "POST");
     assert_true(seen_bytes > bytes && seen_bytes < bytes + 1000);
-    assert_true(peak_kb() - before_kb < 4096);
+    assert_true(fx_peak_kb() - before_kb < 4096);
     unlink(small);
     unlink(large);
 }

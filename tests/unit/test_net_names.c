@@ -107,6 +107,22 @@ static void reply_ok(struct server_conn *conn)
     conn_reply(conn, 200, "", "ok");
 }
 
+static struct dns dns; /* of the test that runs */
+
+static int setup(void **state)
+{
+    if (fx_setup(state))
+        return -1;
+    dns_open(&dns, *state);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    dns_close(&dns);
+    return fx_teardown(state);
+}
+
 static enum http_outcome get(struct fixture *fx, const char *url, int is_own)
 {
     struct http_request request = fx_get(fx, "/");
@@ -124,9 +140,7 @@ static void answers_are_kept_for_their_time(void **state)
 {
     struct fixture *fx = *state;
     char url[96];
-    struct dns dns;
 
-    dns_open(&dns, fx);
     fx->server.on_request = reply_ok;
     dns.addresses[0] = "127.0.0.1";
     dns.ttl_s = 5;
@@ -145,7 +159,6 @@ static void answers_are_kept_for_their_time(void **state)
     poll_host_skip(fx->host, 55000);
     assert_int_equal(get(fx, url, 1), HTTP_ANSWERED);
     assert_int_equal(dns.queries, 3);
-    dns_close(&dns);
 }
 
 static void one_lookup_serves_many(void **state)
@@ -156,9 +169,7 @@ static void one_lookup_serves_many(void **state)
     char url[96];
     const char *origins[] = {url};
     struct net_peer peer = {.origins = origins, .origins_count = 1};
-    struct dns dns;
 
-    dns_open(&dns, fx);
     fx->server.on_request = reply_ok;
     dns.addresses[0] = "127.0.0.1";
     dns.ttl_s = 0;
@@ -172,7 +183,6 @@ static void one_lookup_serves_many(void **state)
         ending_done(&endings[i]);
     }
     assert_int_equal(dns.queries, 1);
-    dns_close(&dns);
 }
 
 static void private_answers_are_refused(void **state)
@@ -180,9 +190,7 @@ static void private_answers_are_refused(void **state)
     static const char *const addresses[] = {"10.0.0.1", "127.0.0.1", "169.254.169.254", "0.0.0.0"};
     struct fixture *fx = *state;
     char url[96];
-    struct dns dns;
 
-    dns_open(&dns, fx);
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         dns.addresses[0] = addresses[i];
         snprintf(url, sizeof(url), "http://name%zu.example:%u/", i, fx->server.port);
@@ -191,7 +199,6 @@ static void private_answers_are_refused(void **state)
     assert_int_equal(fx->server.accepted, 0);
     dns.addresses[0] = NULL;
     assert_int_equal(get(fx, "http://nothing.example/", 0), HTTP_NOT_SENT);
-    dns_close(&dns);
 }
 
 /*
@@ -202,9 +209,7 @@ static void a_pooled_connection_is_judged_too(void **state)
 {
     struct fixture *fx = *state;
     char url[96];
-    struct dns dns;
 
-    dns_open(&dns, fx);
     fx->server.on_request = reply_ok;
     dns.addresses[0] = "127.0.0.1";
     dns.ttl_s = 1;
@@ -216,7 +221,6 @@ static void a_pooled_connection_is_judged_too(void **state)
     assert_int_equal(get(fx, url, 0), HTTP_REFUSED);
     assert_int_equal(fx->server.requests, 1);
     assert_int_equal(dns.queries, 2);
-    dns_close(&dns);
 }
 
 static void a_silent_server_ends_in_time(void **state)
@@ -224,9 +228,7 @@ static void a_silent_server_ends_in_time(void **state)
     struct fixture *fx = *state;
     struct http_request request = fx_get(fx, "/");
     struct ending ending;
-    struct dns dns;
 
-    dns_open(&dns, fx);
     dns.is_silent = 1;
     request.effect = HTTP_SPENDS;
     request.method = "POST";
@@ -239,7 +241,6 @@ static void a_silent_server_ends_in_time(void **state)
     fx_wait(&ending);
     assert_int_equal(ending.outcome, HTTP_NOT_SENT);
     ending_done(&ending);
-    dns_close(&dns);
 }
 
 /* Many names do not make a large cache. */
@@ -247,9 +248,7 @@ static void the_cache_has_a_limit(void **state)
 {
     struct fixture *fx = *state;
     char url[96];
-    struct dns dns;
 
-    dns_open(&dns, fx);
     dns.addresses[0] = "10.0.0.1";
     dns.ttl_s = 60;
     for (int i = 0; i < 400; i++) {
@@ -257,13 +256,12 @@ static void the_cache_has_a_limit(void **state)
         assert_int_equal(get(fx, url, 0), HTTP_REFUSED);
     }
     assert_true(HASH_COUNT(fx->net->lookups) <= 256);
-    dns_close(&dns);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define T(test) cmocka_unit_test_setup_teardown(test, fx_setup, fx_teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
         T(answers_are_kept_for_their_time), T(one_lookup_serves_many),
         T(private_answers_are_refused),     T(a_pooled_connection_is_judged_too),
         T(a_silent_server_ends_in_time),    T(the_cache_has_a_limit),

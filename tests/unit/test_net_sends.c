@@ -77,44 +77,28 @@ static void hang_up_case(struct fixture *fx, const char *name, enum http_outcome
     ending_done(&ending);
 }
 
-static void half_a_head(struct server_conn *conn)
-{
-    conn_send(conn, "HTTP/1.1 200 OK\r\nContent-Le");
-    conn_end(conn);
-}
+static const char *last_words;
 
-static void only_a_head(struct server_conn *conn)
+static void say_and_close(struct server_conn *conn)
 {
-    conn_send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
-    conn_end(conn);
-}
-
-static void half_a_body(struct server_conn *conn)
-{
-    conn_send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
-    conn_end(conn);
-}
-
-static void half_a_chunked_body(struct server_conn *conn)
-{
-    conn_send(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
-    conn_end(conn);
-}
-
-static void not_http(struct server_conn *conn)
-{
-    conn_send(conn, "220 mail.example.com ESMTP\r\n");
-    conn_end(conn);
-}
-
-static void continue_and_close(struct server_conn *conn)
-{
-    conn_send(conn, "HTTP/1.1 100 Continue\r\n\r\n");
+    conn_send(conn, last_words);
     conn_end(conn);
 }
 
 static void it_hangs_up(void **state)
 {
+    static const struct {
+        const char *name, *words;
+        enum http_outcome outcome;
+    } said[] = {
+        {"half a head", "HTTP/1.1 200 OK\r\nContent-Le", HTTP_LOST},
+        {"100 and no more", "HTTP/1.1 100 Continue\r\n\r\n", HTTP_LOST},
+        {"no HTTP", "220 mail.example.com ESMTP\r\n", HTTP_LOST},
+        {"only a head", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", HTTP_TRUNCATED},
+        {"half a body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", HTTP_TRUNCATED},
+        {"half a chunked body",
+         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", HTTP_TRUNCATED},
+    };
     struct fixture *fx = *state;
 
     fx->server.on_accept = conn_reset;
@@ -131,18 +115,11 @@ static void it_hangs_up(void **state)
     hang_up_case(fx, "closed after the request", HTTP_LOST);
     fx->server.on_request = conn_reset;
     hang_up_case(fx, "reset after the request", HTTP_LOST);
-    fx->server.on_request = half_a_head;
-    hang_up_case(fx, "half a head", HTTP_LOST);
-    fx->server.on_request = continue_and_close;
-    hang_up_case(fx, "100 and no more", HTTP_LOST);
-    fx->server.on_request = not_http;
-    hang_up_case(fx, "no HTTP", HTTP_LOST);
-    fx->server.on_request = only_a_head;
-    hang_up_case(fx, "only a head", HTTP_TRUNCATED);
-    fx->server.on_request = half_a_body;
-    hang_up_case(fx, "half a body", HTTP_TRUNCATED);
-    fx->server.on_request = half_a_chunked_body;
-    hang_up_case(fx, "half a chunked body", HTTP_TRUNCATED);
+    fx->server.on_request = say_and_close;
+    for (size_t i = 0; i < sizeof(said) / sizeof(*said); i++) {
+        last_words = said[i].words;
+        hang_up_case(fx, said[i].name, said[i].outcome);
+    }
 }
 
 /* Answers the first request of a connection and hangs up in the second: a stale pooled connection.
@@ -230,7 +207,8 @@ static void tls_that_fails_is_not_sent(void **state)
     struct net_peer peer = {.origins = origins, .origins_count = 1};
     struct ending ending;
 
-    fx->server.on_accept = not_http;
+    last_words = "220 mail.example.com ESMTP\r\n";
+    fx->server.on_accept = say_and_close;
     snprintf(url, sizeof(url), "https://127.0.0.1:%u", fx->server.port);
     request.url = url;
     fx_run(fx, &ending, &request, &peer);

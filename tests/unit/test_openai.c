@@ -104,38 +104,34 @@ static void check_plan(const char *name, const struct provider_plan *plan, const
                 plan->times.deadline_ms > plan->times.ceiling_ms);
 }
 
+static void check_row(const char *name, const json_t *row)
+{
+    const json_t *error = json_object_get(row, "error");
+    struct err err = {0};
+    struct talk talk;
+    int rc = openai_open(&talk, row, &err);
+
+    if (error) {
+        if (rc == 0)
+            fail_msg("%s: no error", name);
+        assert_string_equal(err_kind_name(err.kind), golden_text(error, "kind", "invalid"));
+        golden_check_error(name, &err, error);
+        return;
+    }
+    if (rc)
+        fail_msg("%s: %s: %s", name, err.field, err.text);
+    check_plan(name, &talk.plan, row);
+    talk_next(&talk, NULL, 0);
+    assert_int_equal(talk.step.kind, STEP_SEND);
+    assert_int_equal(talk.step.phase, PHASE_SUBMIT);
+    check_request(name, &talk.step.request, json_object_get(row, "request"));
+    talk_close(&talk);
+}
+
 static void requests_are_golden(void **state)
 {
-    json_t *rows = golden_load("tests/unit/openai/requests.json");
-    size_t index;
-    json_t *row;
-
     (void)state;
-    json_array_foreach(rows, index, row) {
-        const char *name = golden_text(row, "name", "?");
-        const json_t *error = json_object_get(row, "error");
-        struct err err = {0};
-        struct talk talk;
-        int rc = openai_open(&talk, row, &err);
-
-        if (error) {
-            if (rc == 0)
-                fail_msg("%s: no error", name);
-            assert_string_equal(err_kind_name(err.kind), golden_text(error, "kind", "invalid"));
-            golden_check_error(name, &err, error);
-            continue;
-        }
-        if (rc)
-            fail_msg("%s: %s: %s", name, err.field, err.text);
-        check_plan(name, &talk.plan, row);
-        talk_next(&talk, NULL, 0);
-        assert_int_equal(talk.step.kind, STEP_SEND);
-        assert_int_equal(talk.step.phase, PHASE_SUBMIT);
-        check_request(name, &talk.step.request, json_object_get(row, "request"));
-        talk_close(&talk);
-    }
-    assert_true(json_array_size(rows) > 30);
-    json_decref(rows);
+    golden_rows("tests/unit/openai/requests.json", 31, check_row);
 }
 
 static void models_are_listed(void **state)
@@ -195,21 +191,11 @@ static int plan_without_memory(const json_t *row, long n, int for_good)
     return over;
 }
 
-/* Every allocation in turn fails, those of jansson too: a clear error, or the very same request. */
+/* Those of jansson too: a clear error, or the very same request. */
 static void plan_survives_without_memory(void **state)
 {
-    json_t *rows = golden_load("tests/unit/openai/requests.json");
-    long walked = 0;
-    size_t index;
-    json_t *row;
-
     (void)state;
-    json_array_foreach(rows, index, row)
-        for (int for_good = 0; for_good < 2; for_good++)
-            for (long n = 1; !plan_without_memory(row, n, for_good); n++)
-                walked++;
-    assert_true(walked > 1000);
-    json_decref(rows);
+    golden_walk("tests/unit/openai/requests.json", plan_without_memory);
 }
 
 int main(void)

@@ -14,6 +14,7 @@
 
 #include "config/openclaw_env.h"
 #include "config/openclaw_file.h"
+#include "unit/json_text.h"
 
 #define LENGTH(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -66,20 +67,10 @@ static int remove_folder(void **state)
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-static json_t *json(const char *text)
-{
-    json_error_t error;
-    json_t *value = json_loads(text, JSON_DECODE_ANY, &error);
-
-    if (!value)
-        fail_msg("the test's own JSON: %s: %s", text, error.text);
-    return value;
-}
-
 /* Takes value. */
 static void expect_json(json_t *value, const char *expected_text)
 {
-    json_t *expected = json(expected_text);
+    json_t *expected = json_own(expected_text);
 
     if (!json_equal(value, expected)) {
         char *got = json_dumps(value, JSON_ENCODE_ANY);
@@ -267,7 +258,7 @@ static void test_nesting_over_files(void **state)
 
 static void merge(const char *base, const char *override, const char *expected)
 {
-    json_t *a = json(base), *b = json(override);
+    json_t *a = json_own(base), *b = json_own(override);
 
     expect_json(openclaw_merge(a, b), expected);
     expect_json(a, base);
@@ -313,7 +304,7 @@ static void note_missing(void *ud, const char *name, const char *where)
 static void expect_expanded(const struct openclaw_env *env, const char *text, const char *expected,
                             const char *missing)
 {
-    json_t *value = json(text);
+    json_t *value = json_own(text);
     char notes[256] = "";
 
     expect_json(openclaw_env_expand(value, env, note_missing, notes), expected);
@@ -365,7 +356,7 @@ static void test_expansion(void **state)
 static void test_sources(void **state)
 {
     json_t *config =
-        json("{\"env\":{\"vars\":{\"SET1\":\"c\",\"EMPTY\":\"c\",\"BLANK\":\"c\",\"FILE\":\"c\","
+        json_own("{\"env\":{\"vars\":{\"SET1\":\"c\",\"EMPTY\":\"c\",\"BLANK\":\"c\",\"FILE\":\"c\","
              "\"OWN\":\"c\",\"REF\":\"${OWN}\",\"no-name\":\"c\",\"NUM\":1,\"SPACE\":\" \"}}}");
     const char *source = NULL;
     struct openclaw_env env;
@@ -373,7 +364,7 @@ static void test_sources(void **state)
     (void)state;
     openclaw_env_init(&env, lookup, NULL);
     assert_int_equal(openclaw_env_add_take(&env, "state/.env",
-                                           json("{\"FILE\":\"f\",\"SET1\":\"f\",\"EMPTY\":\"f\"}")),
+                                           json_own("{\"FILE\":\"f\",\"SET1\":\"f\",\"EMPTY\":\"f\"}")),
                      0);
     assert_int_equal(openclaw_env_from_config(&env, config), 0);
     assert_string_equal(openclaw_env_get(&env, "SET1", &source), "val1");

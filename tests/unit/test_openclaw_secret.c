@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "config/openclaw_secret.h"
+#include "unit/json_text.h"
 
 static char file[64];
 
@@ -39,16 +40,6 @@ static void put(const char *text)
     assert_int_equal(fclose(out), 0);
 }
 
-static json_t *json(const char *text)
-{
-    json_error_t error;
-    json_t *value = json_loads(text, JSON_DECODE_ANY, &error);
-
-    if (!value)
-        fail_msg("the test's own JSON: %s: %s", text, error.text);
-    return value;
-}
-
 static const char *lookup(void *ud, const char *name)
 {
     (void)ud;
@@ -67,13 +58,13 @@ static json_t *make_config(const char *mode)
              "\"some\":{\"source\":\"env\",\"allowlist\":[\"EMPTY\"]},"
              "\"nowhere\":{\"source\":\"file\",\"path\":\"keys.json\"}}}}",
              file, mode);
-    return json(text);
+    return json_own(text);
 }
 
 static int ask(const char *mode, const char *input_text, char **ret_secret, char *ret_origin,
                struct openclaw_error *error)
 {
-    json_t *config = make_config(mode), *input = json(input_text);
+    json_t *config = make_config(mode), *input = json_own(input_text);
     struct openclaw_env env;
     struct openclaw_secrets with = {config, &env, &openclaw_fs_system, "/nonexistent"};
     int rc;

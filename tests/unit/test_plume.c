@@ -99,40 +99,36 @@ static void check_task(const char *name, const struct http_request *request, con
     json_decref(got);
 }
 
+static void check_order(const char *name, const json_t *row)
+{
+    const json_t *error = json_object_get(row, "error");
+    struct err err = {0};
+    struct talk talk;
+    int rc = open_plume(&talk, row, golden_text(row, "tool", "generate_image"),
+                        json_object_get(row, "args"), &err);
+
+    if (error) {
+        if (rc == 0)
+            fail_msg("%s: no error", name);
+        assert_int_equal(err.kind, ERR_INVALID);
+        golden_check_error(name, &err, error);
+        return;
+    }
+    if (rc)
+        fail_msg("%s: %s: %s", name, err.field, err.text);
+    check_plan(name, &talk.plan, row);
+    talk_next(&talk, NULL, 0);
+    assert_int_equal(upload_all(&talk), json_array_size(json_object_get(row, "uploads")));
+    assert_int_equal(talk.step.kind, STEP_SEND);
+    assert_int_equal(talk.step.phase, PHASE_SUBMIT);
+    check_task(name, &talk.step.request, json_object_get(row, "body"));
+    talk_close(&talk);
+}
+
 static void requests_are_golden(void **state)
 {
-    json_t *rows = golden_load("tests/unit/plume/requests.json");
-    size_t index;
-    json_t *row;
-
     (void)state;
-    json_array_foreach(rows, index, row) {
-        const char *name = golden_text(row, "name", "?");
-        const json_t *error = json_object_get(row, "error");
-        struct err err = {0};
-        struct talk talk;
-        int rc = open_plume(&talk, row, golden_text(row, "tool", "generate_image"),
-                            json_object_get(row, "args"), &err);
-
-        if (error) {
-            if (rc == 0)
-                fail_msg("%s: no error", name);
-            assert_int_equal(err.kind, ERR_INVALID);
-            golden_check_error(name, &err, error);
-            continue;
-        }
-        if (rc)
-            fail_msg("%s: %s: %s", name, err.field, err.text);
-        check_plan(name, &talk.plan, row);
-        talk_next(&talk, NULL, 0);
-        assert_int_equal(upload_all(&talk), json_array_size(json_object_get(row, "uploads")));
-        assert_int_equal(talk.step.kind, STEP_SEND);
-        assert_int_equal(talk.step.phase, PHASE_SUBMIT);
-        check_task(name, &talk.step.request, json_object_get(row, "body"));
-        talk_close(&talk);
-    }
-    assert_true(json_array_size(rows) > 60);
-    json_decref(rows);
+    golden_rows("tests/unit/plume/requests.json", 61, check_order);
 }
 
 /* ---- answers ---- */
@@ -142,7 +138,7 @@ static int begin(struct talk *talk, const json_t *row)
 {
     static const char *const task = "{\"success\":true,\"data\":{\"id\":48213}}";
     const char *at = golden_text(row, "at", "");
-    json_t *args = golden_parse(strcmp(at, "upload") == 0
+    json_t *args = json_own(strcmp(at, "upload") == 0
                                     ? "{\"image\":{\"path\":\"/in/a.png\",\"mime\":\"image/png\","
                                       "\"bytes\":9,\"key\":\"k-a\"},\"operation\":"
                                       "\"remove_background\"}"
@@ -230,104 +226,95 @@ static void check_after(struct talk *talk, const char *name, const json_t *row)
                                           : STEP_SEND);
 }
 
+static void check_answer(const char *name, const json_t *row)
+{
+    struct talk talk;
+    char *text;
+    struct http_reply reply = golden_reply_of(row, &text);
+
+    assert_int_equal(begin(&talk, row), 0);
+    talk_turn(&talk, &reply, 0);
+    check_step(name, &talk, row);
+    check_after(&talk, name, row);
+    talk_close(&talk);
+    mem_free(text);
+}
+
 static void answers_are_golden(void **state)
 {
-    json_t *rows = golden_load("tests/unit/plume/answers.json");
-    size_t index;
-    json_t *row;
-
     (void)state;
-    json_array_foreach(rows, index, row) {
-        const char *name = golden_text(row, "name", "?");
-        struct talk talk;
-        char *text;
-        struct http_reply reply = golden_reply_of(row, &text);
-
-        assert_int_equal(begin(&talk, row), 0);
-        talk_turn(&talk, &reply, 0);
-        check_step(name, &talk, row);
-        check_after(&talk, name, row);
-        talk_close(&talk);
-        mem_free(text);
-    }
-    assert_true(json_array_size(rows) > 100);
-    json_decref(rows);
+    golden_rows("tests/unit/plume/answers.json", 101, check_answer);
 }
 
 /* A reply cut anywhere never makes a result that is not in it, and never sends a task twice. */
+static void cut_answer(const char *name, const json_t *row)
+{
+    char *text;
+    struct http_reply reply = golden_reply_of(row, &text);
+
+    (void)name;
+    for (size_t len = 0; len < reply.text_len && len < 400; len++) {
+        char *cut = mem_text_n(text, len); /* so that the sanitizer sees the end */
+        struct http_reply part = reply;
+        struct talk talk;
+
+        part.text = cut;
+        part.text_len = len;
+        assert_int_equal(begin(&talk, row), 0);
+        talk_next(&talk, &part, 0);
+        assert_true(talk.step.kind != STEP_DONE && talk.step.kind != STEP_SEND);
+        if (strcmp(golden_text(row, "at", ""), "submit") == 0 && reply.status / 100 == 2)
+            assert_true(talk.step.kind == STEP_UNKNOWN ||
+                        strcmp(golden_text(row, "step", ""), "fail") == 0);
+        talk_close(&talk);
+        mem_free(cut);
+    }
+    mem_free(text);
+}
+
 static void cut_answers_invent_nothing(void **state)
 {
-    json_t *rows = golden_load("tests/unit/plume/answers.json");
-    size_t index;
-    json_t *row;
-
     (void)state;
-    json_array_foreach(rows, index, row) {
-        char *text;
-        struct http_reply reply = golden_reply_of(row, &text);
-
-        for (size_t len = 0; len < reply.text_len && len < 400; len++) {
-            char *cut = mem_text_n(text, len); /* so that the sanitizer sees the end */
-            struct http_reply part = reply;
-            struct talk talk;
-
-            part.text = cut;
-            part.text_len = len;
-            assert_int_equal(begin(&talk, row), 0);
-            talk_next(&talk, &part, 0);
-            assert_true(talk.step.kind != STEP_DONE && talk.step.kind != STEP_SEND);
-            if (strcmp(golden_text(row, "at", ""), "submit") == 0 && reply.status / 100 == 2)
-                assert_true(talk.step.kind == STEP_UNKNOWN ||
-                            strcmp(golden_text(row, "step", ""), "fail") == 0);
-            talk_close(&talk);
-            mem_free(cut);
-        }
-        mem_free(text);
-    }
-    json_decref(rows);
+    golden_rows("tests/unit/plume/answers.json", 1, cut_answer);
 }
 
 /* ---- without memory ---- */
 
+/* One answer with the nth allocation failing; 1 when it did not come so far. */
+static int answer_without_memory(const json_t *row, long n, int for_good)
+{
+    char *text;
+    struct http_reply reply = golden_reply_of(row, &text);
+    int submits = strcmp(golden_text(row, "at", ""), "submit") == 0;
+    struct talk talk;
+    long before;
+    int over;
+
+    assert_int_equal(begin(&talk, row), 0);
+    before = mem_count();
+    mem_fail_after(n, for_good);
+    talk_next(&talk, &reply, 0);
+    over = mem_count() < before + n;
+    mem_fail_after(0, 0);
+    /* A task that was accepted is known, or it is unknown; it is not asked for again. */
+    if (talk.step.kind == STEP_DONE && !talk.arena.failed)
+        assert_true(talk.step.results_count > 0);
+    if (submits && strcmp(golden_text(row, "step", ""), "wait") == 0 && !talk.arena.failed &&
+        talk.step.kind == STEP_FAIL) {
+        talk_next(&talk, NULL, 0);
+        if (talk.step.phase != PHASE_POLL)
+            fail_msg("%s, allocation %ld: would be paid for twice", golden_text(row, "name", "?"),
+                     n);
+    }
+    talk_close(&talk);
+    mem_free(text);
+    return over;
+}
+
 static void nothing_is_lost_without_memory(void **state)
 {
-    json_t *rows = golden_load("tests/unit/plume/answers.json");
-    size_t index;
-    json_t *row;
-
     (void)state;
-    json_array_foreach(rows, index, row)
-        for (int for_good = 0; for_good < 2; for_good++)
-            for (long n = 1;; n++) {
-                char *text;
-                struct http_reply reply = golden_reply_of(row, &text);
-                int submits = strcmp(golden_text(row, "at", ""), "submit") == 0;
-                struct talk talk;
-                long before;
-                int over;
-
-                assert_int_equal(begin(&talk, row), 0);
-                before = mem_count();
-                mem_fail_after(n, for_good);
-                talk_next(&talk, &reply, 0);
-                over = mem_count() < before + n;
-                mem_fail_after(0, 0);
-                /* A task that was accepted is known, or it is unknown; it is not asked for again. */
-                if (talk.step.kind == STEP_DONE && !talk.arena.failed)
-                    assert_true(talk.step.results_count > 0);
-                if (submits && strcmp(golden_text(row, "step", ""), "wait") == 0 &&
-                    !talk.arena.failed && talk.step.kind == STEP_FAIL) {
-                    talk_next(&talk, NULL, 0);
-                    if (talk.step.phase != PHASE_POLL)
-                        fail_msg("%s, allocation %ld: would be paid for twice",
-                                 golden_text(row, "name", "?"), n);
-                }
-                talk_close(&talk);
-                mem_free(text);
-                if (over)
-                    break;
-            }
-    json_decref(rows);
+    golden_walk("tests/unit/plume/answers.json", answer_without_memory);
 }
 
 /* ---- the rest ---- */

@@ -29,11 +29,11 @@ static void the_same_call_with_the_token_runs_once(void **state)
     assert_int_equal(rig->spends, 0);
     assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs"), "0");
 
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), first);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", first);
     rig_until_deliveries(&rig->a, 1);
     /* Long after our own window for repeats: the token still means the one job. */
     rig_pass(rig, 5 * MINUTE_MS);
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), second);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", second);
     assert_string_equal(first, second);
     assert_int_equal(rig->spends, 1);
     /* In another order, with another bound on waiting: the same request. */
@@ -88,7 +88,7 @@ static void a_token_ends_after_fifteen_minutes(void **state)
 
     confirm_token(rig, "generate_image", BOAT, token);
     rig_pass(rig, 13 * MINUTE_MS);
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), job);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", job);
     rig_until_spends(rig, 1);
     confirm_token(rig, "generate_image", "{\"prompt\":\"b\",\"model\":\"cheap\"}", token);
     rig_pass(rig, 15 * MINUTE_MS + 1000);
@@ -123,11 +123,11 @@ static void the_token_survives_a_restart(void **state)
     assert_int_equal(status.st_size, 32);
     side_destroy(&rig->a); /* no stop: as a crash */
     side_open(&rig->a, "s");
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), first);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", first);
     rig_until_spends(rig, 1);
     side_destroy(&rig->a);
     side_open(&rig->a, "s");
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), second);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", second);
     assert_string_equal(first, second);
     rig_until_idle(&rig->a);
     assert_int_equal(rig->spends, 1);
@@ -164,22 +164,16 @@ static void asked_twice_at_once_is_one_purchase(void **state)
     confirm_token(rig, "generate_image",
                   "{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", other);
     assert_string_not_equal(one, other);
-    confirm_job(
-        side_ask(&rig->a, "generate_image",
-                 confirm_with("{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", one),
-                 "to", "c"),
-        first);
-    confirm_job(
-        side_ask(&rig->a, "generate_image",
-                 confirm_with("{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", one),
-                 "to", "c"),
-        second);
+    side_job(&rig->a, "generate_image",
+             confirm_with("{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", one), "to",
+             "c", first);
+    side_job(&rig->a, "generate_image",
+             confirm_with("{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", one), "to",
+             "c", second);
     assert_string_equal(first, second);
-    confirm_job(
-        side_ask(&rig->a, "generate_image",
-                 confirm_with("{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", other),
-                 "to", "c"),
-        second);
+    side_job(&rig->a, "generate_image",
+             confirm_with("{\"prompt\":\"a boat\",\"model\":\"cheap\",\"again\":true}", other),
+             "to", "c", second);
     assert_string_not_equal(first, second);
     rig_until_spends(rig, 2);
 }
@@ -269,7 +263,7 @@ static void a_dry_run_needs_no_yes_but_says_so(void **state)
     snprintf(token, sizeof(token), "%s", text_at(json, "confirm"));
     json_decref(json);
     /* Who has seen the plan need not see it again. */
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), job);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", job);
     rig_until_spends(rig, 1);
 }
 
@@ -283,17 +277,17 @@ static void sending_again_needs_a_yes(void **state)
     char third[40];
 
     rig->answer = RIG_DROP;
-    confirm_job(side_ask(&rig->a, "generate_image", BOAT, "to", "c"), job);
+    side_job(&rig->a, "generate_image", BOAT, "to", "c", job);
     rig_until_deliveries(&rig->a, 1);
     rig->answer = RIG_PICTURE_BASE64;
     confirm_configure(rig, "confirm: 'always'");
     snprintf(args, sizeof(args), "{\"job\":\"%s\",\"action\":\"resubmit\"}", job);
     confirm_token(rig, "poll", args, token);
     confirm_refused(rig, "generate_image", confirm_with(BOAT, token), "c");
-    confirm_job(side_ask(&rig->a, "poll", confirm_with(args, token), "to", "c"), again);
+    side_job(&rig->a, "poll", confirm_with(args, token), "to", "c", again);
     assert_string_not_equal(job, again);
     rig_until_spends(rig, 2);
-    confirm_job(side_ask(&rig->a, "poll", confirm_with(args, token), "to", "c"), third);
+    side_job(&rig->a, "poll", confirm_with(args, token), "to", "c", third);
     assert_string_equal(again, third);
     rig_until_idle(&rig->a);
     assert_int_equal(rig->spends, 2);

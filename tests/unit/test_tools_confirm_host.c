@@ -131,7 +131,7 @@ static void a_host_that_cannot_ask_now(void **state)
     rig->a.fake->ask_result = AHP_E_UNSUPPORTED;
     confirm_begin(state, "confirm: 'always'");
     confirm_token(rig, "generate_image", BOAT, token);
-    confirm_job(side_ask(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c"), job);
+    side_job(&rig->a, "generate_image", confirm_with(BOAT, token), "to", "c", job);
     rig_until_spends(rig, 1);
     /* Being busy is no way around a person. */
     rig->a.fake->ask_result = AHP_E_LIMIT;

@@ -11,30 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The folder of pictures below the workspace. */
+/* The folder of pictures. */
 #define RESULTS "out/images"
 
 static int setup(void **state)
 {
-    struct rig *rig = calloc(1, sizeof(*rig));
     char path[300];
 
-    if (!rig)
+    if (rig_setup(state))
         return -1;
-    rig_open(rig);
-    snprintf(path, sizeof(path), "%s/out", rig->dir);
+    snprintf(path, sizeof(path), "%s/out", ((struct rig *)*state)->dir);
     setenv("MEDIA_GENERATION_OUTPUT_ROOT", path, 1);
-    *state = rig;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    mem_fail_after(0, 0);
-    rig_close(*state);
     unsetenv("MEDIA_GENERATION_OUTPUT_ROOT");
-    free(*state);
-    return 0;
+    return rig_teardown(state);
 }
 
 /* The files in the folder of pictures that end like this. */

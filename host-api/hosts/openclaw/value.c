@@ -168,40 +168,58 @@ napi_value value_end(napi_env env, const struct ahp_uv_end *end)
 
 /* ---- from JavaScript ---- */
 
-static bool wrong_type(napi_env env, const char *name, const char *type)
+static bool wrong_type(napi_env env, const char *name, napi_valuetype want)
 {
+    static const struct {
+        napi_valuetype type;
+        const char *word;
+    } words[] = {{napi_string, "string"},
+                 {napi_number, "number"},
+                 {napi_boolean, "boolean"},
+                 {napi_function, "function"},
+                 {napi_object, "object"}};
+    const char *word = "value";
     char text[128];
 
-    (void)snprintf(text, sizeof(text), "%s must be a %s", name, type);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (words[i].type == want)
+            word = words[i].word;
+    (void)snprintf(text, sizeof(text), "%s must be a %s", name, word);
     (void)napi_throw_type_error(env, "AHP_E_INVALID", text);
     return false;
 }
 
-/* 1: there is a value; 0: none; -1: an exception is pending. */
-static int member(napi_env env, napi_value object, const char *name, napi_value *ret_value,
-                  napi_valuetype *ret_type)
+/* 1: there is a value of that type; 0: none; -1: an exception is pending. */
+static int member(napi_env env, napi_value object, const char *name, napi_valuetype want,
+                  napi_value *ret_value)
 {
+    napi_valuetype type;
+
     if (napi_get_named_property(env, object, name, ret_value) != napi_ok ||
-        napi_typeof(env, *ret_value, ret_type) != napi_ok) {
-        (void)wrong_type(env, "the argument", "object");
+        napi_typeof(env, *ret_value, &type) != napi_ok) {
+        (void)wrong_type(env, "the argument", napi_object);
         return -1;
     }
-    return *ret_type != napi_undefined && *ret_type != napi_null;
+    if (type == napi_undefined || type == napi_null)
+        return 0;
+    if (type == want)
+        return 1;
+    (void)wrong_type(env, name, want);
+    return -1;
 }
 
 bool get_text(napi_env env, napi_value object, const char *name, char **ret_text_take,
               size_t *ret_len)
 {
-    napi_valuetype type;
     napi_value value;
     size_t bytes = 0;
     char *text;
-    int there = member(env, object, name, &value, &type);
+    int there = member(env, object, name, napi_string, &value);
 
     if (there <= 0)
         return there == 0;
-    if (type != napi_string || napi_get_value_string_utf8(env, value, NULL, 0, &bytes) != napi_ok)
-        return wrong_type(env, name, "string");
+    if (napi_get_value_string_utf8(env, value, NULL, 0, &bytes) != napi_ok)
+        return wrong_type(env, name, napi_string);
     if (bytes > AHP_NODE_TEXT_BYTES_MAX) {
         throw_code(env, AHP_E_INVALID, "a text is too long");
         return false;
@@ -220,41 +238,32 @@ bool get_text(napi_env env, napi_value object, const char *name, char **ret_text
 
 bool get_int(napi_env env, napi_value object, const char *name, int64_t *ret_number)
 {
-    napi_valuetype type;
     napi_value value;
-    int there = member(env, object, name, &value, &type);
+    int there = member(env, object, name, napi_number, &value);
 
-    if (there <= 0)
-        return there == 0;
-    if (type != napi_number || napi_get_value_int64(env, value, ret_number) != napi_ok)
-        return wrong_type(env, name, "number");
-    return true;
+    if (there > 0 && napi_get_value_int64(env, value, ret_number) != napi_ok)
+        return wrong_type(env, name, napi_number);
+    return there >= 0;
 }
 
 bool get_bool(napi_env env, napi_value object, const char *name, bool *ret_is)
 {
-    napi_valuetype type;
     napi_value value;
-    int there = member(env, object, name, &value, &type);
+    int there = member(env, object, name, napi_boolean, &value);
 
-    if (there <= 0)
-        return there == 0;
-    if (type != napi_boolean || napi_get_value_bool(env, value, ret_is) != napi_ok)
-        return wrong_type(env, name, "boolean");
-    return true;
+    if (there > 0 && napi_get_value_bool(env, value, ret_is) != napi_ok)
+        return wrong_type(env, name, napi_boolean);
+    return there >= 0;
 }
 
 bool get_function(napi_env env, napi_value object, const char *name, napi_ref *ret_function)
 {
-    napi_valuetype type;
     napi_value value;
-    int there = member(env, object, name, &value, &type);
+    int there = member(env, object, name, napi_function, &value);
 
-    if (there <= 0)
-        return there == 0;
-    if (type != napi_function || napi_create_reference(env, value, 1, ret_function) != napi_ok)
-        return wrong_type(env, name, "function");
-    return true;
+    if (there > 0 && napi_create_reference(env, value, 1, ret_function) != napi_ok)
+        return wrong_type(env, name, napi_function);
+    return there >= 0;
 }
 
 void throw_code(napi_env env, int32_t code, const char *text)
