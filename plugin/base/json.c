@@ -24,6 +24,21 @@ int64_t json_int(const json_t *object, const char *key, int64_t otherwise)
     return otherwise;
 }
 
+int json_has_type(const json_t *value, const char *type)
+{
+    if (strcmp(type, "string") == 0)
+        return json_is_string(value);
+    if (strcmp(type, "integer") == 0)
+        return json_is_integer(value);
+    if (strcmp(type, "number") == 0)
+        return json_is_number(value);
+    if (strcmp(type, "boolean") == 0)
+        return json_is_boolean(value);
+    if (strcmp(type, "array") == 0)
+        return json_is_array(value);
+    return json_is_object(value);
+}
+
 int json_list_has(const json_t *list, const char *text)
 {
     size_t index;

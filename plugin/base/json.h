@@ -13,6 +13,7 @@
 
 const char *json_text(const json_t *object, const char *key); /* "" when it is no text */
 int64_t json_int(const json_t *object, const char *key, int64_t otherwise);
+int json_has_type(const json_t *value, const char *type); /* as JSON Schema names them */
 int json_list_has(const json_t *list, const char *text);
 int json_list_within(const json_t *list, const char *text); /* one of the list is in its first LIMIT_JSON_WORDS */
 const char *json_find_word(const char *text, size_t len, const char *word); /* NULL: not there */

@@ -31,6 +31,7 @@
 #define LIMIT_TRANSFERS_PER_ORIGIN 32
 #define LIMIT_CONNECT_MS 20000
 #define LIMIT_STALL_MS 60000           /* a transfer without a byte for so long has failed */
+#define LIMIT_STALL_BYTES 1024         /* a file that brings less in that time has stood still */
 #define LIMIT_ADDRESSES 16             /* of one name */
 
 /* Media. */

@@ -41,7 +41,7 @@ struct config_provider {
  */
 struct config_problem {
     const char *id;
-    const char *base_url;   /* as written, or NULL */
+    const char *base_url;   /* without user and query, or NULL */
     const char *key_source; /* where its key would come from, or NULL when there is no apiKey */
     const char *reason;
     int is_incomplete;

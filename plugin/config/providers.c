@@ -160,6 +160,11 @@ int config_entry_address(struct config_entry *entry, const char *text, struct er
     rc = net_origin(base, entry->origin, sizeof(entry->origin));
     if (rc == -2)
         return err_nomem(err);
+    if (rc == 0 && base[strcspn(base, "?#")]) {
+        /* What is asked for is put behind it, and would be a part of the query. */
+        err_set(err, ERR_CONFIG, "its baseUrl has a \"?\" or \"#\": it must end with a path");
+        return CONFIG_ENTRY_BROKEN;
+    }
     if (rc || strstr(base, "${")) {
         err_set(err, ERR_CONFIG, strstr(base, "${")
                                      ? "its baseUrl refers to a variable that is not set"
@@ -269,6 +274,23 @@ static int fill_entry(struct config *config, const struct config_load *load,
     return entry->arena.failed ? err_nomem(err) : rc;
 }
 
+/* An address for people: some write a password or a key into it. */
+static char *shown_address(struct arena *arena, const char *base)
+{
+    const char *host = base ? strstr(base, "://") : NULL;
+    size_t end, user;
+
+    if (!base)
+        return NULL;
+    host = host ? host + 3 : base;
+    end = strcspn(host, "?#");
+    user = end; /* a password may have a slash in it */
+    while (user && host[user] != '@')
+        user--;
+    return arena_format(arena, "%.*s%s%.*s%s", (int)(host - base), base, user ? "***" : "",
+                        (int)(end - user), host + user, host[end] ? "?***" : "");
+}
+
 int config_problem_add(struct config_load *load, const char *id, const char *base,
                        const char *key_source, int is_incomplete, const struct err *why,
                        struct err *err)
@@ -279,7 +301,7 @@ int config_problem_add(struct config_load *load, const char *id, const char *bas
         return err_set(err, ERR_CONFIG, "more than %d providers", CONFIG_ENTRIES_MAX);
     load->problems_count++;
     problem->id = arena_text(&load->arena, id);
-    problem->base_url = arena_text(&load->arena, base);
+    problem->base_url = shown_address(&load->arena, base);
     problem->key_source = arena_text(&load->arena, key_source);
     problem->reason = arena_text(&load->arena, why->text);
     problem->is_incomplete = is_incomplete;

@@ -6,6 +6,7 @@
 #include "config/config_private.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/embed.h"
 #include "base/near.h"
 
@@ -68,21 +69,6 @@ static int unknown_member(struct check *check, const json_t *properties, const c
     return -1;
 }
 
-static int has_type(const char *type, const json_t *value)
-{
-    if (strcmp(type, "string") == 0)
-        return json_is_string(value);
-    if (strcmp(type, "integer") == 0)
-        return json_is_integer(value);
-    if (strcmp(type, "number") == 0)
-        return json_is_number(value);
-    if (strcmp(type, "boolean") == 0)
-        return json_is_boolean(value);
-    if (strcmp(type, "array") == 0)
-        return json_is_array(value);
-    return json_is_object(value);
-}
-
 /* One type's name, or a list of them. */
 static int has_any_type(const json_t *types, const json_t *value)
 {
@@ -90,9 +76,9 @@ static int has_any_type(const json_t *types, const json_t *value)
     size_t index;
 
     if (json_is_string(types))
-        return has_type(json_string_value(types), value);
+        return json_has_type(value, json_string_value(types));
     json_array_foreach((json_t *)types, index, one)
-        if (has_type(json_string_value(one), value))
+        if (json_has_type(value, json_string_value(one)))
             return 1;
     return !types;
 }

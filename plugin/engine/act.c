@@ -183,6 +183,8 @@ static const char *no_recheck(const struct job *job)
         return "it is a batch: its items are asked about by themselves";
     if (row->state == JOB_EXPIRED && !row->provider_job)
         return "the provider never accepted it";
+    if (engine_state_ended(row->state) && job->busy == BUSY_RECORD)
+        return "it is being stored just now, try in a moment";
     if (engine_state_ended(row->state) && row->state != JOB_EXPIRED && row->state != JOB_UNKNOWN)
         return "it has ended";
     return NULL;
@@ -213,6 +215,7 @@ static void recheck_job(struct acting *acting, struct job *job)
         job->rechecks = 1;
         if (job->engine->unfinished >= 0)
             job->engine->unfinished++;
+        schedule_off(job); /* it does not wait any longer for what becomes of its words */
         job_record(job, 0, NULL);
     } else if (row->state == JOB_WORKING && job->busy == BUSY_NOT && !job->unrecorded) {
         job->rechecks = 1;

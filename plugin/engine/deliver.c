@@ -175,10 +175,20 @@ static int is_beside(const struct ledger_job *row, const struct ledger_job *othe
            (!engine_state_ended(other->state) || other->ended_ms >= row->created_ms);
 }
 
+/* Words that it failed are not true any more once there is a result. */
+static void overtake(struct job *job)
+{
+    struct ledger_delivery *stale;
+
+    while ((stale = deliver_open(job)))
+        stale->state = stale->state == DELIVERY_OFFERED ? DELIVERY_UNKNOWN : DELIVERY_REFUSED;
+}
+
 static void begin(struct job *job, int labelled)
 {
     char *words = deliver_words(job);
 
+    overtake(job);
     if (labelled)
         words = add_label(job, words);
     if (!words || deliver_add(job, AHP_DELIVERY_RESULT, words)) {
@@ -285,12 +295,43 @@ static int32_t offer(struct job *job, const struct ledger_delivery *delivery)
     return env->deliver->offer(env->host->ctx, &it);
 }
 
+static void noted(void *ud, enum ledger_result result, uint32_t flags, const struct err *err)
+{
+    struct engine *engine = ud;
+
+    (void)flags;
+    if (result == LEDGER_FAILED)
+        env_log(engine->env, AHP_LOG_WARN, LOG_LEDGER, "a receipt is stored later: %s", err->text);
+    engine_idle_check(engine);
+}
+
+/*
+ * Words about a job that is asked about once more: what became of them changes nothing of what it is
+ * busy with, and is stored beside that; without memory with its next record.
+ */
+static void note(struct job *job)
+{
+    struct engine *engine = job->engine;
+
+    if (ledger_record(engine->ledger, job->row, 0, noted, engine))
+        env_log(engine->env, AHP_LOG_WARN, LOG_LEDGER, "%s: a receipt is stored later", job->row->id);
+}
+
+static int goes_on(const struct job *job)
+{
+    return job->row->state < JOB_READY;
+}
+
 /* The end of a delivery, and of its job when that waited for it. */
 static void settle(struct job *job, struct ledger_delivery *delivery, enum delivery_state state)
 {
     struct ledger_job *row = job->row;
 
     delivery->state = state;
+    if (goes_on(job)) {
+        note(job);
+        return;
+    }
     /* Given up after the last try, and it arrived all the same. */
     if (row->state == JOB_UNDELIVERABLE && state == DELIVERY_DONE)
         job_set_state(job, JOB_DELIVERING);
@@ -315,6 +356,10 @@ static void offer_later(struct job *job, struct ledger_delivery *delivery, int64
         delay_ms = schedule_backoff_ms(delivery->attempts);
     delivery->state = DELIVERY_PENDING;
     delivery->next_ms = env_wall_ms(job->engine->env) + delay_ms;
+    if (goes_on(job)) {
+        note(job);
+        return;
+    }
     job->row->due_ms = delivery->next_ms;
     schedule_in(job, delay_ms);
     job_record(job, 0, NULL);
@@ -436,7 +481,8 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
     crash_point("receipt", delivery->key);
     if (job->busy == BUSY_RECEIPT)
         job->busy = BUSY_NOT;
-    schedule_off(job);
+    if (!goes_on(job))
+        schedule_off(job);
     if ((receipt->outcome == AHP_RECEIPT_REFUSED || receipt->outcome == AHP_RECEIPT_LOST) &&
         delivery->attempts == LIMIT_DELIVERY_TRIES)
         delivery->attempts--; /* settled by the host, not given up: see deliver_is_settled() */
@@ -468,7 +514,7 @@ int deliver_receipt(struct job *job, const ahp_receipt *receipt)
             settle(job, delivery, DELIVERY_UNKNOWN);
         break;
     }
-    return 1;
+    return !goes_on(job);
 }
 
 void deliver_overdue(struct job *job)

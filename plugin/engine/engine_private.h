@@ -65,6 +65,8 @@ struct job {
     int unrecorded;    /* the last record failed and is to be tried again, before anything else */
     int dropped;       /* not ours any more: to be freed when nothing is under way */
     int rechecks;      /* a person wanted a look, and it is not over */
+    size_t told;       /* deliveries of before the provider last said that it works: told of no end since */
+    unsigned overdue;  /* answers past its deadline that said "not yet" */
     int word_logged;   /* an unknown state word was logged once */
     int64_t due_ms;    /* monotonic */
     int taken_up;      /* of an earlier or other process */

@@ -491,6 +491,10 @@ void fetch_start(struct job *job)
         job_end(job, JOB_FAILED, &err);
         return;
     }
+    if (job->turn->step.kind == STEP_DONE && job->fetch_err.kind == ERR_NONE) {
+        job->fetch_err = job->turn->step.error;
+        job->fetch_err.advice = NULL; /* may end with the turn, and there are results */
+    }
     if (job->turn->step.kind != STEP_DONE) {
         err_set(&err, ERR_INTERNAL, "the adapter forgot where the results are");
         job_end(job, JOB_FAILED, &err);

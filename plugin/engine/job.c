@@ -283,7 +283,7 @@ static int owes_words(const struct job *job)
 {
     enum job_state state = job->row->state;
 
-    return (job->row->flags & LEDGER_JOB_DELIVERS) && !job->row->deliveries_count &&
+    return (job->row->flags & LEDGER_JOB_DELIVERS) && job->row->deliveries_count <= job->told &&
            (state == JOB_FAILED || state == JOB_EXPIRED || state == JOB_UNKNOWN);
 }
 

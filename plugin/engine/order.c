@@ -120,6 +120,9 @@ static char *plan_text(const struct engine_order *order)
                                       (json_int_t)plan->expect.width, "height",
                                       (json_int_t)plan->expect.height, "ratio", plan->expect.ratio,
                                       "seconds", plan->expect.seconds));
+    if (json && plan->times.rounds > 1)
+        json_object_set_new(json_object_get(json, "times"), "rounds",
+                            json_integer(plan->times.rounds));
     if (json && order->restore)
         json_object_set_new(json, "restore", json_deep_copy(order->restore));
     if (json && order->label && *order->label)

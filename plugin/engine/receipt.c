@@ -10,6 +10,7 @@
 #include <utlist.h>
 
 #define RECEIPT_TEXT_MAX 1024
+#define WAITING_MAX 4096 /* receipts whose jobs are not here; the host keeps what is beyond */
 
 struct receipt_copy {
     struct receipt_copy *prev;
@@ -124,8 +125,11 @@ static void claimed(void *ud, enum ledger_result result, const struct ledger_job
         if (!job)
             job = engine_take_up(engine, row);
     }
-    /* A host gives its final receipt once: a full disk or a moment without memory must not lose it. */
-    if (result == LEDGER_FAILED || (result == LEDGER_OK && !job)) {
+    /*
+     * A host gives its final receipt once: a full disk, a moment without memory or another process
+     * that has the job just now must not lose it.
+     */
+    if (result == LEDGER_FAILED || result == LEDGER_TAKEN || (result == LEDGER_OK && !job)) {
         copy->again = 1;
         return;
     }
@@ -135,7 +139,7 @@ static void claimed(void *ud, enum ledger_result result, const struct ledger_job
         return;
     }
     env_log(engine->env, AHP_LOG_INFO, LOG_DELIVERY_RECEIPT, "receipt for %s was not used: %s",
-            copy->key, err ? err->text : "no such delivery, or another process has it");
+            copy->key, err ? err->text : "no such delivery");
     receipt_free(copy);
 }
 
@@ -171,6 +175,8 @@ int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt)
     char id[LIMIT_ID];
     ahp_receipt whole = {.size = sizeof(whole), .outcome = receipt->outcome, .key = receipt->key};
     struct receipt_copy *copy;
+    struct receipt_copy *other;
+    size_t waiting;
     struct job *job;
 
     if (job_of_key(&receipt->key, id, sizeof(id)))
@@ -192,6 +198,11 @@ int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt)
     if (job) {
         DL_APPEND(job->receipts, copy);
         return AHP_OK;
+    }
+    DL_COUNT(engine->receipts, other, waiting);
+    if (waiting >= WAITING_MAX) {
+        receipt_free(copy);
+        return AHP_E_LIMIT;
     }
     DL_APPEND(engine->receipts, copy);
     claim(copy, id);

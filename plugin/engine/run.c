@@ -18,6 +18,8 @@
 
 /* A provider that is gone from the configuration may come back: nothing paid for is given up. */
 #define CONFIG_AGAIN_MS 30000
+/* Past its deadline so many answers may still say that a job is not done, or nothing of use. */
+#define OVERDUE_ANSWERS 2
 
 void turn_free(struct job *job)
 {
@@ -87,6 +89,21 @@ static int take_upload(struct job *job, int64_t now_ms)
            job_text(&row->upload_url, step->uploaded_url);
 }
 
+/* Only among the jobs of this process; one asked for by another is not told apart. */
+static int is_anothers(void *ud, const char *provider_job)
+{
+    const struct job *job = ud;
+    const struct ledger_job *row = job->row;
+
+    for (const struct job *other = job->engine->jobs; other; other = other->hh.next)
+        if (other != job && other->row->provider_job &&
+            strcmp(other->row->provider_job, provider_job) == 0 &&
+            strcmp(other->row->provider, row->provider) == 0 &&
+            strcmp(other->row->request, row->request) == 0)
+            return 1;
+    return 0;
+}
+
 /* Asks the adapter; leaves the step in job->turn and the new flow in the row. */
 static int turn_take(struct job *job, const struct http_reply *reply, struct err *err)
 {
@@ -113,6 +130,8 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     turn.request = request;
     turn.secrets = job->secrets;
     turn.job_id = row->id;
+    turn.is_anothers = is_anothers;
+    turn.anothers_ud = job;
     turn.now_ms = env_wall_ms(job->engine->env);
     turn.recheck = job->rechecks;
     turn.resumed = !reply && (row->flags & JOB_SENT);
@@ -188,7 +207,22 @@ static int announce(struct job *job)
     return step->phase != PHASE_POLL;
 }
 
-static void step_wait(struct job *job)
+/*
+ * Whether a job that the provider has accepted is asked for no more. Past the deadline an answer may
+ * be older than the sleep in which it went by, and a machine that woke up may lack its network.
+ */
+static int is_over(struct job *job, const struct http_reply *reply, int64_t now)
+{
+    const struct ledger_job *row = job->row;
+
+    if (!row->deadline_ms || now < row->deadline_ms)
+        return 0;
+    if (!reply || reply->outcome != HTTP_ANSWERED)
+        return row->tries >= LIMIT_RETRIES;
+    return job->overdue++ >= OVERDUE_ANSWERS;
+}
+
+static void step_wait(struct job *job, const struct http_reply *reply)
 {
     struct ledger_job *row = job->row;
     struct provider_times times;
@@ -203,12 +237,19 @@ static void step_wait(struct job *job)
     if (!row->deadline_ms && times.deadline_ms)
         row->deadline_ms = row->submitted_ms + times.deadline_ms;
     if (row->deadline_ms && now >= row->deadline_ms && row->state == JOB_WORKING) {
+        if (!is_over(job, reply, now)) {
+            row->tries = 0;
+            schedule_in(job, times.floor_ms);
+            turn_free(job);
+            return;
+        }
         err_set(&err, ERR_EXPIRED, "not finished %lld minutes after it was sent",
                 (long long)((now - row->submitted_ms) / 60000));
         job_end(job, JOB_EXPIRED, &err);
         return;
     }
     job_set_state(job, JOB_WORKING);
+    job->told = row->deliveries_count; /* words about an earlier end are past */
     row->tries = 0;
     if (job->turn->step.progress >= 0)
         row->progress = job->turn->step.progress;
@@ -301,8 +342,7 @@ static int step_retry(struct job *job, const struct http_reply *reply)
     int64_t now = env_wall_ms(job->engine->env);
     int64_t wait = schedule_backoff_ms(row->tries);
 
-    if (row->state == JOB_WORKING ? row->deadline_ms && now >= row->deadline_ms
-                                  : row->tries >= LIMIT_SUBMITS)
+    if (row->state == JOB_WORKING ? is_over(job, reply, now) : row->tries >= LIMIT_SUBMITS)
         return 0;
     if (reply && reply->retry_after_ms > 0)
         wait = reply->retry_after_ms;
@@ -374,7 +414,7 @@ static void step_do(struct job *job, const struct http_reply *reply)
             send_step(job);
         return;
     case STEP_WAIT:
-        step_wait(job);
+        step_wait(job, reply);
         return;
     case STEP_DONE:
         if (step->credential)

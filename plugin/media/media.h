@@ -100,7 +100,8 @@ int media_part_open(const char *dir, const char *stem, uint64_t bytes_max,
 
 /*
  * Opens what a killed process left complete: "<dir>/<stem>.part", or the file that was already
- * renamed. To be published like any other; nothing can be written to it. ERR_NOT_FOUND.
+ * renamed. To be published like any other; nothing can be written to it, and a renamed one stays where
+ * it is even when publishing fails: it may be a user's. ERR_NOT_FOUND.
  */
 int media_part_adopt(const char *dir, const char *stem, struct media_part **ret_part,
                      struct err *err);

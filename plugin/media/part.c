@@ -11,6 +11,7 @@
 #include "media/media.h"
 
 #include "base/mem.h"
+#include "media/probe.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -35,6 +36,7 @@
 struct media_part {
     int fd;
     int dir_fd;
+    int is_found;  /* it had its final name already: whatever it is, it stays */
     unsigned made; /* folders that were made: their names have to be synced too */
     uint64_t bytes;
     uint64_t bytes_max;
@@ -219,7 +221,7 @@ static int part_reopen(struct media_part *part, const char *name, struct err *er
     return 0;
 }
 
-/* The name of "<stem>.<extension>", whatever the extension. */
+/* The name of "<stem>.<extension>" that we may have given; users put files beside ours. */
 static int find_published(const struct media_part *part, char ret_name[NAME_SIZE])
 {
     size_t len = strlen(part->stem);
@@ -235,7 +237,7 @@ static int find_published(const struct media_part *part, char ret_name[NAME_SIZE
     }
     while (!found && (entry = readdir(list))) {
         if (strncmp(entry->d_name, part->stem, len) != 0 || entry->d_name[len] != '.' ||
-            strlen(entry->d_name) >= NAME_SIZE)
+            strlen(entry->d_name) >= NAME_SIZE || !type_is_extension(entry->d_name + len + 1))
             continue;
         memcpy(ret_name, entry->d_name, strlen(entry->d_name) + 1);
         found = 1;
@@ -262,8 +264,10 @@ int media_part_adopt(const char *dir, const char *stem, struct media_part **ret_
     snprintf(name, sizeof(name), "%s" PART_SUFFIX, stem);
     part->dir_fd = open(part->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     rc = part->dir_fd < 0 ? 1 : part_reopen(part, name, err);
-    if (rc == 1 && part->dir_fd >= 0 && find_published(part, name))
+    if (rc == 1 && part->dir_fd >= 0 && find_published(part, name)) {
+        part->is_found = 1;
         rc = part_reopen(part, name, err);
+    }
     if (rc == 1)
         rc = err_set(err, ERR_NOT_FOUND, "%s/%s is gone; it was not complete when the process ended",
                      dir, stem);
@@ -332,7 +336,7 @@ static int name_is_ours(const struct media_part *part)
 
 static void part_remove(struct media_part *part)
 {
-    if (name_is_ours(part))
+    if (!part->is_found && name_is_ours(part))
         unlinkat(part->dir_fd, part->part_name, 0);
 }
 

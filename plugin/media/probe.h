@@ -33,6 +33,7 @@ enum media_type {
 };
 
 int sniff_type(const void *data, size_t len, enum media_type *ret_type);
+int type_is_extension(const char *text); /* one that files of ours get */
 void type_fill(enum media_type type, struct media_facts *facts);
 
 /* A 256 MiB PNG in chunks of 8 KiB, its writers' habit, takes 32768; each is a system call. */

@@ -47,6 +47,14 @@ void type_fill(enum media_type type, struct media_facts *facts)
     facts->extension = types[type].extension;
 }
 
+int type_is_extension(const char *text)
+{
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (types[i].extension && strcmp(types[i].extension, text) == 0)
+            return 1;
+    return 0;
+}
+
 static int has(const unsigned char *data, size_t len, size_t at, const void *text, size_t text_len)
 {
     return at <= len && len - at >= text_len && memcmp(data + at, text, text_len) == 0;

@@ -2,7 +2,8 @@
  * check.c - the ends that time sets, all on the host's clock: no connection within LIMIT_CONNECT_MS
  * (name lookup, TCP and TLS together), the request's own timeout, and a stall. While the server
  * thinks (everything is sent, no byte of an answer is here) only a request without a timeout of its
- * own can stall: making a picture may take minutes without a byte. Activity is sampled every
+ * own can stall: making a picture may take minutes without a byte. A file has to bring a little more
+ * than a byte now and then. Activity is sampled every
  * SAMPLE_MS, not noted with each byte, so a stall ends a transfer after LIMIT_STALL_MS and at most
  * SAMPLE_MS more.
  */
@@ -37,6 +38,16 @@ static void overdue(struct hop *hop, const char *what)
     net_hop_verdict(hop, outcome, "%s: %s", hop->call->target.host, what);
 }
 
+/*
+ * What counts as movement. A file that comes by single bytes would hold its place for days; an answer
+ * in text may well be kept alive by single blanks.
+ */
+static uint64_t least_bytes(const struct hop *hop)
+{
+    return hop->is_head_whole && hop->call->request->answer == HTTP_ANSWER_FILE ? LIMIT_STALL_BYTES
+                                                                                : 1;
+}
+
 /* When to look again, or 0 when it has a verdict now. */
 static int64_t check(struct hop *hop, int64_t now_ms)
 {
@@ -57,7 +68,8 @@ static int64_t check(struct hop *hop, int64_t now_ms)
         return by_ms < hop->connect_by_ms ? by_ms : hop->connect_by_ms;
     }
     moved = transfer_moved(hop);
-    if (moved != hop->moved_bytes || (whole_ms > 0 && transfer_is_waiting(hop))) {
+    if (moved >= hop->moved_bytes + least_bytes(hop) ||
+        (whole_ms > 0 && transfer_is_waiting(hop))) {
         hop->moved_bytes = moved;
         hop->moved_ms = now_ms;
     }

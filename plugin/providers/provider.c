@@ -36,3 +36,16 @@ void provider_plan_done(struct provider_plan *plan)
     plan->uploads = NULL;
     plan->words = NULL;
 }
+
+int provider_note(json_t *changed, const json_t *args, const char *field, json_t *used_take,
+                  const char *why)
+{
+    json_t *asked = json_object_get(args, field);
+    json_t *row = json_object();
+    int failed = json_object_set_new(row, "field", json_string(field)) |
+                 json_object_set(row, "asked", asked ? asked : json_null()) |
+                 json_object_set_new(row, "used", used_take) |
+                 json_object_set_new(row, "why", json_string(why));
+
+    return json_array_append_new(changed, row) || failed ? -1 : 0;
+}

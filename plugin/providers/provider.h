@@ -36,6 +36,7 @@ struct provider_times {
     int64_t floor_ms;    /* never ask more often */
     int64_t ceiling_ms;  /* never wait longer between two questions */
     int64_t deadline_ms; /* give up so long after submitting; the job then is `expired` */
+    unsigned rounds;     /* so many one after the other, each of that duration; 0: one */
 };
 
 /* What the results should be like, as it was sent; 0: not said. Measured against the files. */
@@ -67,6 +68,13 @@ struct provider_plan {
 };
 
 void provider_plan_done(struct provider_plan *plan);
+
+/*
+ * Adds to plan.changed that an argument is used as `used_take` (a NULL counts as no memory), and why.
+ * -1 without memory.
+ */
+int provider_note(json_t *changed, const json_t *args, const char *field, json_t *used_take,
+                  const char *why);
 
 /*
  * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a key.
@@ -124,7 +132,8 @@ struct provider_step {
     const char *page;             /* with DONE: where a person sees all of it, or NULL */
     double cost;                  /* what it really took, < 0: not told */
     const char *currency;
-    struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words */
+    struct err error;             /* with FAIL and UNKNOWN: kind, and the provider's own words; with
+                                     DONE: why it is not all that was asked for */
     int retry;                    /* with FAIL: the same may work later; next without a reply repeats it */
 };
 
@@ -139,6 +148,12 @@ struct provider_turn {
     int64_t now_ms;                 /* wall clock */
     int recheck;                    /* 1: a person wants to know again: an end need not be one */
     int resumed;                    /* 1: the process ended while a request was under way; reply is NULL */
+    /*
+     * NULL, or 1 when that handle of the provider's is known to be another job's, of this account and
+     * for the very same request: what looks like ours there is its.
+     */
+    int (*is_anothers)(void *ud, const char *provider_job);
+    void *anothers_ud;
     struct arena *arena;
 };
 
@@ -195,7 +210,7 @@ struct provider {
     void (*next)(struct provider_turn *turn, struct provider_step *ret_step);
 
     /*
-     * The request that asks the provider to drop the job, or -1 when it has none (or in this state).
+     * NULL, or: the request that asks the provider to drop the job, -1 when it has none in this state.
      * Its answer does not matter.
      */
     int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);

@@ -25,8 +25,10 @@ static const struct config_provider *whom(struct call *call, struct err *err)
     const char *how;
 
     provider = config_provider_choose(config, wanted && *wanted ? wanted : NULL, &how, err);
-    if (wanted && *wanted && !provider)
+    if (wanted && *wanted && !provider) {
+        call_tell_setup(call, wanted, NULL, err);
         return NULL;
+    }
     if (can_ask(provider))
         return provider;
     if (wanted && *wanted) {

@@ -218,14 +218,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     const struct config_provider *provider;
     struct err why;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     /* One that has just ended is not the one that is wanted now. */
     if (!created && is_over(job)) {
         provider = config_provider_by_id(call_config(call), job->provider);
@@ -248,7 +242,7 @@ static int order_login(struct call *call, const struct config_provider *provider
         .provider = provider,
         .conversation = call->conversation,
         .caller = call->caller,
-        .locale = words_tag(call->language),
+        .locale = call_locale(call),
         .reply_to = call->reply_to,
         .reply_to_len = call->reply_to_len,
         .again = again,

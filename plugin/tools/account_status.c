@@ -172,7 +172,10 @@ int account_wanted(struct call *call, const char **ret_id, struct err *err)
         if (strcmp(problem->id, id) == 0)
             return 0;
     /* It says what there is. */
-    return config_provider_choose(config, id, &how, err) ? 0 : -1;
+    if (config_provider_choose(config, id, &how, err))
+        return 0;
+    call_tell_setup(call, id, NULL, err);
+    return -1;
 }
 
 /* ---- the answer ---- */

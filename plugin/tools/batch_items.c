@@ -107,6 +107,7 @@ static json_t *fill_all(const json_t *value, const json_t *vars)
     json_t *member;
     size_t index;
     char *text;
+    int rc = 0;
 
     if (json_is_string(value)) {
         text = batch_fill(json_string_value(value), vars);
@@ -117,15 +118,20 @@ static json_t *fill_all(const json_t *value, const json_t *vars)
     if (json_is_array(value)) {
         copy = json_array();
         json_array_foreach((json_t *)value, index, member)
-            json_array_append_new(copy, fill_all(member, vars));
-        return copy;
+            rc |= json_array_append_new(copy, fill_all(member, vars));
+    } else if (json_is_object(value)) {
+        copy = json_object();
+        json_object_foreach((json_t *)value, key, member)
+            if (strcmp(key, "vars") != 0)
+                rc |= json_object_set_new(copy, key, fill_all(member, vars));
+    } else {
+        copy = json_whole_copy(value);
     }
-    if (!json_is_object(value))
-        return json_whole_copy(value);
-    copy = json_object();
-    json_object_foreach((json_t *)value, key, member)
-        if (strcmp(key, "vars") != 0)
-            json_object_set_new(copy, key, fill_all(member, vars));
+    /* An item without a part of it would be another item. */
+    if (rc) {
+        json_decref(copy);
+        return NULL;
+    }
     return copy;
 }
 
@@ -274,7 +280,8 @@ int batch_item_args(const json_t *item, const json_t *vars, size_t number, const
     all = variables(item, vars, number);
     args = all ? fill_all(item, all) : NULL;
     if (!args)
-        err_nomem(err);
+        err_set(err, ERR_LIMIT, "a text of this item is longer than %u bytes with its variables "
+                "filled in, or memory ran out", TEXT_BYTES_MAX);
     else if (choose_tool(args, ret_tool, err) == 0)
         rc = take_names(args, strcmp(*ret_tool, "generate_video") == 0) ? err_nomem(err) : 0;
     json_decref(all);

@@ -215,7 +215,9 @@ json_t *confirm_plan(const struct call *call, const struct config_provider *prov
                                                              "currency", plan->currency));
     if (plan->times.typical_ms)
         json_object_set_new(json, "seconds_typical",
-                            json_integer((plan->times.typical_ms + 999) / 1000));
+                            json_integer((plan->times.typical_ms *
+                                              (plan->times.rounds ? plan->times.rounds : 1) + 999) /
+                                         1000));
     if (json_array_size(plan->changed))
         json_object_set(json, "changed", plan->changed);
     result_note(json, call, confirm_note(call, provider, plan, json) ? "plan.confirm" : "plan",

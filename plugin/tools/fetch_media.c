@@ -123,14 +123,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
 
     if (!job && call->parts)
         media_parts_sweep(call->parts);
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     call_wait(call, seconds ? json_integer_value(seconds) * 1000 : -1);
 }
 

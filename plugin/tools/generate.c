@@ -129,8 +129,8 @@ static const struct config_provider *first_able(const struct call *call, const c
     return NULL;
 }
 
-static void tell_why_not(struct call *call, const char *wanted, const struct err *broken,
-                         struct err *err)
+void call_tell_setup(const struct call *call, const char *wanted, const struct err *broken,
+                     struct err *err)
 {
     char key[80];
 
@@ -161,7 +161,7 @@ static const struct config_provider *choose(struct call *call, const json_t *arg
     needed(call, what, sizeof(what));
     provider = config_provider_choose_for(config, kind_of(call), wanted, &how, err);
     if (!provider) {
-        tell_why_not(call, wanted, is_broken ? &broken : NULL, err);
+        call_tell_setup(call, wanted, is_broken ? &broken : NULL, err);
         return NULL;
     }
     /* Who was named in the call answers for itself; a mere default gives way. */
@@ -275,40 +275,68 @@ static int64_t wait_ms(const struct call *call)
     return seconds ? json_integer_value(seconds) * 1000 : -1;
 }
 
+/* The words of a job that was there already, and that nothing new was begun. */
+static void note_same(json_t *result, const struct call *call, const struct ledger_job *job)
+{
+    json_t *values = json_pack("{s:s}", "job", job->id);
+    const char *now = json_string_value(json_object_get(result, "message"));
+    int is_over = engine_state_ended(job->state);
+    char *same = values ? words_text(call->language, is_over ? "same.ended" : "same", values) : NULL;
+    char *both = is_over && now && same ? mem_format("%s %s", now, same) : NULL;
+
+    /* How one has ended that came to nothing is all that has to be told. */
+    if (same && (!is_over || result_status(job) == AHP_RESULT_OK))
+        json_object_set_new(result, "message", json_string(both ? both : same));
+    if (is_over && result_status(job) == AHP_RESULT_OK)
+        json_object_set_new(result, "next",
+                            json_string("if one more is wanted: the same call with again: true"));
+    mem_free(both);
+    mem_free(same);
+    json_decref(values);
+}
+
 static void ordered(void *ud, const struct ledger_job *job, int created, const struct err *err)
 {
     struct call *call = ud;
+    int is_over = job && !created && engine_state_ended(job->state);
     json_t *json;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
-    if (!call->reply_to && !(call->flags & AHP_CALL_DETACH)) {
-        if (!created && !engine_state_ended(job->state))
+    if (!call->reply_to && !(call->flags & AHP_CALL_DETACH) && !is_over) {
+        if (!created)
             engine_take(call_engine(call), job->id); /* unless somebody works on it */
         call_wait(call, wait_ms(call));
         return;
     }
     json = result_of_job(call, job);
-    /* How one has ended that came to nothing is what has to be told. */
-    if (json && !created &&
-        (!engine_state_ended(job->state) || result_status(job) == AHP_RESULT_OK))
-        result_note(json, call, engine_state_ended(job->state) ? "same.ended" : "same",
-                    json_pack("{s:s}", "job", job->id));
+    if (json && !created)
+        note_same(json, call, job);
     else if (json && created && (call->flags & AHP_CALL_ONE_SHOT))
         result_note(json, call, "held", json_pack("{s:s}", "job", job->id));
     call_answer_take(call, created ? AHP_RESULT_PENDING_JOB : result_status(job), json, job);
 }
 
+/*
+ * What tells this request from others where the host has no key for it. An item of a batch is told by
+ * its words alone: a list is resumed after weeks, and from a copy of its folder.
+ */
+static char *dedup_text_of(const struct call *call)
+{
+    char *canonical = call_canonical(call);
+    char *text;
+
+    if (!canonical || !call->input_keys || call->dedup_key || call->batch_index)
+        return canonical;
+    text = mem_format("%s%s", canonical, call->input_keys);
+    mem_free(canonical);
+    return text;
+}
+
 static void place_order(struct call *call, const struct config_provider *provider,
                         const struct provider_plan *plan, const char *once)
 {
-    char *canonical = call_canonical(call);
+    char *canonical = dedup_text_of(call);
     struct ledger_budget budget;
     struct engine_order order = {
         .tool = call->tool->name,

@@ -220,6 +220,27 @@ static int is_handle(const char *text)
            strncmp(text, "aud_", 4) == 0;
 }
 
+/* Named by a path: what is there may be another picture next time. */
+static int put_path(struct resolving *it, const char *path, struct err *err)
+{
+    struct call *call = it->call;
+    const json_t *place;
+    const char *key;
+    char *keys;
+
+    if (put_file(it, path, NULL, err))
+        return -1;
+    place = json_object_get(it->args, field_name(it));
+    place = json_is_array(place) ? json_array_get(place, it->index) : place;
+    key = json_string_value(json_object_get(place, "key"));
+    keys = mem_format("%s %s", call->input_keys ? call->input_keys : "", key ? key : "");
+    if (!keys)
+        return err_nomem(err);
+    mem_free(call->input_keys);
+    call->input_keys = keys;
+    return 0;
+}
+
 /* 1: the answer comes later, through looked_up. */
 static int resolve_one(struct resolving *it, const char *text, struct err *err)
 {
@@ -238,7 +259,7 @@ static int resolve_one(struct resolving *it, const char *text, struct err *err)
                          "the picture to a file first",
                          field_name(it));
     if (!is_handle(text) && strncmp(text, "job_", 4) != 0 && !is_last(text))
-        return put_file(it, text, NULL, err);
+        return put_path(it, text, err);
     if (is_last(text) && is_session_field(it)) {
         query.conversation = it->call->conversation ? it->call->conversation : "";
         query.limit = SESSIONS_LOOKED_AT;

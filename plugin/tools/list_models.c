@@ -51,7 +51,8 @@ static void run(struct call *call)
     config_refresh(call_config(call), &broken);
     if (!config_provider_choose(call_config(call), wanted, &how, &err)) {
         json_decref(providers);
-        call_fail(call, broken.kind != ERR_NONE ? &broken : &err);
+        call_tell_setup(call, wanted, broken.kind != ERR_NONE ? &broken : NULL, &err);
+        call_fail(call, &err);
         return;
     }
     for (size_t i = 0; !wanted && (provider = config_provider_at(call_config(call), i)); i++)

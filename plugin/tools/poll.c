@@ -86,14 +86,8 @@ static void reordered(void *ud, const struct ledger_job *job, int created, const
     struct call *call = ud;
     json_t *json;
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     json = result_of_job(call, job);
     if (json && !created)
         result_note(json, call, "repeat", json_pack("{s:s}", "job", job->id));
@@ -113,13 +107,29 @@ static void run_again(struct call *call, json_t *args)
     run(call);
 }
 
+/* What such a job makes, for those that can be made once more; NULL: why not is in err. */
+static const char *kind_again(const struct ledger_job *old, struct err *err)
+{
+    static const char *const kinds[] = {"image", "video", "media"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (strcmp(old->kind, kinds[i]) == 0)
+            return kinds[i];
+    err_set(err, ERR_INVALID,
+            strcmp(old->kind, "batch") == 0
+                ? "%s is a batch: run_batch with the same list goes on where it stopped"
+                : "%s is a login: account with action login begins another",
+            old->id);
+    return NULL;
+}
+
 /*
  * The same request once more, as a job of its own that remembers which one it repeats. 0: `reordered`
  * follows; 1: a person is asked first, or the call was answered.
  */
 static int resubmit(struct call *call, const struct ledger_job *old, struct err *err)
 {
-    struct provider_plan plan = {.kind = strcmp(old->kind, "video") == 0 ? "video" : "image"};
+    struct provider_plan plan = {.kind = kind_again(old, err)};
     json_t *stored = json_loads(old->plan ? old->plan : "{}", 0, NULL);
     const char *prefix = json_string_value(json_object_get(stored, "prefix"));
     struct ledger_budget budget;
@@ -128,6 +138,10 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     struct err broken;
     int rc;
 
+    if (!plan.kind) {
+        json_decref(stored);
+        return -1;
+    }
     if (old->state != JOB_UNKNOWN && old->state != JOB_FAILED && old->state != JOB_EXPIRED &&
         old->state != JOB_CANCELLED) {
         json_decref(stored);
@@ -149,6 +163,7 @@ static int resubmit(struct call *call, const struct ledger_job *old, struct err 
     plan.times.floor_ms = time_of(stored, "floor_ms");
     plan.times.ceiling_ms = time_of(stored, "ceiling_ms");
     plan.times.deadline_ms = time_of(stored, "deadline_ms");
+    plan.times.rounds = (unsigned)time_of(stored, "rounds");
     order.conversation = old->conversation;
     order.label = json_string_value(json_object_get(stored, "label"));
     order.output_dir = json_string_value(json_object_get(stored, "output_dir"));

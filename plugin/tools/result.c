@@ -4,6 +4,7 @@
  */
 #include "tools/tool.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -64,12 +65,17 @@ static json_t *files_of(const struct ledger_job *job)
     return files;
 }
 
+/* The usual time of all that is asked for, in rounds one after the other. */
+static json_int_t typical_of(const json_t *times)
+{
+    return json_int(times, "typical_ms", 0) * json_int(times, "rounds", 1);
+}
+
 /* ", usually within about 60 s", ", usually within about 4 minutes", or "". */
 static json_t *eta_of(const struct call *call, const struct ledger_job *job)
 {
     json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
-    json_int_t typical =
-        json_integer_value(json_object_get(json_object_get(plan, "times"), "typical_ms"));
+    json_int_t typical = typical_of(json_object_get(plan, "times"));
     json_t *values = json_pack("{s:I, s:I}", "seconds", (typical + 999) / 1000, "minutes",
                                (typical + 59999) / 60000);
     char *text = NULL;
@@ -101,8 +107,8 @@ static void add_minutes(json_t *values, const struct ledger_job *job)
 {
     json_t *plan = json_loads(job->plan ? job->plan : "{}", 0, NULL);
     const json_t *times = json_object_get(plan, "times");
-    json_int_t typical = json_integer_value(json_object_get(times, "typical_ms"));
-    json_int_t least = json_integer_value(json_object_get(times, "shortest_ms"));
+    json_int_t typical = typical_of(times);
+    json_int_t least = json_int(times, "shortest_ms", 0) * json_int(times, "rounds", 1);
     json_int_t most = 2 * typical - least;
 
     if (least > 0 && least < typical) {

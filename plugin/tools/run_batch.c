@@ -167,14 +167,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
     struct call *call = ud;
     const json_t *seconds = json_object_get(call->args, "wait_seconds");
 
-    if (call_back(call))
+    if (call_ordered(call, job, created, err))
         return;
-    if (!job) {
-        call_fail(call, err);
-        return;
-    }
-    snprintf(call->job, sizeof(call->job), "%s", job->id);
-    call->created = created;
     if (call->reply_to || (call->flags & AHP_CALL_DETACH))
         call_answer_take(call, AHP_RESULT_PENDING_JOB, result_of_job(call, job), job);
     else

@@ -6,6 +6,7 @@
 #include "tools/tool.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/near.h"
 
 #include <stdio.h>
@@ -131,21 +132,6 @@ static json_t *mend(const char *type, const json_t *value)
     return NULL;
 }
 
-static int has_type(const char *type, const json_t *value)
-{
-    if (strcmp(type, "string") == 0)
-        return json_is_string(value);
-    if (strcmp(type, "integer") == 0)
-        return json_is_integer(value);
-    if (strcmp(type, "number") == 0)
-        return json_is_number(value);
-    if (strcmp(type, "boolean") == 0)
-        return json_is_boolean(value);
-    if (strcmp(type, "array") == 0)
-        return json_is_array(value);
-    return json_is_object(value);
-}
-
 static int check_bounds(const json_t *schema, const char *name, const json_t *value,
                         struct err *err)
 {
@@ -179,7 +165,7 @@ static int check_items(const json_t *schema, const char *name, const json_t *val
     char given[GIVEN_MAX];
 
     json_array_foreach((json_t *)value, index, one) {
-        if (!type || has_type(type, one))
+        if (!type || json_has_type(one, type))
             continue;
         show(one, given);
         return err_field(err, name, "%s[%zu] is %s; it must be a %s", name, index, given, type);
@@ -194,7 +180,7 @@ static int check_member(const json_t *schema, json_t *args, const char *name, js
     const json_t *allowed = json_object_get(schema, "enum");
     char given[GIVEN_MAX];
 
-    if (!has_type(type, value)) {
+    if (!json_has_type(value, type)) {
         json_t *mended = mend(type, value);
 
         show(value, given);

@@ -65,6 +65,7 @@ struct call {
     int pending; /* callbacks still to come */
     struct engine_watch *watch;
     struct resolving *resolving; /* inputs.c's, while it looks something up */
+    char *input_keys; /* of the files that were named by a path: another content is another request */
     struct checking *checking;   /* account_check.c's, while it asks */
     struct recovering *recovering; /* recover.c's, while it looks at jobs */
     struct confirming *confirming; /* confirm.c's, from its question on */
@@ -102,11 +103,25 @@ void call_fail(struct call *call, const struct err *err);
 void call_begin(struct call *call);
 int call_back(struct call *call);
 
+/*
+ * What an engine_ordered_fn begins with: notes the job that there is, or ends the call. 1: there is no
+ * more to be done.
+ */
+int call_ordered(struct call *call, const struct ledger_job *job, int created,
+                 const struct err *err);
+
 /* Follows call->job until it ends or wait_ms are over (< 0: no bound of its own), then answers. */
 void call_wait(struct call *call, int64_t wait_ms);
 
 /* Is this job the caller's to see? */
 int call_may_see(const struct call *call, const struct ledger_job *job);
+
+/*
+ * generate.c: of err, which says that there is no such provider (`wanted`, or any when NULL): makes it
+ * the configuration's mistake if that is broken, else how to set it up where that can be said.
+ */
+void call_tell_setup(const struct call *call, const char *wanted, const struct err *broken,
+                     struct err *err);
 
 /* Nothing told the language: that of this job is the better guess. */
 void call_speak_as(struct call *call, const struct ledger_job *job);

@@ -180,6 +180,7 @@ static void call_free(struct call *call)
     mem_free(call->dedup_key);
     mem_free(call->workspace);
     mem_free(call->output_dir);
+    mem_free(call->input_keys);
     mem_free(call);
 }
 
@@ -196,6 +197,20 @@ int call_back(struct call *call)
     if (!call->pending)
         call_free(call);
     return 1;
+}
+
+int call_ordered(struct call *call, const struct ledger_job *job, int created,
+                 const struct err *err)
+{
+    if (call_back(call))
+        return 1;
+    if (!job) {
+        call_fail(call, err);
+        return 1;
+    }
+    snprintf(call->job, sizeof(call->job), "%s", job->id);
+    call->created = created;
+    return 0;
 }
 
 static void attach_files(ahp_result *result, const struct ledger_job *job, ahp_file *files,

@@ -53,7 +53,7 @@ static void tell_progress(struct call *call, const struct engine_sight *sight)
 
     if (batch_progress(call, sight, text, sizeof(text)))
         ; /* its files are its own summary, not what is made */
-    else if (sight->bytes_total)
+    else if ((double)sight->bytes_total > mib / 10)
         snprintf(text, sizeof(text), "%s, %.1f of %.1f MiB", job_state_name(sight->job->state),
                  (double)sight->bytes / mib, (double)sight->bytes_total / mib);
     else if (sight->bytes > 1024 * 1024)

@@ -15,6 +15,14 @@ try() {
     fi
 }
 
+# The libraries beside it are C as well: in C++ their functions must have C's names.
+for path in "$include"/../loader/ahp_load.h "$include"/../check/ahp_shim.h "$include"/../hosts/uv/ahp_uv.h; do
+    if ! grep -q '^extern "C" {$' "$path"; then
+        echo "${path##*/} has no extern \"C\"" >&2
+        failures=$((failures + 1))
+    fi
+done
+
 for path in "$include"/ahp/*.h; do
     header=${path##*/}
     body='int main(void) { return 0; }

@@ -120,5 +120,45 @@ class Login(harness.Case):
                 self.one(at)
 
 
+class Several(harness.Case):
+    """Two pictures of one job: killed from the first one's end on, neither is asked for twice."""
+
+    def one(self, at):
+        world = harness.World()
+        sound = False
+        try:
+            prepare_world(world)
+            job = world.submit("generate_image", {"prompt": "crash", "count": 2})
+            log = world.path("points")
+            env = {"CLAWMEDIA_CRASH_LOG": log}
+            if at:
+                env["CLAWMEDIA_CRASH_AT"] = str(at)
+            world.start("run", "--until-idle", plugin=harness.programs.crash, env=env, outbox=True).end()
+            with open(log, encoding="ascii") as f:
+                points = f.read().splitlines()
+            if at:
+                world.until_idle()
+            sent = len(world.sim.log(path="/web/art/create"))
+            files = len(self.one_message(world, job)["files"])
+            self.assertEqual(world.job(job)["state"], "delivered", points[-3:])
+            # Of one that was being asked for at the kill nobody knows; the first is there in any case.
+            self.assertIn((sent, files), ((2, 2), (2, 1), (1, 1)), points[-3:])
+            if not at or sent == 1:
+                self.assertEqual((sent, files), (1, 1) if at else (2, 2), points[-3:])
+            sound = True
+            return points
+        finally:
+            world.close(check=sound)
+
+    def test_from_the_first_on(self):
+        points = self.one(None)
+        submits = [at for at, point in enumerate(points, 1) if "state submitting" in point]
+        self.assertEqual(len(submits), 2, points)
+        fetching = [at for at, point in enumerate(points, 1) if "state fetching" in point]
+        for at in range(submits[1], fetching[0] + 1):   # what follows is the other walks' business
+            with self.subTest(at=at, point=points[at - 1]):
+                self.one(at)
+
+
 if __name__ == "__main__":
     harness.main()

@@ -292,6 +292,26 @@ class ChatArt(harness.Case):
         world.until_idle()
         self.assertIn("消耗：6 credits", [m for m in world.messages() if "图片" in m["text"]][0]["text"])
 
+    def test_several_pictures_are_one_job(self):
+        """One task after the other, one message; the price is told for all of them before."""
+        world = self.chat()
+        args = {"prompt": "a boat", "model": "Nano Banana 2", "resolution": "2K", "count": 3}
+        plan = self.call(world, IMAGE, dict(args, dry_run=True))
+        self.assertEqual((plan["cost_estimate"]["amount"], plan["files"]), (18.0, 3))
+        self.call(world, IMAGE, args, "--background", outbox=True)
+        world.until_idle(env=world.env)
+        (message,) = world.messages()
+        self.assertEqual(len(message["files"]), 3, message)
+        self.assertEqual(len(self.submits(world)), 3)
+        (row,) = world.ledger()
+        self.assertEqual((row["state"], row["cost"]), ("delivered", 18.0))
+        world.sim.fault("POST /web/art/create", "status", status=502, nth=2)
+        part = self.call(world, IMAGE, dict(args, prompt="a raft"))
+        self.assertEqual((part["status"], len(part["files"]), part["cost"]["amount"]), ("done", 1, 6.0))
+        self.assertIn("the request was sent", part["error"]["text"])
+        self.assertEqual(len(self.submits(world)), 5)
+        self.assertEqual(self.call(world, IMAGE, dict(args, count=5), want=1)["error"]["field"], "count")
+
     def test_confirmation_in_the_skills_words(self):
         world = self.chat()
         world.configure({}, {"chatart": dict(QUICK, base_url=world.sim.base, storage_url=world.sim.base + "/oss")},
@@ -306,6 +326,7 @@ class ChatArt(harness.Case):
         self.assertEqual(done["status"], "done")
         asked = world.call(EDIT, {"prompt": "改", "image": self.picture(world)}, "--locale", "zh-CN")
         self.assertIn("图片编辑", asked["message"])
+        self.assertIn("数量：1\n", asked["message"])
 
     def test_mistakes_cost_nothing(self):
         world = self.chat()

@@ -160,6 +160,18 @@ class Failing(LibTV):
                     self.made(world.call(VIDEO, {"prompt": "lost %d" % n}))
                     self.assertEqual(world.sim.totals()["charges"], n + 1)
 
+    def test_the_same_words_twice_are_two_sessions(self):
+        """A lost answer is not looked for in the session of a job that asked for the same."""
+        for nth in (1, 2):
+            world = self.door("nexu")
+            world.sim.fault("POST =" + world.door["session"], "drop_after_accept", charged=True, nth=nth)
+            world.sim.fault("GET /api/v1/tasks", "status", status=503)  # by then both are there
+            jobs = [world.submit(VIDEO, {"prompt": "a boat", "again": True}) for _ in range(2)]
+            world.until_idle()
+            self.assertEqual([world.job(job)["state"] for job in jobs], ["delivered"] * 2)
+            self.assertEqual(len({world.job(job)["provider_job"] for job in jobs}), 2)
+            self.assertEqual(world.sim.totals()["charges"], 2)
+
     def test_a_refused_key_ends_it(self):
         for world in self.both(sim_set={"video_ms": -1}):
             job = world.submit(VIDEO, {"prompt": "a boat"})

@@ -56,9 +56,9 @@ class Talk(harness.Case):
         world = self.plume()
         world.configure({"sim": {"baseUrl": world.sim.base + "/v1", "apiKey": world.key, "models": []}},
                         {"plume": QUICK})
-        told = self.refuse(world, "edit_image", {"image": "square.png", "prompt": "x", "operation": "outpaint",
-                                                 "left": 64, "provider": "plume"}, "operation")
-        self.assertIn("configured here that can: sim", told["message"])
+        told = self.refuse(world, "edit_image", {"image": "square.png", "operation": "remove_background",
+                                                 "provider": "sim"}, "operation")
+        self.assertIn("configured here that can: plume", told["message"])
 
     def test_files_that_are_not_there(self):
         world = self.place()
@@ -99,6 +99,19 @@ class Talk(harness.Case):
         rows = world.call("poll", {"action": "list"}, *CHAT)["jobs"]
         self.assertEqual({row["job"]: row["prompt"] for row in rows}, {first["job"]: "a boat", job: "a lake"})
 
+    def test_a_file_that_was_changed_is_another_request(self):
+        world = self.place()
+        args = {"prompt": "a boat like this", "model": "gpt-image-2", "reference_images": ["square.png"]}
+        first = world.call("generate_image", args, *CHAT)
+        again = world.call("generate_image", args, *CHAT)
+        self.assertEqual(again["job"], first["job"])
+        self.assertIn("a moment ago", again["message"])
+        self.assertIn(first["files"][0]["path"], again["message"])
+        os.replace(os.path.join(world.workspace, "wide.png"), os.path.join(world.workspace, "square.png"))
+        other = world.call("generate_image", args, *CHAT)
+        self.assertNotEqual(other["job"], first["job"])
+        self.assertEqual(world.sim.totals()["submissions"], 2)
+
     def test_without_words_the_chats_language_counts(self):
         world = self.plume()
         for words in ({"prompt": "画一只猫"}, {"prompt": "a cat"}):
@@ -120,6 +133,13 @@ class Talk(harness.Case):
         plan = world.call("run_batch", {"items": ["a mug"], "dry_run": True}, *CHAT)
         self.assertNotIn("0", plan["message"])
 
+    def test_an_item_is_never_made_without_a_part_of_it(self):
+        world = self.place()
+        long = json.dumps({"prompt": "x", "extra": json.dumps({"user": "u" * 140000})})
+        with open(os.path.join(world.workspace, "shots.jsonl"), "w", encoding="utf-8") as f:
+            f.write(long + "\n")
+        self.refuse(world, "run_batch", {"manifest": "shots.jsonl"}, "items", "is longer than")
+
     def test_sentences_have_an_end(self):
         world = self.plume()
         world.env["PLUME_API_KEY"] = "sk-not-a-known-key-000"
@@ -135,6 +155,20 @@ class Talk(harness.Case):
             self.assertIn(place, told["message"])
             told = world.call("account", {"action": "set_key", "provider": provider}, *CHAT, want=1)
             self.assertIn(place, told["message"])
+            for tool, args in (("list_models", {}), ("account", {"action": "usage"})):
+                told = world.call(tool, dict(args, provider=provider), *CHAT, want=1)
+                self.assertIn(place, told["message"])
+
+    def test_what_can_be_made_once_more(self):
+        world = self.place()
+        first = world.call("fetch_media", {"source": "https://192.168.0.1/a.mp4"}, *CHAT, want=1)
+        again = world.call("poll", {"action": "resubmit", "job": first["job"]}, *CHAT)
+        self.assertEqual(world.job(again["job"])["kind"], "media")
+        batch = world.submit("run_batch", {"items": ["a mug"]}, *CHAT)
+        world.call("poll", {"action": "cancel", "job": batch}, *CHAT, want=(0, 1))
+        world.until_idle()
+        told = world.call("poll", {"action": "resubmit", "job": batch}, *CHAT, want=1)
+        self.assertIn("run_batch", told["message"])
 
     def test_the_last_session(self):
         world = self.place({}, {"libtv": QUICK})

@@ -78,6 +78,15 @@ static void test_stale_ids_miss(void **state)
 
     p->on_call = call_keep;
     assert_int_equal(call_begin(p, &s, &first), AHP_OK);
+    /* Results that are not well-formed change nothing. */
+    assert_int_equal(p->calls->complete(p->host->ctx, first, NULL), AHP_E_INVALID);
+    for (int i = 0; i < 4; i++) {
+        static const ahp_file *const no_file[1];
+        ahp_result bad = {.size = i == 0 ? 8 : sizeof(bad), .json.len = i == 1 ? 2 : 0,
+                          .files = i == 2 ? NULL : no_file, .files_count = i >= 2 ? 1 : 0};
+
+        assert_int_equal(p->calls->complete(p->host->ctx, first, &bad), AHP_E_INVALID);
+    }
     call_end(p, first, AHP_RESULT_OK, "{}");
     assert_int_equal(p->calls->complete(p->host->ctx, first, &result), AHP_E_STALE);
     bench_until(*state, &s.done);

@@ -143,7 +143,8 @@ class Packages(Made):
                 owner = subprocess.run(["dpkg-query", "-S", real, real.removeprefix("/usr")], text=True,
                                        capture_output=True, check=False).stdout
                 owners.add(re.match(r"([a-z0-9.+-]+)[:,]", owner).group(1))
-            written = {"clawmedia-imaging": {"clawmedia"}, "libahp-dev": {"libltdl-dev", "libuv1-dev"}}
+            written = {"clawmedia-imaging": {"clawmedia"}, "agent-host-preview": {"agent-host"},
+                       "libahp-dev": {"libltdl-dev", "libuv1-dev"}}
             self.assertEqual(set(depends_of(path)), owners | written.get(name, set()), name)
 
     def test_the_schemas_are_there(self):

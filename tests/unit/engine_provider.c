@@ -119,7 +119,10 @@ static void answer_poll(struct rig *rig, struct server_conn *conn)
 
     rig->polls++;
     rig->last_poll_ms = now;
-    if (rig->poll_faults) {
+    if (rig->poll_drops) {
+        rig->poll_drops--;
+        conn_close(conn);
+    } else if (rig->poll_faults) {
         rig->poll_faults--;
         conn_reply(conn, 503, "", "");
     } else if (now - rig->video_since_ms < rig->video_ms) {

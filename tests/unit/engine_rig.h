@@ -58,7 +58,8 @@ struct rig {
     unsigned pictures;       /* in an answer; 0: one */
     int64_t video_ms;        /* virtual time from submit to done */
     int64_t video_since_ms;
-    unsigned poll_faults; /* so many polls answer 503 */
+    unsigned poll_drops;  /* so many polls are hung up on */
+    unsigned poll_faults; /* after them so many answer 503 */
     unsigned file_faults; /* so many downloads answer 503 */
     unsigned spends;
     unsigned polls;

@@ -31,6 +31,32 @@ static void submit_lost_is_unknown(void **state)
     }
 }
 
+/* The connection ended before the transfer did, but after the answer. */
+static void submit_whole_in_a_cut_transfer(void **state)
+{
+    static const struct {
+        const char *text;
+        int kind;
+    } cases[] = {{"{\"code\":200,\"data\":{\"question_id\":\"q_1\"}}", STEP_WAIT},
+                 {"{\"code\":200,\"data\":{\"question_id\":\"q_", STEP_UNKNOWN},
+                 {"{\"code\":200", STEP_UNKNOWN}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct http_reply reply = golden_reply(cases[i].text, strlen(cases[i].text));
+        struct talk talk;
+
+        chat_submit(&talk);
+        reply.status = 200;
+        reply.sent = 1;
+        reply.outcome = HTTP_TRUNCATED;
+        reply.error = "the answer ended early";
+        talk_turn(&talk, &reply, 0);
+        assert_int_equal(talk.step.kind, cases[i].kind);
+        talk_close(&talk);
+    }
+}
+
 static void submit_across_a_crash_is_unknown(void **state)
 {
     struct talk talk;
@@ -258,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(submit_lost_is_unknown),
+        cmocka_unit_test(submit_whole_in_a_cut_transfer),
         cmocka_unit_test(submit_across_a_crash_is_unknown),
         cmocka_unit_test(codes_have_their_meaning),
         cmocka_unit_test(poll_asks_in_query_and_body),

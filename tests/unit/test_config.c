@@ -175,6 +175,9 @@ static void test_problems(void **state)
         {"l-file", "no secret provider", "secret reference file:/x", 0},
         {"m-lines", "line end", "apiKey in ", 0},
         {"n-variable", "baseUrl refers to a variable", NULL, 0},
+        {"o-query", "must end with a path", NULL, 0},
+        {"p-fragment", "must end with a path", NULL, 0},
+        {"q-user", "not an http or https address", NULL, 0},
     };
     struct home *home = *state;
     const struct config_problem *problem;
@@ -195,7 +198,10 @@ static void test_problems(void **state)
              "'k-tls': { baseUrl: 'https://x', apiKey: 'k', request: { tls: { ca: 'c' } } },"
              "'l-file': " ENTRY("{ source: 'file', provider: 'p', id: '/x' }") ","
              "'m-lines': " ENTRY("'a\\nb'") ","
-             "'n-variable': { baseUrl: 'https://${CM_OTHER}/v1', apiKey: 'k' } } } }");
+             "'n-variable': { baseUrl: 'https://${CM_OTHER}/v1', apiKey: 'k' },"
+             "'o-query': { baseUrl: 'https://x/v1?version=2', apiKey: 'k' },"
+             "'p-fragment': { baseUrl: 'https://x/v1#', apiKey: 'k' },"
+             "'q-user': { baseUrl: 'https://me:p\\x40s/s\\x40x/v1?k=w', apiKey: 'k' } } } }");
     home_open(home, NULL);
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
         problem = config_problem_at(home->config, i);
@@ -208,6 +214,13 @@ static void test_problems(void **state)
             assert_non_null(strstr(problem->key_source, rows[i].source));
     }
     assert_null(config_problem_at(home->config, sizeof(rows) / sizeof(*rows)));
+    /* Addresses are shown, what some write into them is not. */
+    problem = config_problem_at(home->config, sizeof(rows) / sizeof(*rows) - 1);
+    assert_string_equal(problem->base_url, "https://***@x/v1?***");
+    problem = config_problem_at(home->config, 3);
+    assert_string_equal(problem->base_url, "ftp://x");
+    problem = config_problem_at(home->config, sizeof(rows) / sizeof(*rows) - 2);
+    assert_string_equal(problem->base_url, "https://x/v1?***");
     assert_non_null(config_provider_at(home->config, 0));
     assert_null(config_provider_at(home->config, 1));
     assert_null(config_provider_choose(home->config, "a-exec", &how, &home->err));

@@ -178,6 +178,27 @@ static void a_receipt_outlasts_a_busy_ledger(void **state)
     states_are(rig, "delivered", "done");
 }
 
+/* Another process has the job just then, such as one that was asked about it. */
+static void a_receipt_waits_for_who_has_the_job(void **state)
+{
+    struct rig *rig = *state;
+    char take[200];
+
+    offered(rig);
+    side_receipt(&rig->a, key, AHP_RECEIPT_HELD, 0);
+    rig_until_idle(&rig->a);
+    snprintf(take, sizeof(take), "UPDATE jobs SET owner = (SELECT id FROM owners WHERE id <> '%s')",
+             rig_sql(&rig->a, "SELECT id FROM owners"));
+    side_open(&rig->b, "s");
+    rig_pass(rig, 500);
+    rig_exec(&rig->a, take);
+    assert_int_equal(side_receipt(&rig->a, key, AHP_RECEIPT_DELIVERED, 0), AHP_OK);
+    rig_pass(rig, 3000);
+    rig_exec(&rig->a, "UPDATE jobs SET owner = ''");
+    rig_pass(rig, 60000);
+    states_are(rig, "delivered", "done");
+}
+
 static void unknown_is_offered_again_to_a_host_that_drops_repeats(void **state)
 {
     struct rig *rig = *state;
@@ -326,6 +347,75 @@ static void a_late_receipt_mends_undeliverable(void **state)
     states_are(rig, "delivered", "done");
 }
 
+/* A video is given up after some seconds. */
+static void expire_soon(struct rig *rig)
+{
+    char providers[400];
+
+    /* The braces close what the rig has opened. */
+    snprintf(providers, sizeof(providers),
+             "{ sim: { baseUrl: 'http://127.0.0.1:%u/v1', apiKey: '%s' } } }, plugins: { entries: { "
+             "clawmedia: { config: { providers: { sim: { deadline_ms: 9000, typical_seconds: 4 } } } } }",
+             rig->server.port, RIG_KEY);
+    rig_configure(rig, providers);
+}
+
+/*
+ * A job expired and was told of; it is being asked about once more when the host says what became of
+ * those words. The job goes on, and its video arrives.
+ */
+static void a_notices_receipt_does_not_end_a_second_look(void **state)
+{
+    static const int32_t outcomes[] = {AHP_RECEIPT_DELIVERED, AHP_RECEIPT_HELD, AHP_RECEIPT_LATER,
+                                       AHP_RECEIPT_LOST};
+    struct rig *rig = *state;
+    uint32_t told = 0;
+
+    expire_soon(rig);
+    for (unsigned i = 0; i < 16; i++) {
+        char args[64];
+        uint64_t id;
+
+        rig->video_ms = 7 * 24 * 3600 * (int64_t)1000;
+        snprintf(args, sizeof(args), "{\"prompt\":\"boat %u\",\"seconds\":4}", i);
+        json_decref(side_ask(&rig->a, "generate_video", args, "to", "c"));
+        rig_until_deliveries(&rig->a, ++told);
+        snprintf(key, sizeof(key), "%s", rig->a.fake->deliveries[told - 1].key);
+        assert_int_equal(rig->a.fake->deliveries[told - 1].kind, AHP_DELIVERY_NOTICE);
+        id = side_call(&rig->a, "poll", "{\"action\":\"recover\"}", NULL, "c");
+        rig_spin(rig, i / 4 * 3);
+        side_receipt(&rig->a, key, outcomes[i % 4], 0);
+        rig_spin(rig, 20);
+        rig->video_ms = 0;
+        rig_until_deliveries(&rig->a, ++told);
+        assert_int_equal(rig->a.fake->deliveries[told - 1].kind, AHP_DELIVERY_RESULT);
+        side_receipt(&rig->a, rig->a.fake->deliveries[told - 1].key, AHP_RECEIPT_DELIVERED, 0);
+        (void)side_end_of(&rig->a, id);
+        rig_pass(rig, 90000);
+        assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE state <> 'delivered'"),
+                            "0");
+    }
+    assert_int_equal(rig->spends, 16);
+}
+
+/* The second look found it working, and then it was not finished again: that is told, too. */
+static void a_second_end_is_told(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->video_ms = 7 * 24 * 3600 * (int64_t)1000;
+    expire_soon(rig);
+    json_decref(side_ask(&rig->a, "generate_video", "{\"prompt\":\"boat\"}", "to", "c"));
+    for (uint32_t told = 1; told < 4; told++) {
+        rig_until_deliveries(&rig->a, told);
+        assert_int_equal(rig->a.fake->deliveries[told - 1].kind, AHP_DELIVERY_NOTICE);
+        side_receipt(&rig->a, rig->a.fake->deliveries[told - 1].key, AHP_RECEIPT_DELIVERED, 0);
+        states_are(rig, "expired", "done");
+        json_decref(side_ask(&rig->a, "poll", "{\"action\":\"recover\"}", NULL, "c"));
+    }
+    assert_string_equal(rig_sql(&rig->a, "SELECT count(DISTINCT key) FROM deliveries"), "3");
+}
+
 static void offers_are_unsupported_by_a_ready_host(void **state)
 {
     refused_offers_end(*state, AHP_E_UNSUPPORTED);
@@ -393,6 +483,7 @@ int main(void)
         TEST(held_and_delivered_at_once),
         TEST(held_then_delivered_after_a_restart),
         TEST(a_receipt_outlasts_a_busy_ledger),
+        TEST(a_receipt_waits_for_who_has_the_job),
         TEST(unknown_is_offered_again_to_a_host_that_drops_repeats),
         TEST(unknown_is_left_to_a_person_elsewhere),
         TEST(lost_is_left_to_a_person),
@@ -401,6 +492,8 @@ int main(void)
         TEST(offers_are_refused_for_now),
         TEST(a_late_receipt_mends_unknown),
         TEST(a_late_receipt_mends_undeliverable),
+        TEST(a_notices_receipt_does_not_end_a_second_look),
+        TEST(a_second_end_is_told),
         TEST(offers_are_unsupported_by_a_ready_host),
         TEST(an_offer_that_exists_waits_for_its_receipt),
         TEST(foreign_keys_are_stale),

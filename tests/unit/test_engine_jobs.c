@@ -155,6 +155,29 @@ static void an_outage_without_end_is_told(void **state)
     state_is(rig, "failed");
 }
 
+static int has_polled(void *ud)
+{
+    return ((struct rig *)ud)->polls >= 2;
+}
+
+/* A machine that slept past the job's time, and whose network comes up a little later than it does. */
+static void a_long_sleep_expires_nothing_unasked(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->video_ms = 600000;
+    order(rig, "generate_video", "to");
+    assert_int_equal(rig_run(rig, has_polled, rig), 0);
+    rig->a.fake->wall_ms += 8 * 3600000;
+    rig->video_ms = 0;
+    rig->poll_drops = 4;
+    rig->poll_faults = 1;
+    rig_until_deliveries(&rig->a, 1);
+    rig_until_idle(&rig->a);
+    state_is(rig, "delivered");
+    assert_int_equal(rig->spends, 1);
+}
+
 static void a_job_without_end_expires(void **state)
 {
     struct rig *rig = *state;
@@ -411,6 +434,7 @@ int main(void)
         SIDE_TEST(polls_survive_faults),
         SIDE_TEST(a_result_survives_an_outage),
         SIDE_TEST(an_outage_without_end_is_told),
+        SIDE_TEST(a_long_sleep_expires_nothing_unasked),
         SIDE_TEST(a_job_without_end_expires),
         SIDE_TEST(provider_removed_while_working_and_put_back),
         SIDE_TEST(provider_removed_while_the_paid_answer_comes),

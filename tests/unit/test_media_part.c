@@ -118,6 +118,15 @@ static void on_published(void *ud, const struct media_facts *facts, const char *
     }
 }
 
+static void put_file(const char *name, const char *text)
+{
+    FILE *file = fopen(at(name), "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
 static struct media_part *open_part(const char *dir, const char *stem)
 {
     struct media_part *part = NULL;
@@ -197,12 +206,9 @@ static void replaces_what_is_there(void **state)
 {
     struct mini_host mini;
     struct published published;
-    FILE *file = fopen(at("x-1.gif"), "w");
 
     (void)state;
-    assert_non_null(file);
-    fputs("older", file);
-    fclose(file);
+    put_file("x-1.gif", "older");
     assert_int_equal(symlink("elsewhere", at("x-1.part")), 0);
     assert_int_equal(mini_init(&mini, 0), 0);
     publish(&mini, gif_part(root, "x-1"), MEDIA_UNKNOWN, &published);
@@ -449,6 +455,28 @@ static void cancelled_by_the_end(void **state)
     assert_int_equal(files_in(root), 0);
 }
 
+/* After a crash the renamed file is looked for by its stem. What users put beside it is theirs. */
+static void others_of_the_name_stay(void **state)
+{
+    struct mini_host mini;
+    struct published published;
+    struct media_part *part;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(mini_init(&mini, 0), 0);
+    put_file("y.txt", "notes");
+    put_file("y.gif.bak", "old");
+    assert_int_equal(media_part_adopt(root, "y", &part, &err), -1);
+    assert_int_equal(err.kind, ERR_NOT_FOUND);
+    put_file("y.png", "no picture at all");
+    assert_int_equal(media_part_adopt(root, "y", &part, &err), 0);
+    publish(&mini, part, MEDIA_IMAGE, &published);
+    assert_int_equal(published.err.kind, ERR_ANSWER);
+    assert_true(there("y.txt") && there("y.gif.bak") && there("y.png"));
+    env_done(&mini.env);
+}
+
 /* Every allocation, then every host call, fails once: nothing stays behind, nothing hangs. */
 static void memory_may_fail(void **state)
 {
@@ -594,6 +622,7 @@ int main(void)
         part_test(disk_is_full),
         part_test(name_taken_over),
         part_test(cancelled_by_the_end),
+        part_test(others_of_the_name_stay),
         part_test(memory_may_fail),
         part_test(large_picture_to_disk),
     };

@@ -288,8 +288,11 @@ static void a_sink_may_give_up(void **state)
     ending_done(&ending);
 }
 
+static struct server_conn *dripping;
+
 static void stop_in_the_middle(struct server_conn *conn)
 {
+    dripping = conn;
     conn_send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nsome");
 }
 
@@ -298,6 +301,30 @@ static int has_begun(void *ud)
     const struct sink_record *record = ud;
 
     return record->bytes > 0;
+}
+
+/* A byte now and then is no file on its way: it would hold its place for days. */
+static void a_drip_ends_it(void **state)
+{
+    struct fixture *fx = *state;
+    struct http_request request = fx_get(fx, "/");
+    struct sink_record record = {0};
+    struct net_sink sink = sink_to(&record);
+    struct ending ending;
+
+    request.answer = HTTP_ANSWER_FILE;
+    fx->server.on_request = stop_in_the_middle;
+    fx_start(fx, &ending, &request, NULL, &sink);
+    assert_int_equal(poll_host_run(fx->host, BOUND_MS, has_begun, &record), 0);
+    for (int i = 0; i < 2 * LIMIT_STALL_MS / 10000 && !ending.done; i++) {
+        conn_send(dripping, "x");
+        poll_host_skip(fx->host, 10000);
+        poll_host_settle(fx->host, 5);
+    }
+    assert_true(ending.done);
+    assert_int_equal(ending.outcome, HTTP_TRUNCATED);
+    assert_non_null(strstr(ending.error, "stood still"));
+    ending_done(&ending);
 }
 
 static void a_stall_ends_it(void **state)
@@ -355,6 +382,7 @@ int main(void)
         T(waiting_times),        T(empty_bodies),       T(answers_before_the_answer),
         T(headers_have_a_limit), T(texts_have_a_limit), T(files_pass_through),
         T(files_have_a_limit),   T(a_sink_may_give_up), T(a_stall_ends_it),
+        T(a_drip_ends_it),
         T(a_head_has_no_body),
     };
 

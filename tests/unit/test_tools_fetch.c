@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The folder of pictures below the workspace. */
+/* The folder of pictures. */
 #define RESULTS "out/images"
 
 static int setup(void **state)

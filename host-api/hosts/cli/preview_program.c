@@ -5,8 +5,8 @@
  *
  * writes FILE as at most so many character cells of so many pixels for the terminal that the
  * environment describes, without a newline at the end, and exits with 0; or else writes nothing. A
- * process of its own, so that a file made to harm its decoder meets neither keys nor jobs, and libvips
- * and libchafa are loaded by nobody else.
+ * process of its own, so that a file that its decoder trips over ends nothing else, time and memory can
+ * be bounded, and nobody else loads libvips and libchafa.
  *
  * What it writes is made of decoded pixels, by libchafa: nothing in it comes from the file's bytes.
  */

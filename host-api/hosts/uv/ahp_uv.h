@@ -2,14 +2,14 @@
  * ahp_uv.h - the host side of the ABI on somebody's libuv loop; a library that hosts link.
  *
  * One `struct ahp_uv` carries one instance. It lends the instance ahp.loop/1, ahp.calls/1,
- * ahp.deliver/1, ahp.check/1 and, if asked, ahp.work/1 and ahp.approval/1, keeps the table of open calls, and takes
- * the instance down in order. It knows nothing about what the tools do. The loop stays its owner's:
+ * ahp.deliver/1, ahp.check/1 and, if asked, ahp.work/1 and ahp.approval/1, keeps the table of open
+ * calls, and takes the instance down in order. It knows nothing about what the tools do. The loop stays its owner's:
  * it is never run, stopped or closed here, so the same code serves a program of its own and Node.
  *
  * The owner is called back from the loop's top level only, never while the plugin is running, so it
  * may call any function of this header from a callback. The exceptions are `log`, `log_on`, `offer`,
- * `ask`, `ask_over` and `breach`, marked [inside]: these run on the plugin's stack (log on any thread) and may only
- * copy what they are given. Everything else is for the loop's thread.
+ * `ask`, `ask_over` and `breach`, marked [inside]: these run on the plugin's stack (log on any thread)
+ * and may only copy what they are given. Everything else is for the loop's thread.
  *
  * Threads: none, unless AHP_UV_WORK is set and the plugin queues work; then libuv's pool starts.
  */
@@ -22,6 +22,10 @@
 #include <ahp/approval.h>
 #include <ahp/calls.h>
 #include <ahp/deliver.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Limits; beyond them the plugin is answered with AHP_E_LIMIT. */
 #define AHP_UV_WATCHES_MAX        65536u
@@ -185,8 +189,10 @@ int64_t ahp_uv_unfinished(struct ahp_uv *h);
 
 /*
  * Begins a tool call. `call->id` and `call->size` are filled in here, the rest is as in calls.h;
- * longer texts than calls.h allows are AHP_E_INVALID, and the log names the field. 0: one call of `result_fn` follows, never
- * before this returns. Else none does. progress_fn may be NULL.
+ * longer texts than calls.h allows are AHP_E_INVALID, and the log names the field. 0: one call of
+ * `result_fn` follows, never before this returns. Else none does: AHP_E_STATE unless it was started
+ * and is not being closed, AHP_E_LIMIT, AHP_E_NOMEM, or what the plugin refused it with. progress_fn
+ * and ret_id may be NULL.
  */
 int32_t ahp_uv_call(struct ahp_uv *h, const ahp_call *call, uint64_t *ret_id,
                     ahp_uv_result_fn *result_fn, ahp_uv_progress_fn *progress_fn, void *ud);
@@ -233,5 +239,9 @@ void ahp_uv_stats_get(const struct ahp_uv *h, struct ahp_uv_stats *ret_stats);
 
 /* The name of a kind, such as "timer". */
 const char *ahp_uv_kind_name(enum ahp_uv_kind kind);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -185,6 +185,20 @@ static int32_t result_copy(const ahp_result *from, struct result_copy **ret_copy
 
 /* ---- what the plugin calls ---- */
 
+/* All of 1.0 lies inside, and there is what it counts. */
+static int result_is_valid(const ahp_result *result)
+{
+    if (result == NULL || !AHP_IN(result, reserved) ||
+        (result->json.ptr == NULL && result->json.len > 0) ||
+        (result->job_id.ptr == NULL && result->job_id.len > 0) ||
+        (result->files == NULL && result->files_count > 0))
+        return 0;
+    for (uint32_t i = 0; i < result->files_count && i < AHP_FILES_MAX; i++)
+        if (result->files[i] == NULL || !AHP_IN(result->files[i], bytes))
+            return 0;
+    return 1;
+}
+
 static int32_t calls_complete(void *ctx, uint64_t call_id, const ahp_result *result)
 {
     struct ahp_uv *h = ctx;
@@ -196,7 +210,7 @@ static int32_t calls_complete(void *ctx, uint64_t call_id, const ahp_result *res
                    "complete() for call %llu, which is not open", (unsigned long long)call_id);
         return AHP_E_STALE;
     }
-    if (result == NULL)
+    if (!result_is_valid(result))
         return AHP_E_INVALID;
     rc = result_copy(result, &slot->copy);
     if (rc == AHP_E_LIMIT)

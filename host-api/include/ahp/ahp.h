@@ -125,7 +125,10 @@ typedef struct ahp_host {
     const char *name;    /* the host's stable name, such as "agent-host"; part of its reply routes */
     const char *version; /* for logs only */
 
-    /* The extension of that id, or NULL. The same answer for as long as the instance lives. */
+    /*
+     * The extension of that id, or NULL. The same answer for as long as the instance lives. Legal
+     * from create until destroy is called. The table is the host's and lives as long as ahp_host.
+     */
     const void *(*ext)(void *ctx, const char *id);
 
     /*
@@ -139,7 +142,8 @@ typedef struct ahp_host {
 
     /*
      * The plugin's answer to stop(): all calls have been completed, all watches, timers and deferred
-     * calls are freed, no work is outstanding. Once. The host then calls destroy from its top level.
+     * calls are freed, no work is outstanding. Once, inside stop() or after it; after it the plugin
+     * calls nothing but what destroy may. The host then calls destroy from its top level.
      */
     void (*stopped)(void *ctx);
 } ahp_host;
@@ -180,13 +184,15 @@ typedef struct ahp_inst {
     /*
      * The tools, as an array of pointers. The list and its texts stay as they are until the plugin
      * asks for a rescan (calls.h); the host then calls this again. The old list stays valid until
-     * the next tools() returns. Legal from create on.
+     * the next tools() returns. Legal from create until stopped(), but not after start has failed.
+     * AHP_E_NOMEM.
      */
     int32_t (*tools)(void *self, const ahp_tool *const **ret_tools, uint32_t *ret_count);
 
     /*
      * From here on the instance may watch, wait and talk to the network. It resumes what an earlier
-     * process left unfinished. Once. On failure the instance can only be destroyed.
+     * process left unfinished. Once. On failure the instance can only be destroyed. AHP_E_NOMEM,
+     * AHP_E_LIMIT (the host gave no more handles).
      */
     int32_t (*start)(void *self, ahp_err *ret_err);
 
@@ -200,15 +206,15 @@ typedef struct ahp_inst {
     /*
      * Asks that an accepted call end soon. A wish, not an end: complete() still follows, with
      * AHP_RESULT_CANCELLED or with the result that was faster. It never ends a job: one that the
-     * call has begun goes on, and the result names it. Ending a job is a tool's business.
-     * AHP_E_STALE: no such call is open.
+     * call has begun goes on, and the result names it. Ending a job is a tool's business. Legal
+     * from start until stopped(). AHP_E_STALE: no such call is open.
      */
     int32_t (*cancel)(void *self, uint64_t call_id);
 
     /*
      * The fate of an accepted offer (deliver.h). 0: the plugin has it and will make it durable, or
      * it is a repeat and harmless. AHP_E_STALE: the key is not known; forget it. Any other code:
-     * not taken; say it again later, also after a restart.
+     * not taken; say it again later, also after a restart. Legal from start until stopped().
      */
     int32_t (*receipt)(void *self, const struct ahp_receipt *receipt);
 
@@ -226,7 +232,10 @@ typedef struct ahp_inst {
      */
     void (*destroy)(void *self);
 
-    /* The plugin's side of an extension ("ahp.jobs/1"), or NULL. Legal from create on. */
+    /*
+     * The plugin's side of an extension ("ahp.jobs/1"), or NULL. The same answer each time; the
+     * table is the plugin's and lives until destroy. Legal from create until destroy.
+     */
     const void *(*ext)(void *self, const char *id);
 } ahp_inst;
 

@@ -54,15 +54,18 @@ typedef struct ahp_approval {
 
     /*
      * Asks. 0: exactly one cb(ud, answer) follows, never before ask has returned (R1), unless
-     * ask_free comes first; the handle ends by itself just before it. AHP_E_UNSUPPORTED: nobody can
-     * be asked in this call. AHP_E_LIMIT: too many questions at once. AHP_E_INVALID, AHP_E_NOMEM.
+     * ask_free comes first; the handle is the host's and ends by itself just before it. Legal from
+     * start until stop, for a call that is open. AHP_E_UNSUPPORTED: nobody can be asked in this call.
+     * AHP_E_LIMIT: too many questions at once. AHP_E_INVALID: no such call is open, or no well-formed
+     * question. AHP_E_NOMEM.
      */
     int32_t (*ask)(void *ctx, const ahp_question *question, ahp_asked **ret_asked,
                    ahp_answer_fn *cb, void *ud);
 
     /*
      * Takes back a question that was not answered: no callback follows, and the host stops showing
-     * it where it can. Due before its call is completed. NULL is ignored.
+     * it where it can. Due before its call is completed; legal until destroy returns. NULL is
+     * ignored.
      */
     void (*ask_free)(ahp_asked *asked);
 } ahp_approval;

@@ -47,7 +47,8 @@ typedef struct ahp_call {
     /*
      * The same key with the same conversation, tool and arguments, within 24 hours, means the same
      * request again (a retry): no second job is started. One key a wish of the user's; not a bare
-     * tool-use id, which may repeat. None: the plugin makes one from the other three.
+     * tool-use id, which may repeat. None: the plugin makes one from the other three and the
+     * files that the arguments name.
      */
     ahp_text dedup_key;
 
@@ -114,11 +115,14 @@ typedef struct ahp_calls {
 
     /*
      * A hint for people that an open call is alive: permille done (-1: not known) and one line of
-     * text. Lossy; may go backwards. Ignored for a call that is not open.
+     * text, which a host may cut. Lossy; may go backwards. Ignored for a call that is not open.
      */
     void (*progress)(void *ctx, uint64_t call_id, int32_t permille, const char *text, size_t len);
 
-    /* The tool list has changed: the host calls ahp_inst.tools again, later. From start on. */
+    /*
+     * The tool list has changed: the host calls ahp_inst.tools again, later. Legal from start until
+     * stopped().
+     */
     void (*rescan)(void *ctx);
 } ahp_calls;
 

@@ -18,7 +18,7 @@ typedef struct ahp_check {
     uint32_t size;
     uint32_t reserved; /* 0 */
 
-    /* 1 on the loop's thread, else 0. [any] */
+    /* 1 on the loop's thread, else 0. Legal from create until destroy returns. [any] */
     int32_t (*on_loop)(void *ctx);
 } ahp_check;
 

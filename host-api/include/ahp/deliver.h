@@ -79,7 +79,8 @@ typedef struct ahp_deliver {
     uint64_t file_bytes_max;  /* larger files cannot be sent; 0: not known */
 
     /*
-     * Takes a delivery: 0 means that a receipt will follow, never before offer has returned (R1).
+     * Takes a delivery, which is borrowed until offer returns: 0 means that a receipt will follow,
+     * never before that (R1).
      * Legal from start until stop. A delivery with too many files or too long a text is accepted and
      * gets the receipt REFUSED.
      * AHP_E_LIMIT: too many at once, try later. AHP_E_UNSUPPORTED: this host cannot deliver.

@@ -50,7 +50,10 @@ typedef struct ahp_loop {
     int32_t (*watch_new)(void *ctx, int32_t fd, uint32_t events, ahp_watch **ret_watch,
                          ahp_watch_fn *cb, void *ud);
 
-    /* Changes what is watched for; 0 pauses everything, ERR included. */
+    /*
+     * Changes what is watched for; 0 pauses everything, ERR included. AHP_E_INVALID: no such watch,
+     * where the host can tell.
+     */
     int32_t (*watch_mod)(ahp_watch *watch, uint32_t events);
 
     /*
@@ -65,7 +68,7 @@ typedef struct ahp_loop {
     /*
      * Arms or re-arms the timer for an absolute time on now_ms: it fires once, when now_ms has
      * reached it. A time that has passed fires on the next turn of the loop, never at once. Legal in
-     * its own callback.
+     * its own callback. AHP_E_INVALID: no such timer, where the host can tell.
      */
     int32_t (*timer_at)(ahp_timer *timer, int64_t deadline_ms);
 

@@ -3,8 +3,13 @@
  *
  *     start --file not there yet--> policy -> put --+--> start (next file)
  *       \--all files there--> submit --accepted--> wait --poll--> poll --+--> done
- *                               |                    ^-----working-------+--> fail
- *                               +--no answer, or one without sense--> unknown
+ *                             ^ |                    ^-----working-------+--> fail
+ *                             | +--no answer, or one without sense--> unknown
+ *                             +--one of several is made, the next is wanted
+ *
+ * The service makes one a task. Several are made one after the other, since it may refuse a task while
+ * another is worked on; when that comes to an end early, what is made is the result, and the error says
+ * why it is not all.
  *
  * `flow.at` names the state in which the flow was saved, which is before its request is sent. A process
  * that is told it `resumed` in `submit` cannot know whether it was carried out: `unknown`. Everything
@@ -13,10 +18,12 @@
  * The temporary credential for uploads lives in turn->secrets, serves all files of the job while it is
  * valid, and is fetched anew after a restart. Nothing of it is in the flow.
  *
- * Flow: at, uploads {key: url}, put {key, url}, skew_ms, job, word, empty, cost, url, and in an end its
- * {kind, text, field}.
+ * Flow: at, uploads {key: url}, put {key, url}, skew_ms, job, word, empty, made, tries, cost, spent (of
+ * those made before), urls, and in an end its {kind, text, field, advice}.
  */
 #include "providers/chatart/chatart.h"
+
+#include "providers/step.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +33,7 @@
 #define CREDENTIAL_USUAL_MS (15 * 60000)
 #define EMPTY_MAX 5 /* answers "done" that name no result, before it is believed */
 #define SIGN_IN_AGAIN_MS 60000
+#define TRIES_MAX (LIMIT_SUBMITS - 1) /* of a further task; past the engine's own all would be lost */
 #define ID_BYTES_MAX 256            /* of a task; they are some ten letters */
 #define WORD_BYTES_MAX 64           /* of a state that nobody knows */
 #define RESULTS_BYTES_MAX 49152u    /* of a flow: what is past it cannot be saved */
@@ -43,41 +51,68 @@ static int set(json_t *object, const char *key, json_t *value)
 
 static void fail_nomem(struct machine *machine)
 {
-    machine->step->kind = STEP_FAIL;
-    machine->step->retry = 1;
-    err_nomem(&machine->step->error);
+    step_nomem(machine->step);
 }
 
-/* An end, kept in the flow as well where there is memory. The error is already in the step. */
-static void end(struct machine *machine, enum provider_step_kind kind)
+/* The first addresses in what names results: an object of videos, a list of pictures. */
+static void collect(struct machine *machine, const json_t *message)
 {
     struct provider_step *step = machine->step;
-    json_t *flow = machine->turn->flow;
+    size_t count = json_is_array(message) ? json_array_size(message) : 1;
+    size_t bytes = 0;
 
-    step->kind = kind;
-    step->retry = 0;
-    if (set(flow, "kind", json_string(err_kind_name(step->error.kind))) == 0 &&
-        set(flow, "text", json_string(step->error.text)) == 0)
-        set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+    for (size_t i = 0; i < step->results_count; i++)
+        bytes += strlen(step->results[i].url);
+    for (size_t i = 0; i < count && step->results_count < LIMIT_FILES; i++) {
+        const json_t *row = json_is_array(message) ? json_array_get(message, i) : message;
+        const char *url = json_is_string(row) ? json_string_value(row) : json_text(row, "url");
+        struct provider_result *result = &step->results[step->results_count];
+
+        if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
+            continue;
+        if (strlen(url) >= LIMIT_URL || bytes + strlen(url) > RESULTS_BYTES_MAX)
+            continue;
+        bytes += strlen(url);
+        result->blob = -1;
+        result->url = arena_text(machine->turn->arena, url);
+        if (!result->url)
+            return;
+        step->results_count++;
+    }
+}
+
+/* An end with all that was made, and the error in the step if that is not all. */
+static void done(struct machine *machine)
+{
+    machine->step->kind = STEP_DONE;
+    machine->step->results_count = 0;
+    collect(machine, json_object_get(machine->turn->flow, "urls"));
+    if (machine->turn->arena->failed || set(machine->turn->flow, "at", json_string("done")))
+        fail_nomem(machine);
+}
+
+static void end(struct machine *machine, enum provider_step_kind kind)
+{
+    step_end(machine->turn, machine->step, kind);
+    if (json_int(machine->turn->flow, "made", 0) > 0)
+        done(machine);
 }
 
 static void fail_for_now(struct machine *machine, const char *at, int64_t pause_ms)
 {
-    machine->step->kind = STEP_FAIL;
-    machine->step->retry = 1;
-    machine->step->not_before_ms = pause_ms;
-    if (set(machine->turn->flow, "at", json_string(at)))
+    json_t *flow = machine->turn->flow;
+    int64_t tries = json_int(flow, "tries", 0) + (strcmp(at, "start") == 0);
+
+    if (json_int(flow, "made", 0) > 0 && tries > TRIES_MAX)
+        end(machine, STEP_FAIL);
+    else if (step_again(machine->turn, machine->step, at, pause_ms) == 0 &&
+             set(flow, "tries", json_integer(tries)))
         fail_nomem(machine);
 }
 
 static void sent(struct machine *machine, int rc, const char *at, enum provider_phase phase)
 {
-    if (rc || set(machine->turn->flow, "at", json_string(at))) {
-        fail_nomem(machine);
-        return;
-    }
-    machine->step->kind = STEP_SEND;
-    machine->step->phase = phase;
+    step_send(machine->turn, machine->step, phase, at, rc);
 }
 
 /* ---- uploads ---- */
@@ -345,6 +380,7 @@ static void submit_answered(struct machine *machine)
 {
     struct provider_turn *turn = machine->turn;
     const struct http_reply *reply = turn->reply;
+    struct http_reply whole = *reply;
     struct err *error = &machine->step->error;
     int64_t pause_ms;
     json_t *json;
@@ -361,11 +397,14 @@ static void submit_answered(struct machine *machine)
             fail_for_now(machine, "start", 0);
         return;
     }
-    if (reply->outcome != HTTP_ANSWERED || is_unsure(reply)) {
+    /* Where only the end of the transfer is missing, the answer is all there. */
+    if (reply->outcome == HTTP_TRUNCATED && reply->status / 100 == 2)
+        whole.outcome = HTTP_ANSWERED;
+    if (whole.outcome != HTTP_ANSWERED || is_unsure(reply)) {
         lost(machine);
         return;
     }
-    answer = chatart_answer_read(reply, machine->catalog, turn->arena, &json, &pause_ms, error);
+    answer = chatart_answer_read(&whole, machine->catalog, turn->arena, &json, &pause_ms, error);
     if (answer == ANSWER_DATA)
         accepted(machine, json);
     else if (answer == ANSWER_ODD || error->kind == ERR_NOMEM)
@@ -379,28 +418,29 @@ static void submit_answered(struct machine *machine)
 
 /* ---- poll ---- */
 
-/* The first address in the answer's `message`: an object of videos, a list of pictures. */
-static void collect(struct machine *machine, const json_t *message)
+/* One is made: the end, or the next one, unless a person only wanted a look. */
+static void made_one(struct machine *machine)
 {
-    struct provider_step *step = machine->step;
-    size_t count = json_is_array(message) ? json_array_size(message) : 1;
-    size_t bytes = 0;
+    static const char *const of_task[] = {"job", "word", "empty", "tries"};
+    struct provider_turn *turn = machine->turn;
+    int64_t made = json_int(turn->flow, "made", 0) + 1;
+    int more = made < json_int(turn->request, "count", 1);
 
-    for (size_t i = 0; i < count && step->results_count < LIMIT_FILES; i++) {
-        const json_t *row = json_is_array(message) ? json_array_get(message, i) : message;
-        const char *url = json_is_string(row) ? json_string_value(row) : json_text(row, "url");
-        struct provider_result *result = &step->results[step->results_count];
-
-        if (strncmp(url, "https://", 8) != 0 && strncmp(url, "http://", 7) != 0)
-            continue;
-        bytes += strlen(url);
-        if (strlen(url) >= LIMIT_URL || bytes > RESULTS_BYTES_MAX)
-            continue;
-        result->blob = -1;
-        result->url = arena_text(machine->turn->arena, url);
-        if (!result->url)
-            return;
-        step->results_count++;
+    if (set(turn->flow, "made", json_integer(made)) ||
+        set(turn->flow, "spent", json_real(json_number_value(json_object_get(turn->flow, "cost"))))) {
+        fail_nomem(machine);
+        return;
+    }
+    for (size_t i = 0; more && i < sizeof(of_task) / sizeof(*of_task); i++)
+        json_object_del(turn->flow, of_task[i]);
+    if (more && !turn->recheck) {
+        machine->step->results_count = 0;
+        begin(machine);
+    } else if (more) {
+        err_set(&machine->step->error, ERR_EXPIRED, "the others were not asked for any more");
+        end(machine, STEP_FAIL);
+    } else {
+        done(machine);
     }
 }
 
@@ -409,37 +449,41 @@ static void finished(struct machine *machine, const json_t *data)
     struct provider_turn *turn = machine->turn;
     struct provider_step *step = machine->step;
     json_t *cost = json_object_get(data, "cost_credit");
+    double spent = json_number_value(json_object_get(turn->flow, "spent"));
     json_t *urls = json_array();
     int64_t empty = json_int(turn->flow, "empty", 0) + 1;
     int failed = !urls;
+    size_t before;
 
+    collect(machine, json_object_get(turn->flow, "urls"));
+    before = step->results_count;
     collect(machine, json_object_get(data, "message"));
     for (size_t i = 0; i < step->results_count; i++)
         failed |= json_array_append_new(urls, json_string(step->results[i].url));
     if (json_is_number(cost) || chatart_number(cost) >= 0)
         failed |= set(turn->flow, "cost",
-                      json_real(json_is_number(cost) ? json_number_value(cost)
-                                                     : (double)chatart_number(cost)));
+                      json_real(spent + (json_is_number(cost) ? json_number_value(cost)
+                                                              : (double)chatart_number(cost))));
     if (failed || turn->arena->failed) {
         json_decref(urls);
         fail_for_now(machine, "wait", 0);
         err_nomem(&step->error);
         return;
     }
-    if (step->results_count) {
-        step->kind = STEP_DONE;
-        if (set(turn->flow, "urls", urls) || set(turn->flow, "at", json_string("done")))
+    if (step->results_count > before) {
+        if (set(turn->flow, "urls", urls))
             fail_nomem(machine);
+        else
+            made_one(machine);
         return;
     }
     json_decref(urls);
-    step->kind = STEP_WAIT;
-    if (set(turn->flow, "at", json_string("wait")) ||
-        set(turn->flow, "empty", json_integer(empty))) {
-        fail_nomem(machine);
-    } else if (empty >= EMPTY_MAX) {
+    step->results_count = 0;
+    if (empty >= EMPTY_MAX) {
         err_set(&step->error, ERR_ANSWER, "ChatArt says it is finished, but names no result");
         end(machine, STEP_FAIL);
+    } else if (step_wait(turn, step, "wait") == 0 && set(turn->flow, "empty", json_integer(empty))) {
+        fail_nomem(machine);
     }
 }
 
@@ -518,18 +562,12 @@ static void poll_answered(struct machine *machine)
 
 static void repeat(struct machine *machine, const char *at)
 {
-    struct provider_step *step = machine->step;
-    const json_t *flow = machine->turn->flow;
+    int is_done = strcmp(at, "done") == 0;
 
-    if (strcmp(at, "done") == 0) {
-        step->kind = STEP_DONE;
-        collect(machine, json_object_get(flow, "urls"));
-        if (machine->turn->arena->failed)
-            fail_nomem(machine);
-        return;
-    }
-    step->kind = strcmp(at, "unknown") == 0 ? STEP_UNKNOWN : STEP_FAIL;
-    err_set(&step->error, err_kind_by_name(json_text(flow, "kind")), "%s", json_text(flow, "text"));
+    if (!is_done || *json_text(machine->turn->flow, "kind"))
+        step_repeat(machine->turn, machine->step);
+    if (is_done)
+        done(machine);
 }
 
 static void go(struct machine *machine, const char *at)
@@ -562,11 +600,13 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
 {
     struct machine machine = {.turn = turn, .step = ret_step};
     const char *at = json_text(turn->flow, "at");
-    const json_t *cost;
     json_t *catalog;
 
     memset(ret_step, 0, sizeof(*ret_step));
     ret_step->progress = -1;
+    if (json_int(turn->flow, "made", 0) > 0)
+        ret_step->progress = (int32_t)(1000 * json_int(turn->flow, "made", 0) /
+                                       json_int(turn->request, "count", 1));
     ret_step->cost = -1;
     if (strcmp(json_text(turn->request, "wire"), "login") == 0) {
         chatart_login_next(turn, ret_step);
@@ -574,7 +614,7 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     }
     catalog = chatart_catalog(&ret_step->error);
     machine.catalog = catalog;
-    if (strcmp(at, "done") == 0 || strcmp(at, "fail") == 0 || strcmp(at, "unknown") == 0) {
+    if (step_is_end(at)) {
         repeat(&machine, at);
     } else if (!catalog && turn->reply && strcmp(at, "submit") == 0) {
         end(&machine, STEP_UNKNOWN);
@@ -583,22 +623,8 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     } else {
         go(&machine, at);
     }
-    if (!ret_step->provider_job && *json_text(turn->flow, "job"))
-        ret_step->provider_job = arena_text(turn->arena, json_text(turn->flow, "job"));
-    cost = json_object_get(turn->flow, "cost");
-    if (json_is_number(cost)) {
-        ret_step->cost = json_number_value(cost);
-        ret_step->currency = "credits";
-    }
+    step_known(turn, ret_step, "credits");
     json_decref(catalog);
-}
-
-/* The service has no way to drop a task. */
-static int cancel(struct provider_turn *turn, struct http_request *ret_request)
-{
-    (void)turn;
-    (void)ret_request;
-    return -1;
 }
 
 static int can(const struct provider_account *account, const char *what)
@@ -610,10 +636,7 @@ static int can(const struct provider_account *account, const char *what)
     };
 
     (void)account;
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        if (strcmp(all[i], what) == 0)
-            return 1;
-    return 0;
+    return step_is_one_of(what, all, sizeof(all) / sizeof(*all));
 }
 
 const struct provider provider_chatart = {
@@ -621,7 +644,6 @@ const struct provider provider_chatart = {
     .can = can,
     .plan = chatart_plan,
     .next = next,
-    .cancel = cancel,
     .models = chatart_models,
     .check = chatart_check,
     .checked = chatart_checked,

@@ -42,7 +42,7 @@ struct chatart_planner {
     json_t *changed;
     json_t *words; /* provider_plan.words */
     double cost;    /* of one */
-    unsigned count; /* more than one in an estimate only */
+    unsigned count; /* made one after the other */
     int failed; /* no memory somewhere */
     struct err *err;
 };

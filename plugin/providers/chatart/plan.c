@@ -20,14 +20,7 @@ void chatart_put(struct chatart_planner *planner, const char *field, json_t *val
 void chatart_note(struct chatart_planner *planner, const char *field, json_t *used,
                   const char *why)
 {
-    json_t *asked = json_object_get(planner->args, field);
-    json_t *row = json_object();
-
-    planner->failed |= json_object_set_new(row, "field", json_string(field)) != 0;
-    planner->failed |= json_object_set(row, "asked", asked ? asked : json_null()) != 0;
-    planner->failed |= json_object_set_new(row, "used", used) != 0;
-    planner->failed |= json_object_set_new(row, "why", json_string(why)) != 0;
-    planner->failed |= json_array_append_new(planner->changed, row) != 0;
+    planner->failed |= provider_note(planner->changed, planner->args, field, used, why) != 0;
 }
 
 void chatart_word(struct chatart_planner *planner, const char *name, const char *text)
@@ -213,7 +206,8 @@ static void fill_times(const struct chatart_planner *planner, const json_t *time
     }
     ret_times->floor_ms = setting(planner, "poll_floor_ms", times, "floor_ms");
     ret_times->ceiling_ms = setting(planner, "poll_ceiling_ms", times, "ceiling_ms");
-    ret_times->deadline_ms = setting(planner, "deadline_ms", times, "deadline_ms");
+    ret_times->deadline_ms = setting(planner, "deadline_ms", times, "deadline_ms") * planner->count;
+    ret_times->rounds = planner->count;
     if (ret_times->ceiling_ms < ret_times->floor_ms)
         ret_times->ceiling_ms = ret_times->floor_ms;
 }
@@ -239,10 +233,13 @@ static int finish(struct chatart_planner *planner, struct provider_plan *ret_pla
         json_object_get(json_object_get(planner->catalog, "times"), planner->kind);
     json_t *extra = json_object_get(planner->args, "extra");
     struct provider_plan plan = {0};
+    char count[16];
 
     if (json_is_object(extra) && json_object_update(planner->body, extra))
         planner->failed = 1;
     chatart_word(planner, "page", planner->kind);
+    snprintf(count, sizeof(count), "%u", planner->count);
+    chatart_word(planner, "count", count);
     for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
         if (!json_object_get(planner->words, shown[i]))
             chatart_word(planner, shown[i], "-");
@@ -260,6 +257,7 @@ static int finish(struct chatart_planner *planner, struct provider_plan *ret_pla
         json_object_set(plan.request, "body", planner->body) |
         json_object_set_new(plan.request, "list", json_string(planner->list)) |
         json_object_set(plan.request, "inputs", planner->inputs) |
+        json_object_set_new(plan.request, "count", json_integer(planner->count)) |
         json_object_set_new(plan.request, "timeout_ms",
                             json_integer(json_int(times, "timeout_ms", 60000)));
     if (planner->failed) {
@@ -278,18 +276,15 @@ static int common(struct chatart_planner *planner)
 {
     static const char *const none[] = {"background", "format", "seed", "style", "fps", "preset"};
     int64_t count = json_int(planner->args, "count", 1);
+    int64_t most = json_int(planner->catalog, "count_max", 1);
 
     if (*json_text(planner->args, "size"))
         return err_field(planner->err, "size",
                          "ChatArt takes no size in pixels: use aspect_ratio and resolution");
-    /* The estimate may be for several, as people ask it; each of them is a call of its own. */
-    if (count > 1 && json_is_true(json_object_get(planner->args, "dry_run"))) {
-        planner->count = (unsigned)count;
-        chatart_note(planner, "count", json_integer(1), "one call makes one; this is for all");
-    } else if (count != 1) {
-        return err_field(planner->err, "count",
-                         "ChatArt makes one at a time: call it again for each further one");
-    }
+    if (count < 1 || count > most)
+        return err_field(planner->err, "count", "ChatArt makes 1 to %lld in one call",
+                         (long long)most);
+    planner->count = (unsigned)count;
     for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
         chatart_drop(planner, none[i], "ChatArt has no such setting");
     return 0;

@@ -131,6 +131,14 @@ static int is_newer(const struct machine *machine, const json_t *task)
     return strncmp(created, limit, strlen(limit)) >= 0;
 }
 
+/* The same words asked for twice: a session that is known to be the other's. */
+static int is_anothers(const struct machine *machine, const char *session)
+{
+    const struct provider_turn *turn = machine->turn;
+
+    return turn->is_anothers && turn->is_anothers(turn->anothers_ud, session);
+}
+
 /* The gateway's tasks may carry sessions' names: those whose time fits are looked into. */
 void libtv_tasks_answered(struct machine *machine)
 {
@@ -147,7 +155,7 @@ void libtv_tasks_answered(struct machine *machine)
         const char *id = json_text(task, "id");
 
         if (json_array_size(found) < CANDIDATES_MAX && libtv_is_name(id) &&
-            is_newer(machine, task) && !json_list_has(found, id))
+            is_newer(machine, task) && !is_anothers(machine, id) && !json_list_has(found, id))
             failed |= json_array_append_new(found, json_string(id));
     }
     memset(&machine->step->error, 0, sizeof(machine->step->error));
@@ -196,8 +204,9 @@ static void not_found(struct machine *machine)
 void libtv_find_answered(struct machine *machine)
 {
     json_t *json = NULL;
-    const json_t *candidates = json_object_get(machine->turn->flow, "candidates");
     const char *name = libtv_flow_text(machine, "session");
+    const char *candidate =
+        json_string_value(json_array_get(json_object_get(machine->turn->flow, "candidates"), 0));
     struct libtv_scan seen = {0};
 
     if (machine->reply->outcome != HTTP_ANSWERED ||
@@ -207,11 +216,11 @@ void libtv_find_answered(struct machine *machine)
         not_found(machine);
     } else if (libtv_step_scan(machine, json, &seen)) {
         libtv_step_nomem(machine);
-    } else if (!seen.found) {
+    } else if (!seen.found || (!*name && (!candidate || is_anothers(machine, candidate)))) {
         not_found(machine);
     } else {
         if (!*name)
-            name = json_string_value(json_array_get(candidates, 0));
+            name = candidate;
         if ((!*libtv_flow_text(machine, "session") && libtv_flow_set(machine, "session", json_string(name))) ||
             libtv_flow_set(machine, "own", json_integer(seen.own)))
             libtv_step_nomem(machine);

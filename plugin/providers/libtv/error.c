@@ -5,6 +5,8 @@
  */
 #include "providers/libtv/libtv.h"
 
+#include "providers/step.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -49,27 +51,6 @@ void libtv_error_words(const json_t *catalog, const char *code, const char *text
 }
 
 /* ---- replies ---- */
-
-static enum err_kind kind_of_status(int status)
-{
-    switch (status) {
-    case 401:
-    case 403:
-        return ERR_AUTH;
-    case 402:
-        return ERR_CREDITS;
-    case 404:
-        return ERR_NOT_FOUND;
-    case 410:
-        return ERR_EXPIRED;
-    case 408:
-        return ERR_UNAVAILABLE;
-    case 429:
-        return ERR_RATE_LIMITED;
-    default:
-        return status >= 500 ? ERR_UNAVAILABLE : status >= 400 ? ERR_INVALID : ERR_ANSWER;
-    }
-}
 
 /* Code and words of an error, wherever this answer keeps them. */
 static void read_words(struct arena *arena, const json_t *json, const char **ret_code,
@@ -118,7 +99,7 @@ static const char *page_words(struct arena *arena, const struct http_reply *repl
 static void read_status(const struct http_reply *reply, const json_t *json, const json_t *catalog,
                         struct arena *arena, struct err *ret_err)
 {
-    enum err_kind kind = kind_of_status(reply->status);
+    enum err_kind kind = step_kind_of_status(reply->status);
     const char *code = "";
     const char *text = "";
 
@@ -179,7 +160,7 @@ int libtv_answer(const struct http_reply *reply, const json_t *catalog, struct a
                          : 0;
 
         read_words(arena, json, &code, &text);
-        libtv_error_words(catalog, code, text, status ? kind_of_status(status) : ERR_UNAVAILABLE,
+        libtv_error_words(catalog, code, text, status ? step_kind_of_status(status) : ERR_UNAVAILABLE,
                           ret_err);
         return 0;
     }

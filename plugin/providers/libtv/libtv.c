@@ -24,9 +24,11 @@
  * again.
  *
  * Flow: at, checked, way (of the upload), uploads{key: url}, moved, session, project, base, own, seq, sent_ms,
- * finds, candidates[], said, quiet, words, urls[], and in an end its {kind, text, advice}.
+ * finds, candidates[], said, quiet, words, urls[], and in an end its {kind, text, field, advice}.
  */
 #include "providers/libtv/machine.h"
+
+#include "providers/step.h"
 
 #include <string.h>
 
@@ -241,15 +243,10 @@ static void look_answered(struct machine *machine)
 /* The step of a flow that has come to its end. */
 static void repeat(struct machine *machine)
 {
-    struct provider_step *step = machine->step;
-
-    if (libtv_flow_is_at(machine, "done")) {
+    if (libtv_flow_is_at(machine, "done"))
         libtv_show_results(machine);
-        return;
-    }
-    step->kind = libtv_flow_is_at(machine, "unknown") ? STEP_UNKNOWN : STEP_FAIL;
-    err_set(&step->error, err_kind_by_name(libtv_flow_text(machine, "kind")), "%s",
-            libtv_flow_text(machine, "text"));
+    else
+        step_repeat(machine->turn, machine->step);
 }
 
 static void answered(struct machine *machine)
@@ -314,7 +311,7 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     machine.backend = libtv_backend(machine.catalog, turn->account);
     if (libtv_flow_is_at(&machine, "unknown") && turn->recheck)
         look_again(&machine);
-    else if (libtv_flow_is_at(&machine, "done") || libtv_flow_is_at(&machine, "fail") || libtv_flow_is_at(&machine, "unknown"))
+    else if (step_is_end(libtv_flow_text(&machine, "at")))
         repeat(&machine);
     else if (turn->reply)
         answered(&machine);
@@ -325,20 +322,11 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     json_decref(machine.catalog);
 }
 
-/* Neither door has a way to drop what was asked for. */
-static int cancel(struct provider_turn *turn, struct http_request *ret_request)
-{
-    (void)turn;
-    (void)ret_request;
-    return -1;
-}
-
 const struct provider provider_libtv = {
     .name = "libtv",
     .can = libtv_can,
     .plan = libtv_plan,
     .next = next,
-    .cancel = cancel,
     .models = libtv_models,
     .check = libtv_check,
     .checked = libtv_checked,

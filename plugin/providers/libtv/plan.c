@@ -30,14 +30,7 @@ static void put(struct planner *planner, const char *name, json_t *value)
 
 static void note(struct planner *planner, const char *field, json_t *used, const char *why)
 {
-    json_t *asked = json_object_get(planner->args, field);
-    json_t *row = json_object();
-
-    planner->failed |= json_object_set_new(row, "field", json_string(field)) |
-                       json_object_set(row, "asked", asked ? asked : json_null()) |
-                       json_object_set_new(row, "used", used) |
-                       json_object_set_new(row, "why", json_string(why));
-    planner->failed |= json_array_append_new(planner->changed, row) != 0;
+    planner->failed |= provider_note(planner->changed, planner->args, field, used, why) != 0;
 }
 
 static const json_t *model_of(const json_t *catalog, const char *kind)

@@ -4,6 +4,8 @@
  */
 #include "providers/libtv/machine.h"
 
+#include "providers/step.h"
+
 #include <string.h>
 
 int libtv_flow_set(struct machine *machine, const char *key, json_t *value)
@@ -28,67 +30,35 @@ int libtv_flow_is_at(const struct machine *machine, const char *at)
 
 /* ---- ends of a turn ---- */
 
-/* The flow stands where it stood, so the turn may come again. */
 void libtv_step_nomem(struct machine *machine)
 {
-    machine->step->kind = STEP_FAIL;
-    machine->step->retry = 1;
-    err_nomem(&machine->step->error);
+    step_nomem(machine->step);
 }
 
-/* An end, kept in the flow as well where there is memory. The error is already in the step. */
 void libtv_step_end(struct machine *machine, enum provider_step_kind kind)
 {
-    const struct err *error = &machine->step->error;
-
-    machine->step->kind = kind;
-    machine->step->retry = 0;
-    if (libtv_flow_set(machine, "kind", json_string(err_kind_name(error->kind))) == 0 &&
-        libtv_flow_set(machine, "text", json_string(error->text)) == 0)
-        libtv_flow_set(machine, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+    step_end(machine->turn, machine->step, kind);
 }
 
-/* The same request may work later; the flow goes back to where it comes from. */
 void libtv_step_retry(struct machine *machine, const char *at)
 {
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_FAIL;
-    step->retry = 1;
-    if (machine->reply && machine->reply->retry_after_ms > 0)
-        step->not_before_ms = machine->reply->retry_after_ms;
-    if (libtv_flow_set(machine, "at", json_string(at)))
-        libtv_step_nomem(machine);
+    step_again(machine->turn, machine->step, at, 0);
 }
 
 void libtv_step_wait(struct machine *machine, const char *at)
 {
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_WAIT;
-    if (machine->reply && machine->reply->retry_after_ms > 0)
-        step->not_before_ms = machine->reply->retry_after_ms;
-    memset(&step->error, 0, sizeof(step->error));
-    if (libtv_flow_set(machine, "at", json_string(at)))
-        libtv_step_nomem(machine);
+    memset(&machine->step->error, 0, sizeof(machine->step->error));
+    step_wait(machine->turn, machine->step, at);
 }
 
 /* ---- sending ---- */
 
 void libtv_step_send(struct machine *machine, const char *at, enum provider_phase phase, int rc)
 {
-    struct provider_step *step = machine->step;
-
-    if (rc && step->error.kind == ERR_NOMEM) {
-        libtv_step_nomem(machine);
-    } else if (rc) {
+    if (rc && machine->step->error.kind != ERR_NOMEM)
         libtv_step_end(machine, STEP_FAIL);
-    } else if (libtv_flow_set(machine, "at", json_string(at))) {
-        libtv_step_nomem(machine);
-    } else {
-        step->kind = STEP_SEND;
-        step->phase = phase;
-    }
+    else
+        step_send(machine->turn, machine->step, phase, at, rc);
 }
 
 /* Only what is numbered can be asked for from a number on. */
@@ -112,13 +82,8 @@ static int passes(struct machine *machine, const char *again)
 
     if (reply->outcome == HTTP_ANSWERED)
         return 0;
-    err_set(error,
-            reply->outcome == HTTP_REFUSED     ? ERR_REFUSED
-            : reply->outcome == HTTP_SINK      ? ERR_IO
-            : reply->outcome == HTTP_TOO_LARGE ? ERR_LIMIT
-            : reply->outcome == HTTP_CANCELLED ? ERR_CANCELLED
-                                               : ERR_UNAVAILABLE,
-            "%s", reply->error && *reply->error ? reply->error : "there was no answer");
+    err_set(error, step_kind_of_outcome(reply->outcome, ERR_UNAVAILABLE), "%s",
+            reply->error && *reply->error ? reply->error : "there was no answer");
     if (reply->outcome == HTTP_REFUSED || reply->outcome == HTTP_TOO_LARGE)
         libtv_step_end(machine, STEP_FAIL);
     else

@@ -4,6 +4,8 @@
  */
 #include "providers/openai/openai.h"
 
+#include "providers/step.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -166,27 +168,6 @@ static enum err_kind kind_of_words(const json_t *catalog, const struct words *wo
     return ERR_NONE;
 }
 
-static enum err_kind kind_of_status(int status)
-{
-    switch (status) {
-    case 401:
-    case 403:
-        return ERR_AUTH;
-    case 402:
-        return ERR_CREDITS;
-    case 404:
-        return ERR_NOT_FOUND;
-    case 410:
-        return ERR_EXPIRED;
-    case 408:
-        return ERR_UNAVAILABLE;
-    case 429:
-        return ERR_RATE_LIMITED;
-    default:
-        return status >= 500 ? ERR_UNAVAILABLE : status >= 400 ? ERR_INVALID : ERR_ANSWER;
-    }
-}
-
 /* Without tags: an error page of some proxy, its title at least. NULL without memory. */
 static const char *page_words(struct arena *arena, const struct http_reply *reply)
 {
@@ -218,7 +199,7 @@ void openai_error_status(const struct http_reply *reply, const json_t *json, con
                          struct arena *arena, struct err *ret_err)
 {
     struct words words = {0};
-    enum err_kind by_status = kind_of_status(reply->status);
+    enum err_kind by_status = step_kind_of_status(reply->status);
     enum err_kind kind;
     const char *text;
     char *clean;

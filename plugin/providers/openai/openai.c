@@ -17,13 +17,16 @@
  * FAIL of it; anything less certain is UNKNOWN. A poll READS, so whatever is odd may be repeated.
  *
  * Flow: at, job, poll_url, word, cost, results[{blob | url, auth | base64, mime}], and in an end its
- * {kind, text, field}. No secret is in it.
+ * {kind, text, field, advice}. No secret is in it.
  */
 #include "providers/openai/openai.h"
+
+#include "providers/step.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#define CURRENCY "USD"
 #define RESULTS_BYTES_MAX 49152u /* of a flow: what is past it cannot be saved */
 
 struct machine {
@@ -42,44 +45,21 @@ static int set(json_t *object, const char *key, json_t *value)
 /* The flow stands where it stood, so the turn may come again; but not once money was spent. */
 static void fail_nomem(struct machine *machine)
 {
-    machine->step->kind = machine->spent ? STEP_UNKNOWN : STEP_FAIL;
-    machine->step->retry = !machine->spent;
-    err_nomem(&machine->step->error);
+    step_nomem(machine->step);
+    if (machine->spent) {
+        machine->step->kind = STEP_UNKNOWN;
+        machine->step->retry = 0;
+    }
 }
 
-/* An end, kept in the flow as well where there is memory. The error is already in the step. */
 static void end(struct machine *machine, enum provider_step_kind kind)
 {
-    struct provider_step *step = machine->step;
-    json_t *flow = machine->turn->flow;
-
-    step->kind = kind;
-    step->retry = 0;
-    if (set(flow, "kind", json_string(err_kind_name(step->error.kind))) == 0 &&
-        set(flow, "text", json_string(step->error.text)) == 0 &&
-        set(flow, "field", json_string(step->error.field)) == 0)
-        set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+    step_end(machine->turn, machine->step, kind);
 }
 
-/* Why an exchange failed, in the words of net/. */
-static const char *reason(const struct machine *machine, const char *otherwise)
-{
-    const char *text = machine->reply->error;
-    char *clean = text && *text ? provider_clean(machine->turn->arena, text, strlen(text)) : NULL;
-
-    return clean ? clean : otherwise;
-}
-
-/* The same request may work later; the flow goes back to where it comes from. */
 static void fail_for_now(struct machine *machine, const char *at)
 {
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_FAIL;
-    step->retry = 1;
-    if (machine->reply && machine->reply->retry_after_ms > 0)
-        step->not_before_ms = machine->reply->retry_after_ms;
-    if (set(machine->turn->flow, "at", json_string(at)))
+    if (step_again(machine->turn, machine->step, at, 0))
         fail_nomem(machine);
 }
 
@@ -90,16 +70,10 @@ static void send(struct machine *machine, enum provider_phase phase)
     int rc = submits ? openai_request_submit(machine->turn, &step->request, &step->error)
                      : openai_request_poll(machine->turn, &step->request, &step->error);
 
-    if (rc && step->error.kind == ERR_NOMEM) {
-        fail_nomem(machine);
-    } else if (rc) {
+    if (rc && step->error.kind != ERR_NOMEM)
         end(machine, STEP_FAIL);
-    } else if (set(machine->turn->flow, "at", json_string(submits ? "submit" : "poll"))) {
-        fail_nomem(machine);
-    } else {
-        step->kind = STEP_SEND;
-        step->phase = phase;
-    }
+    else
+        step_send(machine->turn, step, phase, submits ? "submit" : "poll", rc);
 }
 
 static json_t *save_result(const struct provider_result *result)
@@ -184,7 +158,7 @@ static int keep(struct machine *machine, const struct openai_reading *reading)
         return -1;
     if (reading->cost >= 0) {
         step->cost = reading->cost;
-        step->currency = "USD";
+        step->currency = CURRENCY;
     }
     step->progress = reading->progress;
     if (reading->state == STATE_STRANGE && strcmp(json_text(flow, "word"), reading->word) != 0) {
@@ -197,11 +171,7 @@ static int keep(struct machine *machine, const struct openai_reading *reading)
 
 static void wait(struct machine *machine)
 {
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_WAIT;
-    step->not_before_ms = machine->reply->retry_after_ms > 0 ? machine->reply->retry_after_ms : 0;
-    if (set(machine->turn->flow, "at", json_string("wait")))
+    if (step_wait(machine->turn, machine->step, "wait"))
         fail_nomem(machine);
 }
 
@@ -328,7 +298,7 @@ static void submit_answered(struct machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
-    const char *why = reason(machine, "no reason is known");
+    const char *why = step_reason(machine->turn, "no reason is known");
 
     if (reply->outcome == HTTP_NOT_SENT) {
         err_set(error, ERR_UNAVAILABLE, "%s", why);
@@ -343,14 +313,10 @@ static void submit_answered(struct machine *machine)
                 reply->outcome == HTTP_LOST || reply->outcome == HTTP_TOO_LARGE)) {
         submit_accepted(machine);
     } else {
-        enum err_kind kind = reply->outcome == HTTP_SINK        ? ERR_IO
-                             : reply->outcome == HTTP_TOO_LARGE ? ERR_LIMIT
-                             : reply->outcome == HTTP_CANCELLED ? ERR_CANCELLED
-                             : reply->outcome == HTTP_ANSWERED  ? ERR_ANSWER
-                                                                : ERR_LOST;
+        int is_empty = reply->outcome == HTTP_ANSWERED;
 
-        err_set(error, kind, "the request was sent, but %s",
-                reply->outcome == HTTP_ANSWERED ? "the answer is empty" : why);
+        err_set(error, step_kind_of_outcome(reply->outcome, is_empty ? ERR_ANSWER : ERR_LOST),
+                "the request was sent, but %s", is_empty ? "the answer is empty" : why);
         end(machine, STEP_UNKNOWN);
     }
 }
@@ -417,21 +383,17 @@ static void poll_answered(struct machine *machine)
 {
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
-    const char *why = reason(machine, "no answer");
+    const char *why = step_reason(machine->turn, "no answer");
 
     if (reply->outcome == HTTP_REFUSED || reply->outcome == HTTP_CANCELLED ||
         reply->outcome == HTTP_TOO_LARGE) {
-        err_set(error,
-                reply->outcome == HTTP_REFUSED     ? ERR_REFUSED
-                : reply->outcome == HTTP_CANCELLED ? ERR_CANCELLED
-                                                   : ERR_LIMIT,
-                "%s", why);
+        err_set(error, step_kind_of_outcome(reply->outcome, ERR_UNAVAILABLE), "%s", why);
         if (reply->outcome == HTTP_CANCELLED)
             fail_for_now(machine, "wait");
         else
             end(machine, STEP_FAIL);
     } else if (reply->outcome != HTTP_ANSWERED) {
-        err_set(error, reply->outcome == HTTP_SINK ? ERR_IO : ERR_UNAVAILABLE, "%s", why);
+        err_set(error, step_kind_of_outcome(reply->outcome, ERR_UNAVAILABLE), "%s", why);
         fail_for_now(machine, "wait");
     } else if (reply->status >= 200 && reply->status < 300) {
         poll_told(machine);
@@ -450,10 +412,7 @@ static void repeat(struct machine *machine, const char *at)
     json_t *row;
 
     if (strcmp(at, "done") != 0) {
-        step->kind = strcmp(at, "unknown") == 0 ? STEP_UNKNOWN : STEP_FAIL;
-        err_set(&step->error, err_kind_by_name(json_text(flow, "kind")), "%s",
-                json_text(flow, "text"));
-        snprintf(step->error.field, sizeof(step->error.field), "%s", json_text(flow, "field"));
+        step_repeat(machine->turn, step);
         return;
     }
     step->kind = STEP_DONE;
@@ -475,21 +434,6 @@ static void repeat(struct machine *machine, const char *at)
         fail_nomem(machine);
 }
 
-/* Texts of the flow may go when it is written next; a step's live as long as the turn. */
-static void add_known(struct machine *machine)
-{
-    struct provider_step *step = machine->step;
-    const json_t *flow = machine->turn->flow;
-    const json_t *cost = json_object_get(flow, "cost");
-
-    if (!step->provider_job && *json_text(flow, "job"))
-        step->provider_job = arena_text(machine->turn->arena, json_text(flow, "job"));
-    if (json_is_number(cost)) {
-        step->cost = json_number_value(cost);
-        step->currency = "USD";
-    }
-}
-
 static void next(struct provider_turn *turn, struct provider_step *ret_step)
 {
     const char *at = json_text(turn->flow, "at");
@@ -499,9 +443,9 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     memset(ret_step, 0, sizeof(*ret_step));
     ret_step->progress = -1;
     ret_step->cost = -1;
-    if (strcmp(at, "done") == 0 || strcmp(at, "fail") == 0 || strcmp(at, "unknown") == 0) {
+    if (step_is_end(at)) {
         repeat(&machine, at);
-        add_known(&machine);
+        step_known(turn, ret_step, CURRENCY);
         return;
     }
     if (turn->reply) {
@@ -526,16 +470,8 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
         send(&machine, strcmp(at, "wait") == 0 || strcmp(at, "poll") == 0 ? PHASE_POLL
                                                                           : PHASE_SUBMIT);
     }
-    add_known(&machine);
+    step_known(turn, ret_step, CURRENCY);
     json_decref(catalog);
-}
-
-/* None of the families documents a way to drop a job that runs. */
-static int cancel(struct provider_turn *turn, struct http_request *ret_request)
-{
-    (void)turn;
-    (void)ret_request;
-    return -1;
 }
 
 static int can(const struct provider_account *account, const char *what)
@@ -547,10 +483,7 @@ static int can(const struct provider_account *account, const char *what)
                                       "generate_video/image", "generate_video/reference"};
 
     (void)account;
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        if (strcmp(all[i], what) == 0)
-            return 1;
-    return 0;
+    return step_is_one_of(what, all, sizeof(all) / sizeof(*all));
 }
 
 const struct provider provider_openai = {
@@ -558,7 +491,6 @@ const struct provider provider_openai = {
     .can = can,
     .plan = openai_plan,
     .next = next,
-    .cancel = cancel,
     .models = openai_catalog_models,
     .check = openai_check,
     .checked = openai_checked,

@@ -20,14 +20,7 @@ void openai_put(struct openai_planner *planner, const char *field, json_t *value
 
 void openai_note(struct openai_planner *planner, const char *field, json_t *used, const char *why)
 {
-    json_t *asked = json_object_get(planner->args, field);
-    json_t *row = json_object();
-
-    planner->failed |= json_object_set_new(row, "field", json_string(field)) != 0;
-    planner->failed |= json_object_set(row, "asked", asked ? asked : json_null()) != 0;
-    planner->failed |= json_object_set_new(row, "used", used) != 0;
-    planner->failed |= json_object_set_new(row, "why", json_string(why)) != 0;
-    planner->failed |= json_array_append_new(planner->changed, row) != 0;
+    planner->failed |= provider_note(planner->changed, planner->args, field, used, why) != 0;
 }
 
 int openai_knows(const struct openai_planner *planner, const char *field)

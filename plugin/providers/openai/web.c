@@ -134,13 +134,6 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     }
 }
 
-static int cancel(struct provider_turn *turn, struct http_request *ret_request)
-{
-    (void)turn;
-    (void)ret_request;
-    return -1;
-}
-
 static json_t *models(const struct provider_account *account)
 {
     (void)account;
@@ -152,6 +145,5 @@ const struct provider provider_web = {
     .can = can,
     .plan = plan,
     .next = next,
-    .cancel = cancel,
     .models = models,
 };

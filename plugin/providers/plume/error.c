@@ -47,19 +47,6 @@ static const struct {
     {"processing_mode", "extra"},
 };
 
-const char *plume_error_advice(const char *stored)
-{
-    static const char *const others[] = {PLUME_ADVICE_LOST, PLUME_ADVICE_LOOK};
-
-    for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-        if (strcmp(others[i], stored) == 0)
-            return others[i];
-    for (size_t i = 0; i < CODES; i++)
-        if (codes[i].advice && strcmp(codes[i].advice, stored) == 0)
-            return codes[i].advice;
-    return NULL;
-}
-
 static const char *code_of_status(int status)
 {
     switch (status) {

@@ -21,14 +21,7 @@ void plume_put(struct plume_planner *planner, json_t *object, const char *field,
 
 void plume_note(struct plume_planner *planner, const char *field, json_t *used, const char *why)
 {
-    json_t *asked = json_object_get(planner->args, field);
-    json_t *row = json_object();
-
-    planner->failed |= json_object_set_new(row, "field", json_string(field)) != 0;
-    planner->failed |= json_object_set(row, "asked", asked ? asked : json_null()) != 0;
-    planner->failed |= json_object_set_new(row, "used", used) != 0;
-    planner->failed |= json_object_set_new(row, "why", json_string(why)) != 0;
-    planner->failed |= json_array_append_new(planner->changed, row) != 0;
+    planner->failed |= provider_note(planner->changed, planner->args, field, used, why) != 0;
 }
 
 void plume_drop(struct plume_planner *planner, const char *const *fields)

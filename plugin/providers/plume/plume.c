@@ -21,6 +21,8 @@
  */
 #include "providers/plume/plume.h"
 
+#include "providers/step.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -31,49 +33,24 @@ int plume_set(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value);
 }
 
-/* The flow stands where it stood, so the turn may come again. */
 void plume_fail_nomem(struct plume_machine *machine)
 {
-    machine->step->kind = STEP_FAIL;
-    machine->step->retry = 1;
-    err_nomem(&machine->step->error);
+    step_nomem(machine->step);
 }
 
-/* An end, kept in the flow as well where there is memory. The error is already in the step. */
 void plume_end(struct plume_machine *machine, enum provider_step_kind kind)
 {
-    const struct err *error = &machine->step->error;
-    json_t *flow = machine->turn->flow;
-
-    machine->step->kind = kind;
-    machine->step->retry = 0;
-    if (plume_set(flow, "kind", json_string(err_kind_name(error->kind))) == 0 &&
-        plume_set(flow, "text", json_string(error->text)) == 0 &&
-        plume_set(flow, "field", json_string(error->field)) == 0 &&
-        plume_set(flow, "advice", json_string(error->advice ? error->advice : "")) == 0)
-        plume_set(flow, "at", json_string(kind == STEP_UNKNOWN ? "unknown" : "fail"));
+    step_end(machine->turn, machine->step, kind);
 }
 
-/* The same request may work later; the flow goes back to where it comes from. */
 void plume_fail_for_now(struct plume_machine *machine, const char *at)
 {
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_FAIL;
-    step->retry = 1;
-    if (machine->reply && machine->reply->retry_after_ms > 0)
-        step->not_before_ms = machine->reply->retry_after_ms;
-    if (plume_set(machine->turn->flow, "at", json_string(at)))
-        plume_fail_nomem(machine);
+    step_again(machine->turn, machine->step, at, 0);
 }
 
-/* Why an exchange failed, in the words of net/. */
-const char *plume_reason(const struct plume_machine *machine, const char *otherwise)
+void plume_wait(struct plume_machine *machine)
 {
-    const char *text = machine->reply->error;
-    char *clean = text && *text ? provider_clean(machine->turn->arena, text, strlen(text)) : NULL;
-
-    return clean ? clean : otherwise;
+    step_wait(machine->turn, machine->step, "wait");
 }
 
 /* ---- sending ---- */
@@ -97,14 +74,7 @@ static const json_t *next_upload(const struct plume_machine *machine)
 
 static void send(struct plume_machine *machine, enum provider_phase phase, const char *at, int rc)
 {
-    struct provider_step *step = machine->step;
-
-    if (rc || plume_set(machine->turn->flow, "at", json_string(at))) {
-        plume_fail_nomem(machine);
-        return;
-    }
-    step->kind = STEP_SEND;
-    step->phase = phase;
+    step_send(machine->turn, machine->step, phase, at, rc);
 }
 
 /* What comes before there is a task: an upload, or else the request for it. */
@@ -193,15 +163,11 @@ static void upload_answered(struct plume_machine *machine)
     } else if (reply->outcome == HTTP_NOT_SENT || reply->outcome == HTTP_LOST ||
                reply->outcome == HTTP_TRUNCATED) {
         err_set(error, ERR_UNAVAILABLE, "the upload did not arrive: %s",
-                plume_reason(machine, "no answer"));
+                step_reason(machine->turn, "no answer"));
         plume_fail_for_now(machine, "upload");
     } else {
         err_set(error,
-                reply->outcome == HTTP_CANCELLED   ? ERR_CANCELLED
-                : reply->outcome == HTTP_TOO_LARGE ? ERR_LIMIT
-                : reply->outcome == HTTP_SINK      ? ERR_IO
-                                                   : ERR_REFUSED,
-                "the upload failed: %s", plume_reason(machine, "a redirect"));
+                step_kind_of_outcome(reply->outcome, ERR_REFUSED), "the upload failed: %s", step_reason(machine->turn, "a redirect"));
         plume_end(machine, STEP_FAIL);
     }
 }
@@ -214,16 +180,6 @@ void plume_keep_cost(struct plume_machine *machine)
 
     if (json_is_number(cost) && json_number_value(cost) >= 0)
         plume_set(machine->turn->flow, "cost", json_real(json_number_value(cost)));
-}
-
-void plume_wait(struct plume_machine *machine)
-{
-    struct provider_step *step = machine->step;
-
-    step->kind = STEP_WAIT;
-    step->not_before_ms = machine->reply->retry_after_ms > 0 ? machine->reply->retry_after_ms : 0;
-    if (plume_set(machine->turn->flow, "at", json_string("wait")))
-        plume_fail_nomem(machine);
 }
 
 static void unknown(struct plume_machine *machine, enum err_kind kind, const char *why)
@@ -308,7 +264,7 @@ static void submit_answered(struct plume_machine *machine)
     const struct http_reply *reply = machine->reply;
     struct err *error = &machine->step->error;
     const struct plume_answer *answer = &machine->answer;
-    const char *why = plume_reason(machine, "no reason is known");
+    const char *why = step_reason(machine->turn, "no reason is known");
 
     if (reply->outcome == HTTP_NOT_SENT) {
         err_set(error, ERR_UNAVAILABLE, "%s", why);
@@ -326,12 +282,7 @@ static void submit_answered(struct plume_machine *machine)
         unknown(machine, ERR_ANSWER,
                 reply->text_len ? "the answer makes no sense" : "the answer is empty");
     } else {
-        unknown(machine,
-                reply->outcome == HTTP_SINK        ? ERR_IO
-                : reply->outcome == HTTP_TOO_LARGE ? ERR_LIMIT
-                : reply->outcome == HTTP_CANCELLED ? ERR_CANCELLED
-                                                   : ERR_LOST,
-                why);
+        unknown(machine, step_kind_of_outcome(reply->outcome, ERR_LOST), why);
     }
 }
 
@@ -340,18 +291,13 @@ static void submit_answered(struct plume_machine *machine)
 /* The step of a flow that has come to its end. */
 static void repeat(struct plume_machine *machine, const char *at)
 {
-    struct provider_step *step = machine->step;
-    json_t *flow = machine->turn->flow;
+    const json_t *flow = machine->turn->flow;
     struct plume_results results = {.count = 0};
     size_t index;
     json_t *row;
 
     if (strcmp(at, "done") != 0) {
-        step->kind = strcmp(at, "unknown") == 0 ? STEP_UNKNOWN : STEP_FAIL;
-        err_set(&step->error, err_kind_by_name(json_text(flow, "kind")), "%s",
-                json_text(flow, "text"));
-        snprintf(step->error.field, sizeof(step->error.field), "%s", json_text(flow, "field"));
-        err_advise(&step->error, plume_error_advice(json_text(flow, "advice")));
+        step_repeat(machine->turn, machine->step);
         return;
     }
     json_array_foreach(json_object_get(flow, "results"), index,
@@ -361,21 +307,6 @@ static void repeat(struct plume_machine *machine, const char *at)
         plume_fail_nomem(machine);
     else
         plume_show(machine, &results);
-}
-
-/* Texts of the flow may go when it is written next; a step's live as long as the turn. */
-static void add_known(struct plume_machine *machine)
-{
-    struct provider_step *step = machine->step;
-    const json_t *flow = machine->turn->flow;
-    const json_t *cost = json_object_get(flow, "cost");
-
-    if (!step->provider_job && *json_text(flow, "job"))
-        step->provider_job = arena_text(machine->turn->arena, json_text(flow, "job"));
-    if (json_is_number(cost)) {
-        step->cost = json_number_value(cost);
-        step->currency = CURRENCY;
-    }
 }
 
 static void take_reply(struct plume_machine *machine, const char *at)
@@ -416,7 +347,7 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
     snprintf(at, sizeof(at), "%s", json_text(turn->flow, "at"));
     catalog = plume_catalog(&ret_step->error);
     machine.catalog = catalog;
-    if (strcmp(at, "done") == 0 || strcmp(at, "fail") == 0 || strcmp(at, "unknown") == 0)
+    if (step_is_end(at))
         repeat(&machine, at);
     else if (!catalog && turn->reply && strcmp(at, "submit") == 0)
         plume_end(&machine, STEP_UNKNOWN); /* nothing can be read, and it must not be sent again */
@@ -426,16 +357,8 @@ static void next(struct provider_turn *turn, struct provider_step *ret_step)
         take_reply(&machine, at);
     else
         act(&machine, at);
-    add_known(&machine);
+    step_known(turn, ret_step, CURRENCY);
     json_decref(catalog);
-}
-
-/* The service has no way to drop a task. */
-static int cancel(struct provider_turn *turn, struct http_request *ret_request)
-{
-    (void)turn;
-    (void)ret_request;
-    return -1;
 }
 
 static int can(const struct provider_account *account, const char *what)
@@ -450,10 +373,7 @@ static int can(const struct provider_account *account, const char *what)
                                       "edit_image/remove_watermark"};
 
     (void)account;
-    for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-        if (strcmp(all[i], what) == 0)
-            return 1;
-    return 0;
+    return step_is_one_of(what, all, sizeof(all) / sizeof(*all));
 }
 
 /*
@@ -477,7 +397,6 @@ const struct provider provider_plume = {
     .can = can,
     .plan = plume_plan,
     .next = next,
-    .cancel = cancel,
     .record = record,
     .models = plume_catalog_models,
     .check = plume_request_check,

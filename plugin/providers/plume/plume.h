@@ -132,13 +132,12 @@ struct plume_machine {
 };
 
 int plume_set(json_t *object, const char *key, json_t *value); /* takes the value */
-void plume_fail_nomem(struct plume_machine *machine); /* the flow stands; the turn may come again */
+/* Ends of a turn, as step.h has them. */
+void plume_fail_nomem(struct plume_machine *machine);
 void plume_end(struct plume_machine *machine, enum provider_step_kind kind);
 void plume_fail_for_now(struct plume_machine *machine, const char *at);
 void plume_wait(struct plume_machine *machine);
 void plume_keep_cost(struct plume_machine *machine);
-/* Why an exchange failed, in the words of net/. */
-const char *plume_reason(const struct plume_machine *machine, const char *otherwise);
 
 /* poll.c */
 void plume_poll_answered(struct plume_machine *machine);
@@ -160,8 +159,5 @@ int plume_error_is_about_pictures(const struct plume_answer *answer);
 
 /* A reason that means: not these words. */
 int plume_error_is_moderated(const json_t *catalog, const char *text);
-
-/* The static text of an advice that was stored; NULL for "". */
-const char *plume_error_advice(const char *stored);
 
 #endif

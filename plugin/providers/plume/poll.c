@@ -5,6 +5,8 @@
  */
 #include "providers/plume/plume.h"
 
+#include "providers/step.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -129,7 +131,7 @@ void plume_poll_answered(struct plume_machine *machine)
     const struct http_reply *reply = machine->reply;
     const struct plume_answer *answer = &machine->answer;
     struct err *error = &machine->step->error;
-    const char *why = plume_reason(machine, "no answer");
+    const char *why = step_reason(machine->turn, "no answer");
 
     if (reply->outcome == HTTP_REFUSED || reply->outcome == HTTP_TOO_LARGE) {
         err_set(error, reply->outcome == HTTP_REFUSED ? ERR_REFUSED : ERR_LIMIT, "%s", why);
