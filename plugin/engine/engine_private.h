@@ -65,7 +65,7 @@ struct job {
     int unrecorded;    /* the last record failed and is to be tried again, before anything else */
     int dropped;       /* not ours any more: to be freed when nothing is under way */
     int rechecks;      /* a person wanted a look, and it is not over */
-    size_t told;       /* deliveries of before the provider last said that it works: told of no end since */
+    size_t told;       /* deliveries made when the provider last said that it works */
     unsigned overdue;  /* answers past its deadline that said "not yet" */
     int word_logged;   /* an unknown state word was logged once */
     int64_t due_ms;    /* monotonic */
@@ -134,6 +134,17 @@ struct job *job_by_id(struct engine *engine, const char *id);
 void job_rest(struct job *job);
 int job_tell(struct job *job); /* adds the words about how it ended, if any are owed; -1: no memory */
 void job_free(struct job *job);
+/*
+ * What a callback of something that was waited for begins with: it is over. 1: the job must not be
+ * touched any more, as the engine closes or the job was given up meanwhile, and is freed.
+ */
+int job_back(struct job *job);
+/*
+ * Adds a file that is here, with facts whose url it takes on success, under a new handle. -1 without
+ * memory.
+ */
+int job_add_file(struct job *job, const struct ledger_file *facts, const char *path,
+                 const char *mime, const char *prefix);
 void job_forget(struct job *job); /* gives up what is under way here; the ledger keeps it */
 void job_record(struct job *job, int release, job_then_fn *then);
 int job_text(char **at, const char *text); /* replaces a text of a row; NULL clears it */

@@ -94,6 +94,35 @@ static void what_was_begun_is_written(void **state)
     expect_kept(rig, "", "9:16");
 }
 
+static int32_t no_room(void *ctx, void *item, ahp_work_fn *fn, ahp_work_done_fn *done)
+{
+    (void)ctx;
+    (void)item;
+    (void)fn;
+    (void)done;
+    return AHP_E_LIMIT;
+}
+
+/* A host whose workers have no room: the same on the loop, in a turn of its own. */
+static void without_workers_as_well(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t key, ratio;
+
+    side_open(&rig->a, "s");
+    rig->a.fake->work.run = no_room;
+    key = side_call(&rig->a, "account", SET_KEY, NULL, "c");
+    ratio = side_call(&rig->a, "account", SET_RATIO, NULL, "c");
+    assert_null(kept(rig));
+    assert_int_equal(side_end_of(&rig->a, key)->status, AHP_RESULT_OK);
+    assert_int_equal(side_end_of(&rig->a, ratio)->status, AHP_RESULT_OK);
+    expect_kept(rig, KEY, "9:16");
+    (void)side_call(&rig->a, "account", REMOVE_KEY, NULL, "c");
+    (void)side_call(&rig->a, "account", REMOVE_KEY, NULL, "c");
+    side_destroy(&rig->a);
+    expect_kept(rig, "", "9:16");
+}
+
 static void a_folder_that_cannot_be_made(void **state)
 {
     struct rig *rig = *state;
@@ -139,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_are_written_in_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(what_was_begun_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(without_workers_as_well, setup, teardown),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_made, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_may_run_out_anywhere, setup, teardown),
     };
