@@ -359,7 +359,7 @@ static void memory_may_run_out_anywhere(void **state)
         for (nth = 1; !over; nth++) {
             uint64_t id;
 
-            over = side_call_starved(&rig->a, "account", calls[i], NULL, nth, &id);
+            over = side_call_starved(&rig->a, "account", calls[i], NULL, nth, 0, &id);
             if (id)
                 status = side_end_of(&rig->a, id)->status;
         }
