@@ -108,7 +108,7 @@ class Batch(Approval):
         asked = world.call("run_batch", batch)
         self.assertEqual((asked["status"], asked["items"], asked["cost_estimate"]),
                          ("needs_confirmation", 3, {"amount": 0.75, "currency": "USD"}))
-        self.assertIn("3 item(s) for about 0.75 USD", asked["message"])
+        self.assertIn("3 items for about 0.75 USD", asked["message"])
         self.assertEqual(world.ledger(), [])
         other = {"items": batch["items"][:2]}
         result = world.call("run_batch", dict(other, confirm=asked["confirm"]), want=1)

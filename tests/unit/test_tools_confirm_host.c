@@ -32,7 +32,7 @@ static void the_host_is_asked(void **state)
     assert_string_equal(question->currency, "USD");
     assert_string_equal(question->target, "sim / cheap");
     assert_string_equal(question->conversation, "c");
-    assert_non_null(strstr(question->text, "1 file(s)"));
+    assert_non_null(strstr(question->text, "pictures (1)"));
     fake_host_answer(rig->a.fake, 0, AHP_APPROVAL_DENIED);
     end = side_end_of(&rig->a, id);
     assert_int_equal(end->status, AHP_RESULT_ERROR);
