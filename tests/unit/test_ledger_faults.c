@@ -194,7 +194,7 @@ static void foreign_files_are_left_alone(void **state)
 /* Somebody tidied up: what is under way may end, but nothing is begun that a restart would forget. */
 static void a_removed_ledger_takes_no_jobs(void **state)
 {
-    struct fixture *f = *state;
+    struct ledger_fixture *f = *state;
     struct ledger_job first = job_make("job_1");
     struct ledger_job second = job_make("job_2");
     struct answer a = {0};
