@@ -296,21 +296,21 @@ class ChatArt(harness.Case):
         """One task after the other, one message; the price is told for all of them before."""
         world = self.chat()
         args = {"prompt": "a boat", "model": "Nano Banana 2", "resolution": "2K", "count": 3}
-        plan = self.call(world, IMAGE, dict(args, dry_run=True))
+        plan = world.call(IMAGE, dict(args, dry_run=True))
         self.assertEqual((plan["cost_estimate"]["amount"], plan["files"]), (18.0, 3))
-        self.call(world, IMAGE, args, "--background", outbox=True)
-        world.until_idle(env=world.env)
+        world.call(IMAGE, args, "--background", outbox=True)
+        world.until_idle()
         (message,) = world.messages()
         self.assertEqual(len(message["files"]), 3, message)
         self.assertEqual(len(self.submits(world)), 3)
         (row,) = world.ledger()
         self.assertEqual((row["state"], row["cost"]), ("delivered", 18.0))
         world.sim.fault("POST /web/art/create", "status", status=502, nth=2)
-        part = self.call(world, IMAGE, dict(args, prompt="a raft"))
+        part = world.call(IMAGE, dict(args, prompt="a raft"))
         self.assertEqual((part["status"], len(part["files"]), part["cost"]["amount"]), ("done", 1, 6.0))
         self.assertIn("the request was sent", part["error"]["text"])
         self.assertEqual(len(self.submits(world)), 5)
-        self.assertEqual(self.call(world, IMAGE, dict(args, count=5), want=1)["error"]["field"], "count")
+        self.assertEqual(world.call(IMAGE, dict(args, count=5), want=1)["error"]["field"], "count")
 
     def test_confirmation_in_the_skills_words(self):
         world = self.chat()
