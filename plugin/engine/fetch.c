@@ -263,7 +263,8 @@ static void download_failed(struct job *job, const struct http_reply *reply)
     if (passing && may_try_again(job, reply)) {
         int64_t wait = fetch_wait_ms(job, reply);
 
-        row->tries++;
+        if (row->tries++ >= LIMIT_RETRIES)
+            job_text(&row->error_text, err.text); /* people who ask see what it waits for */
         row->due_ms = env_wall_ms(job->engine->env) + wait;
         env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
                 row->id, row->tries, (long long)wait, err.text);
@@ -282,10 +283,13 @@ static void downloaded(void *ud, const struct http_reply *reply)
     job->busy = BUSY_NOT;
     if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return;
-    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0])
+    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0]) {
+        if (job->row->error_kind == ERR_NONE)
+            job_text(&job->row->error_text, NULL);
         publish(job, &job->catch.parts[0]);
-    else
+    } else {
         download_failed(job, reply);
+    }
     engine_idle_check(job->engine);
 }
 

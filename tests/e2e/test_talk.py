@@ -116,10 +116,10 @@ class Talk(harness.Case):
         world = self.plume()
         for words in ({"prompt": "画一只猫"}, {"prompt": "a cat"}):
             world.submit("generate_image", dict(words, provider="plume"), *CHAT[:1], words["prompt"], env=world.env)
-            world.until_idle(env=world.env)
+            world.until_idle()
             cut = {"image": "last", "operation": "remove_background", "provider": "plume"}
             job = world.submit("edit_image", cut, *CHAT[:1], words["prompt"], env=world.env)
-            world.until_idle(env=world.env)
+            world.until_idle()
             (told,) = [m["text"] for m in world.messages() if m["job"] == job]
             state = world.call("poll", {}, *CHAT[:1], words["prompt"], env=world.env)["message"]
             for text in (told, state):
@@ -144,7 +144,7 @@ class Talk(harness.Case):
         world = self.plume()
         world.env["PLUME_API_KEY"] = "sk-not-a-known-key-000"
         world.submit("generate_image", {"prompt": "a key", "provider": "plume"}, *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        world.until_idle()
         (notice,) = world.messages()
         self.assertIn("missing or wrong. The key", notice["text"])
 
@@ -179,12 +179,12 @@ class Talk(harness.Case):
         go_on = {"prompt": "make it rain", "provider": "libtv", "session": "last"}
         self.refuse(world, "generate_video", go_on, "session", "no such job")
         first = world.submit("generate_video", {"prompt": "a cat", "provider": "libtv"}, *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        world.until_idle()
         second = world.submit("generate_video", go_on, *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        world.until_idle()
         self.assertEqual(world.job(first)["provider_job"], world.job(second)["provider_job"])
         lost = world.submit("generate_video", dict(go_on, session="of-nobody"), *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        world.until_idle()
         (told,) = [m["text"] for m in world.messages() if m["job"] == lost]
         self.assertIn("new_project", told)
 

@@ -3,8 +3,9 @@
  *
  * One `struct ahp_uv` carries one instance. It lends the instance ahp.loop/1, ahp.calls/1,
  * ahp.deliver/1, ahp.check/1 and, if asked, ahp.work/1 and ahp.approval/1, keeps the table of open
- * calls, and takes the instance down in order. It knows nothing about what the tools do. The loop stays its owner's:
- * it is never run, stopped or closed here, so the same code serves a program of its own and Node.
+ * calls, and takes the instance down in order. It knows nothing about what the tools do. The loop
+ * stays its owner's: it is never run, stopped or closed here, so the same code serves a program of
+ * its own and Node.
  *
  * The owner is called back from the loop's top level only, never while the plugin is running, so it
  * may call any function of this header from a callback. The exceptions are `log`, `log_on`, `offer`,

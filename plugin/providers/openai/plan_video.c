@@ -164,8 +164,10 @@ static int add_size(struct openai_planner *planner, const json_t *picture)
         int64_t height = json_int(picture, "height", 0);
 
         snprintf(made, sizeof(made), "%lldx%lld", (long long)width, (long long)height);
-        if (!*size && !asked && !side && json_list_has(json_object_get(planner->entry, "sizes"), made))
-            size = made; /* it is as large as a video can be */
+        if (!*size && !asked && !side &&
+            json_is_true(json_object_get(planner->entry, "reference_exact")) &&
+            json_list_has(json_object_get(planner->entry, "sizes"), made))
+            size = made; /* no other would be taken with it */
         if (*size && asked)
             openai_note(planner, "aspect_ratio", json_null(), "the size says it already");
         if (!*size && !asked && width > 0 && height > 0)
