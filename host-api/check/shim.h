@@ -199,23 +199,29 @@ int32_t shim_utf8_is_valid(const char *text, size_t len);
 struct shim_handle *shim_handle_new(struct shim *shim, enum shim_kind kind, void *ud);
 /* Ends a handle but remembers it for a while. */
 void shim_handle_end(struct shim_handle *handle);
+/*
+ * The same for a call of fn, unless an argument is missing, which is accused. NULL: the call ends
+ * with *ret_rc.
+ */
+struct shim_handle *shim_handle_begin(struct shim *shim, enum ahp_fn fn, enum shim_kind kind,
+                                      int is_complete, void *ud, int32_t *ret_rc);
 /* What an output holds before a call that makes a handle: neither NULL nor a handle. */
 extern const char shim_untouched_mark;
 #define SHIM_UNTOUCHED ((void *)(uintptr_t)&shim_untouched_mark)
 /*
- * Judges what the host has answered to such a call, its rc and its output; ends the handle unless that
- * is AHP_OK. Returns what the plugin is to be told.
+ * Judges what the host has answered to such a call, its rc and its output; ends the handle unless
+ * that is AHP_OK. Returns what the plugin is to be told.
  */
 int32_t shim_handle_made(struct shim_handle *handle, enum ahp_fn fn, int32_t rc, void *inner);
 /* The plugin's handle if it is alive and of that kind, else NULL, accused. */
 struct shim_handle *shim_handle_use(void *handle, enum shim_kind kind, enum ahp_fn fn);
 /*
- * Ends the plugin's handle so that the host can be told to free it; shim_host_end(shim, *ret_before)
- * afterwards. NULL: there is nothing to tell, accused where it is wrong.
+ * Ends the plugin's handle so that the host can be told to free it; shim_host_end afterwards. NULL:
+ * there is nothing to tell, accused where it is wrong.
  */
 struct shim_handle *shim_handle_free(void *handle, enum shim_kind kind, enum ahp_fn fn,
                                      int *ret_before);
-/* 1: the one callback of a handle came when it had ended, accused; `what` has run or was answered. */
+/* 1: the one callback of a handle came when it had ended, accused; `what`: "a timer ran". */
 int shim_handle_is_late(const struct shim_handle *handle, uint32_t item_twice, const char *what);
 /* Reports what lives on after destroy, gives it back to the host, frees all memory of handles. */
 void shim_handles_done(struct shim *shim);

@@ -29,6 +29,19 @@ struct shim_handle *shim_handle_new(struct shim *shim, enum shim_kind kind, void
     return handle;
 }
 
+struct shim_handle *shim_handle_begin(struct shim *shim, enum ahp_fn fn, enum shim_kind kind,
+                                      int is_complete, void *ud, int32_t *ret_rc)
+{
+    if (!is_complete) {
+        shim_accuse(shim, AHP_SHIM_PLUGIN_ARGUMENT, "%s: an output or a function is NULL",
+                    ahp_fn_table[fn].name);
+        *ret_rc = AHP_E_INVALID;
+        return NULL;
+    }
+    *ret_rc = AHP_E_NOMEM;
+    return shim_handle_new(shim, kind, ud);
+}
+
 static void handle_free(struct shim_handle *handle)
 {
     handle->magic = 0;

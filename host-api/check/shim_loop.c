@@ -169,13 +169,8 @@ static int32_t timer_new(void *ctx, ahp_timer **ret_timer, ahp_timer_fn *cb, voi
     rc = shim_host_begin(shim, AHP_FN_TIMER_NEW, &before);
     if (rc != AHP_OK)
         return rc;
-    rc = AHP_E_INVALID;
-    if (ret_timer == NULL || cb == NULL) {
-        shim_accuse(shim, AHP_SHIM_PLUGIN_ARGUMENT, "timer_new: ret_timer or cb is NULL");
-        goto out;
-    }
-    rc = AHP_E_NOMEM;
-    handle = shim_handle_new(shim, SHIM_TIMER, ud);
+    handle = shim_handle_begin(shim, AHP_FN_TIMER_NEW, SHIM_TIMER, ret_timer != NULL && cb != NULL,
+                               ud, &rc);
     if (handle == NULL)
         goto out;
     handle->fn.timer = cb;
@@ -267,13 +262,8 @@ static int32_t defer(void *ctx, ahp_deferred **ret_deferred, ahp_timer_fn *cb, v
     rc = shim_host_begin(shim, AHP_FN_DEFER, &before);
     if (rc != AHP_OK)
         return rc;
-    rc = AHP_E_INVALID;
-    if (ret_deferred == NULL || cb == NULL) {
-        shim_accuse(shim, AHP_SHIM_PLUGIN_ARGUMENT, "defer: ret_deferred or cb is NULL");
-        goto out;
-    }
-    rc = AHP_E_NOMEM;
-    handle = shim_handle_new(shim, SHIM_DEFERRED, ud);
+    handle = shim_handle_begin(shim, AHP_FN_DEFER, SHIM_DEFERRED,
+                               ret_deferred != NULL && cb != NULL, ud, &rc);
     if (handle == NULL)
         goto out;
     handle->fn.timer = cb;
@@ -291,7 +281,8 @@ out:
 static void defer_free(ahp_deferred *deferred)
 {
     int before;
-    struct shim_handle *handle = shim_handle_free(deferred, SHIM_DEFERRED, AHP_FN_DEFER_FREE, &before);
+    struct shim_handle *handle =
+        shim_handle_free(deferred, SHIM_DEFERRED, AHP_FN_DEFER_FREE, &before);
 
     if (handle == NULL)
         return;

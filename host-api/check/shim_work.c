@@ -66,13 +66,7 @@ static int32_t run(void *ctx, void *item, ahp_work_fn *fn, ahp_work_done_fn *don
     rc = shim_host_begin(shim, AHP_FN_RUN, &before);
     if (rc != AHP_OK)
         return rc;
-    rc = AHP_E_INVALID;
-    if (fn == NULL || done == NULL) {
-        shim_accuse(shim, AHP_SHIM_PLUGIN_ARGUMENT, "run: fn or done is NULL");
-        goto out;
-    }
-    rc = AHP_E_NOMEM;
-    handle = shim_handle_new(shim, SHIM_WORK, item);
+    handle = shim_handle_begin(shim, AHP_FN_RUN, SHIM_WORK, fn != NULL && done != NULL, item, &rc);
     if (handle == NULL)
         goto out;
     handle->fn.work = fn;

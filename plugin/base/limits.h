@@ -17,7 +17,7 @@
 #define LIMIT_FOLDERS 64 /* that a call brings along */
 #define LIMIT_PROMPT_BYTES (128u * 1024u)
 #define LIMIT_JSON_DEPTH 64 /* deeper answers are refused before a parser recurses into them */
-#define LIMIT_JSON_VALUES 65536 /* of one answer; each takes some hundred bytes once parsed */
+#define LIMIT_JSON_VALUES 131072 /* of one answer; each takes some hundred bytes once parsed */
 #define LIMIT_JSON_WORDS 4096 /* bytes of a text that known words are looked for in */
 #define LIMIT_CONFIG_BYTES (16u * 1024u * 1024u)
 

@@ -43,14 +43,19 @@ static void end(struct config_saving *it)
     mem_free(it);
 }
 
-/* The one at the head is under way. */
+/* The one at the head is under way. At the end of the instance there is nobody to do it but us. */
 static void begin_next(struct config *config)
 {
     struct config_saving *it;
 
-    while ((it = config->savings) && env_work(config->env, it, save, saved)) {
+    while ((it = config->savings)) {
+        if (config->env->ending)
+            save(it);
+        else if (env_work(config->env, it, save, saved) == 0)
+            return;
+        else
+            it->changed = err_nomem(&it->err);
         DL_DELETE(config->savings, it);
-        it->changed = err_nomem(&it->err);
         end(it);
     }
 }

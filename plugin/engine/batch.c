@@ -243,15 +243,8 @@ void batch_drop(struct job *job)
 
 static void look_in(struct job *job, int64_t delay_ms)
 {
-    job->busy = BUSY_NOT;
-    if (job->dropped) {
-        struct engine *engine = job->engine;
-
-        job_free(job);
-        engine_idle_check(engine);
-        return;
-    }
-    schedule_in(job, delay_ms);
+    if (job_back(job) == 0)
+        schedule_in(job, delay_ms);
 }
 
 static void look_again(struct job *job)
@@ -299,30 +292,6 @@ static void write_summary(void *item)
     free(text);
 }
 
-static int add_file(struct job *job, const char *path, const char *mime, const char *prefix,
-                    const struct ledger_file *facts)
-{
-    struct ledger_job *row = job->row;
-    struct ledger_file *files = mem_grow(row->files, (row->files_count + 1) * sizeof(*files));
-    struct ledger_file *file;
-
-    if (!files)
-        return -1;
-    row->files = files;
-    file = &files[row->files_count];
-    *file = *facts;
-    file->number = (uint32_t)row->files_count + 1;
-    file->path = mem_text(path);
-    file->mime = mem_text(mime);
-    if (!file->path || !file->mime || env_handle(file->handle, sizeof(file->handle), prefix, 8)) {
-        mem_free(file->path);
-        mem_free(file->mime);
-        return -1;
-    }
-    row->files_count++;
-    return 0;
-}
-
 static void finish(struct job *job)
 {
     job->row->ended_ms = env_wall_ms(job->engine->env);
@@ -344,7 +313,7 @@ static void sheet_made(void *ud, const struct imaging_result *result, const stru
 {
     struct summing *it = ud;
     struct job *job = it->job;
-    struct ledger_file facts = {.bytes = 0};
+    struct ledger_file facts = {.number = (uint32_t)job->row->files_count + 1};
     char path[LIMIT_PATH];
     struct stat status;
 
@@ -356,7 +325,7 @@ static void sheet_made(void *ud, const struct imaging_result *result, const stru
         facts.width = (uint32_t)result->width;
         facts.height = (uint32_t)result->height;
         facts.bytes = (uint64_t)status.st_size;
-        add_file(job, path, "image/png", "img_", &facts);
+        job_add_file(job, &facts, path, "image/png", "img_");
     }
     summing_free(it);
     if (job->dropped)
@@ -401,7 +370,7 @@ static void summary_written(void *item, int32_t cancelled)
 {
     struct summing *it = item;
     struct job *job = it->job;
-    struct ledger_file facts = {.bytes = it->bytes};
+    struct ledger_file facts = {.number = 1, .bytes = it->bytes};
     struct err err;
 
     if (!job) {
@@ -416,7 +385,7 @@ static void summary_written(void *item, int32_t cancelled)
         return;
     }
     if (job->dropped || cancelled || job->row->files_count ||
-        add_file(job, it->path, "application/json", "sum_", &facts)) {
+        job_add_file(job, &facts, it->path, "application/json", "sum_")) {
         summing_free(it);
         look_again(job);
         return;

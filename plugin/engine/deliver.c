@@ -208,14 +208,8 @@ static void others_known(void *ud, enum ledger_result result, const struct ledge
     int labelled = 0;
 
     (void)err;
-    job->busy = BUSY_NOT;
-    if (job->dropped) {
-        struct engine *engine = job->engine;
-
-        job_free(job);
-        engine_idle_check(engine);
+    if (job_back(job))
         return;
-    }
     for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
         labelled |= is_beside(job->row, jobs[i]);
         /* Its request had no words that told the language: that of the chat's newest that had some. */

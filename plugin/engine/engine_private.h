@@ -134,6 +134,17 @@ struct job *job_by_id(struct engine *engine, const char *id);
 void job_rest(struct job *job);
 int job_tell(struct job *job); /* adds the words about how it ended, if any are owed; -1: no memory */
 void job_free(struct job *job);
+/*
+ * What a callback of something that was waited for begins with: it is over. 1: the job must not be
+ * touched any more, as the engine closes or the job was given up meanwhile, and is freed.
+ */
+int job_back(struct job *job);
+/*
+ * Adds a file that is here, with facts whose url it takes on success, under a new handle. -1 without
+ * memory.
+ */
+int job_add_file(struct job *job, const struct ledger_file *facts, const char *path,
+                 const char *mime, const char *prefix);
 void job_forget(struct job *job); /* gives up what is under way here; the ledger keeps it */
 void job_record(struct job *job, int release, job_then_fn *then);
 int job_text(char **at, const char *text); /* replaces a text of a row; NULL clears it */

@@ -71,33 +71,20 @@ static const char *handle_prefix(enum media_kind kind)
 
 static int add_file(struct job *job, const struct media_facts *facts, const char *path)
 {
-    struct ledger_job *row = job->row;
     const struct provider_result *result = current(job);
-    struct ledger_file *files = mem_grow(row->files, (row->files_count + 1) * sizeof(*files));
-    struct ledger_file *file;
+    struct ledger_file file = {
+        .number = job->fetching,
+        .url = result && !result->auth ? plain_url(result->url) : NULL,
+        .width = facts->width,
+        .height = facts->height,
+        .duration_ms = facts->duration_ms,
+        .bytes = facts->bytes,
+    };
 
-    if (!files)
-        return -1;
-    row->files = files;
-    file = &files[row->files_count];
-    memset(file, 0, sizeof(*file));
-    file->number = job->fetching;
-    file->path = mem_text(path);
-    file->mime = mem_text(facts->mime);
-    file->url = result && !result->auth ? plain_url(result->url) : NULL;
-    file->width = facts->width;
-    file->height = facts->height;
-    file->duration_ms = facts->duration_ms;
-    file->bytes = facts->bytes;
-    if (!file->path || !file->mime ||
-        env_handle(file->handle, sizeof(file->handle), handle_prefix(facts->kind), 8)) {
-        mem_free(file->path);
-        mem_free(file->mime);
-        mem_free(file->url);
-        return -1;
-    }
-    row->files_count++;
-    return 0;
+    if (job_add_file(job, &file, path, facts->mime, handle_prefix(facts->kind)) == 0)
+        return 0;
+    mem_free(file.url);
+    return -1;
 }
 
 void fetch_finish(struct job *job)
@@ -175,16 +162,8 @@ static void published(void *ud, const struct media_facts *facts, const char *pat
 {
     struct job *job = ud;
 
-    job->busy = BUSY_NOT;
-    if (job->engine->closing)
+    if (job_back(job))
         return; /* the file is there; the next process finds it */
-    if (job->dropped) {
-        struct engine *engine = job->engine;
-
-        job_free(job);
-        engine_idle_check(engine);
-        return;
-    }
     if (!facts && err->kind == ERR_CANCELLED) {
         schedule_in(job, 1000); /* the host dropped the work; what was written is adopted */
         engine_idle_check(job->engine);
@@ -284,7 +263,8 @@ static void download_failed(struct job *job, const struct http_reply *reply)
     if (passing && may_try_again(job, reply)) {
         int64_t wait = fetch_wait_ms(job, reply);
 
-        row->tries++;
+        if (row->tries++ >= LIMIT_RETRIES)
+            job_text(&row->error_text, err.text); /* people who ask see what it waits for */
         row->due_ms = env_wall_ms(job->engine->env) + wait;
         env_log(job->engine->env, AHP_LOG_INFO, LOG_JOB_RETRY, "%s: try %u again in %lld ms: %s",
                 row->id, row->tries, (long long)wait, err.text);
@@ -303,10 +283,13 @@ static void downloaded(void *ud, const struct http_reply *reply)
     job->busy = BUSY_NOT;
     if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return;
-    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0])
+    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0]) {
+        if (job->row->error_kind == ERR_NONE)
+            job_text(&job->row->error_text, NULL);
         publish(job, &job->catch.parts[0]);
-    else
+    } else {
         download_failed(job, reply);
+    }
     engine_idle_check(job->engine);
 }
 

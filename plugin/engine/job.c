@@ -165,18 +165,51 @@ void job_forget(struct job *job)
     engine_idle_check(engine);
 }
 
+int job_back(struct job *job)
+{
+    struct engine *engine = job->engine;
+
+    job->busy = BUSY_NOT;
+    if (engine->closing)
+        return 1;
+    if (!job->dropped)
+        return 0;
+    job_free(job);
+    engine_idle_check(engine);
+    return 1;
+}
+
+int job_add_file(struct job *job, const struct ledger_file *facts, const char *path,
+                 const char *mime, const char *prefix)
+{
+    struct ledger_job *row = job->row;
+    struct ledger_file *files = mem_grow(row->files, (row->files_count + 1) * sizeof(*files));
+    struct ledger_file *file;
+
+    if (!files)
+        return -1;
+    row->files = files;
+    file = &files[row->files_count];
+    *file = *facts;
+    file->path = mem_text(path);
+    file->mime = mem_text(mime);
+    if (!file->path || !file->mime || env_handle(file->handle, sizeof(file->handle), prefix, 8)) {
+        mem_free(file->path);
+        mem_free(file->mime);
+        return -1;
+    }
+    row->files_count++;
+    return 0;
+}
+
 static void recorded(void *ud, enum ledger_result result, uint32_t flags, const struct err *err)
 {
     struct job *job = ud;
     struct engine *engine = job->engine;
     job_then_fn *then = job->then;
 
-    job->busy = BUSY_NOT;
-    if (job->dropped) {
-        job_free(job);
-        engine_idle_check(engine);
+    if (job_back(job))
         return;
-    }
     if (result == LEDGER_FAILED) {
         env_log(engine->env, AHP_LOG_ERROR, LOG_LEDGER, "%s could not be stored: %s", job->row->id,
                 err->text);

@@ -66,17 +66,13 @@ static void written(void *item, int32_t cancelled)
     struct engine *engine = job->engine;
     job_then_fn *then = it->then;
 
-    job->busy = BUSY_NOT;
     crash_point("noted", job->row->id);
     if (it->err.kind != ERR_NONE)
         env_log(engine->env, AHP_LOG_WARN, LOG_MEDIA, "%s: %s", job->row->id, it->err.text);
     recording_free(it);
-    if (engine->closing)
+    if (job_back(job))
         return;
-    if (job->dropped) {
-        job_free(job);
-        engine_idle_check(engine);
-    } else if (cancelled) {
+    if (cancelled) {
         schedule_in(job, 1000); /* fetch_start finds all files there and comes here again */
         engine_idle_check(engine);
     } else {

@@ -60,19 +60,12 @@ static void put_off(struct job *job)
 static void restored(void *ud, const struct imaging_result *result, const struct err *err)
 {
     struct job *job = ud;
-    struct engine *engine = job->engine;
     struct media_facts facts = {.kind = MEDIA_IMAGE, .mime = "image/png", .extension = "png"};
     struct restoring *it = job->restoring;
     struct stat st;
 
-    job->busy = BUSY_NOT;
-    if (engine->closing)
+    if (job_back(job))
         return;
-    if (job->dropped) {
-        job_free(job);
-        engine_idle_check(engine);
-        return;
-    }
     if (err && err->kind == ERR_CANCELLED) {
         put_off(job);
         return;

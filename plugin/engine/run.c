@@ -303,20 +303,14 @@ static void step_done(struct job *job)
 static void credential_kept(void *ud, int changed, const struct err *err)
 {
     struct job *job = ud;
-    struct engine *engine = job->engine;
 
     (void)changed;
-    job->busy = BUSY_NOT;
-    if (engine->closing)
+    if (job_back(job))
         return;
-    if (job->dropped) {
-        job_free(job);
-        engine_idle_check(engine);
-    } else if (err) {
+    if (err)
         job_end(job, JOB_FAILED, err);
-    } else {
+    else
         step_done(job);
-    }
 }
 
 /* Before the job says that it is done: what is asked twice may not be told twice. */

@@ -225,6 +225,8 @@ struct ledger_accept {
  */
 
 /*
+ * ERR_IO when the ledger's file has lost its name: what is stored there dies with the process.
+ *
  * Stores a new job, unless one with the same dedup_key is known: with DEDUP_OWN one that is not
  * ended or that began within DEDUP_WINDOW_MS; but for DEDUP_HOST not if it ended as failed, cancelled
  * or expired.

@@ -239,12 +239,26 @@ static enum ledger_result run_afford(struct ledger *ledger, struct op *op)
     return check_budget(ledger, op) ? LEDGER_FAILED : LEDGER_OK;
 }
 
+/* A job that is stored in a file without a name is forgotten with the process, paid or not. */
+static int check_place(struct ledger *ledger, struct op *op)
+{
+    int has_moved = 0;
+
+    if (sqlite3_file_control(ledger->db, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) == SQLITE_OK &&
+        has_moved)
+        return err_set(&op->err, ERR_IO,
+                       "the ledger %.200s was removed or replaced while it is in use: nothing new is "
+                       "begun until the program that uses it is started again",
+                       ledger->path);
+    return 0;
+}
+
 static enum ledger_result run_accept(struct ledger *ledger, struct op *op)
 {
     sqlite3_stmt *stmt;
     int rc;
 
-    if (answer_room(op, 1) || read_history(ledger, op))
+    if (check_place(ledger, op) || answer_room(op, 1) || read_history(ledger, op))
         return LEDGER_FAILED;
     if (op->key) {
         stmt = store_stmt(ledger, STMT_JOB_BY_DEDUP);

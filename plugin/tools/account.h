@@ -24,6 +24,9 @@ void account_check(struct call *call);
 
 /* account_ask.c: "credits", "usage" */
 void account_ask(struct call *call, const char *action);
+/* Asks that provider, whose id call->told keeps for `done`, or ends the call. */
+void account_send(struct call *call, const struct config_provider *provider, const char *action,
+                  int64_t timeout_ms, engine_asked_fn *done);
 
 /* account_login.c: login, finish_login, logout, switch */
 void account_login(struct call *call);

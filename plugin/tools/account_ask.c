@@ -81,29 +81,38 @@ static void answered(void *ud, const struct http_reply *reply)
     call_answer_take(call, AHP_RESULT_OK, facts, NULL);
 }
 
-void account_ask(struct call *call, const char *action)
+void account_send(struct call *call, const struct config_provider *provider, const char *action,
+                  int64_t timeout_ms, engine_asked_fn *done)
 {
-    const struct config_provider *provider;
     struct http_request request;
     struct arena arena = {0};
     struct err err;
-    int rc = -1;
+    int rc;
 
-    if (config_refresh(call_config(call), &err) && !config_root(call_config(call))) {
-        call_fail(call, &err);
-        return;
-    }
-    provider = whom(call, &err);
-    if (provider) {
-        snprintf(call->told, sizeof(call->told), "%s", provider->account.id);
-        rc = provider->adapter->ask(&provider->account, action, call->args, &arena, &request, &err);
-    }
+    snprintf(call->told, sizeof(call->told), "%s", provider->account.id);
+    rc = provider->adapter->ask(&provider->account, action, call->args, &arena, &request, &err);
     if (rc == 0)
-        rc = engine_ask(call_engine(call), provider->account.id, &request, ASK_MS, answered, call,
+        rc = engine_ask(call_engine(call), provider->account.id, &request, timeout_ms, done, call,
                         &err);
     arena_done(&arena);
     if (rc)
         call_fail(call, &err);
     else
         call_begin(call);
+}
+
+void account_ask(struct call *call, const char *action)
+{
+    const struct config_provider *provider;
+    struct err err;
+
+    if (config_refresh(call_config(call), &err) && !config_root(call_config(call))) {
+        call_fail(call, &err);
+        return;
+    }
+    provider = whom(call, &err);
+    if (provider)
+        account_send(call, provider, action, ASK_MS, answered);
+    else
+        call_fail(call, &err);
 }

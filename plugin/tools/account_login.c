@@ -428,12 +428,9 @@ static void unbound(void *ud, const struct http_reply *reply)
 
 void account_logout(struct call *call, int then_login)
 {
-    struct http_request request;
-    struct arena arena = {0};
     char path[4096];
     struct err err;
     const struct config_provider *provider = whose(call, &err);
-    int rc;
 
     call->login_next = then_login;
     if (!provider) {
@@ -452,14 +449,5 @@ void account_logout(struct call *call, int then_login)
         fail_elsewhere(call, provider);
         return;
     }
-    snprintf(call->told, sizeof(call->told), "%s", provider->account.id);
-    rc = provider->adapter->ask(&provider->account, "unbind", NULL, &arena, &request, &err);
-    if (rc == 0)
-        rc = engine_ask(call_engine(call), provider->account.id, &request, UNBIND_MS, unbound, call,
-                        &err);
-    arena_done(&arena);
-    if (rc)
-        call_fail(call, &err);
-    else
-        call_begin(call);
+    account_send(call, provider, "unbind", UNBIND_MS, unbound);
 }

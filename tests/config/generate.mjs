@@ -89,7 +89,8 @@ function documentedNames(folder, found) {
 
 // The host steers itself by OPENCLAW_ names, so those are tried where it must not take them only.
 export function everyName(source, documentation) {
-    const listed = [...readFileSync(source, 'utf8').matchAll(/"([A-Z_0-9]+)"/g)].map((match) => match[1]);
+    const listed = [...readFileSync(source, 'utf8').matchAll(/"([A-Z_0-9() ]+)"/g)]
+        .flatMap((match) => match[1].split(' ')).filter((name) => /^[A-Z_0-9]+$/.test(name));
     const all = [...new Set([...listed, ...documentedNames(documentation, new Set())])].sort();
     const free = all.filter((name) => !name.startsWith('OPENCLAW_') && !['HOME', 'PATH', 'USERPROFILE'].includes(name));
     const ours = (name) => /^[A-Za-z_]\w*$/.test(name);

@@ -299,7 +299,7 @@ class ChatArt(harness.Case):
         plan = world.call(IMAGE, dict(args, dry_run=True))
         self.assertEqual((plan["cost_estimate"]["amount"], plan["files"]), (18.0, 3))
         world.call(IMAGE, args, "--background", outbox=True)
-        world.until_idle(env=world.env)
+        world.until_idle()
         (message,) = world.messages()
         self.assertEqual(len(message["files"]), 3, message)
         self.assertEqual(len(self.submits(world)), 3)

@@ -21,7 +21,6 @@ class Talk(harness.Case):
         if providers is None:
             providers = {"sim": {"baseUrl": world.sim.base + "/v1", "apiKey": world.key, "models": []}}
         world.configure(providers, settings or {"sim": QUICK}, **more)
-        world.env = {}
         return world
 
     def plume(self):
@@ -30,7 +29,7 @@ class Talk(harness.Case):
         return world
 
     def refuse(self, world, tool, args, field, *words, kind="invalid", **more):
-        result = world.call(tool, args, *CHAT, want=1, env=world.env, **more)
+        result = world.call(tool, args, *CHAT, want=1, **more)
         self.assertEqual(result["error"]["kind"], kind, result)
         self.assertEqual(result["error"].get("field"), field, result)
         for word in words:
@@ -115,13 +114,13 @@ class Talk(harness.Case):
     def test_without_words_the_chats_language_counts(self):
         world = self.plume()
         for words in ({"prompt": "画一只猫"}, {"prompt": "a cat"}):
-            world.submit("generate_image", dict(words, provider="plume"), *CHAT[:1], words["prompt"], env=world.env)
-            world.until_idle(env=world.env)
+            world.submit("generate_image", dict(words, provider="plume"), *CHAT[:1], words["prompt"])
+            world.until_idle()
             cut = {"image": "last", "operation": "remove_background", "provider": "plume"}
-            job = world.submit("edit_image", cut, *CHAT[:1], words["prompt"], env=world.env)
-            world.until_idle(env=world.env)
+            job = world.submit("edit_image", cut, *CHAT[:1], words["prompt"])
+            world.until_idle()
             (told,) = [m["text"] for m in world.messages() if m["job"] == job]
-            state = world.call("poll", {}, *CHAT[:1], words["prompt"], env=world.env)["message"]
+            state = world.call("poll", {}, *CHAT[:1], words["prompt"])["message"]
             for text in (told, state):
                 (self.assertRegex if "猫" in words["prompt"] else self.assertNotRegex)(text, "[\u4e00-\u9fff]")
 
@@ -143,8 +142,8 @@ class Talk(harness.Case):
     def test_sentences_have_an_end(self):
         world = self.plume()
         world.env["PLUME_API_KEY"] = "sk-not-a-known-key-000"
-        world.submit("generate_image", {"prompt": "a key", "provider": "plume"}, *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        world.submit("generate_image", {"prompt": "a key", "provider": "plume"}, *CHAT)
+        world.until_idle()
         (notice,) = world.messages()
         self.assertIn("missing or wrong. The key", notice["text"])
 
@@ -178,13 +177,13 @@ class Talk(harness.Case):
         world.env = {"LIBTV_ACCESS_KEY": own, "LIBTV_DIRECT_BASE_URL": world.sim.base}
         go_on = {"prompt": "make it rain", "provider": "libtv", "session": "last"}
         self.refuse(world, "generate_video", go_on, "session", "no such job")
-        first = world.submit("generate_video", {"prompt": "a cat", "provider": "libtv"}, *CHAT, env=world.env)
-        world.until_idle(env=world.env)
-        second = world.submit("generate_video", go_on, *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        first = world.submit("generate_video", {"prompt": "a cat", "provider": "libtv"}, *CHAT)
+        world.until_idle()
+        second = world.submit("generate_video", go_on, *CHAT)
+        world.until_idle()
         self.assertEqual(world.job(first)["provider_job"], world.job(second)["provider_job"])
-        lost = world.submit("generate_video", dict(go_on, session="of-nobody"), *CHAT, env=world.env)
-        world.until_idle(env=world.env)
+        lost = world.submit("generate_video", dict(go_on, session="of-nobody"), *CHAT)
+        world.until_idle()
         (told,) = [m["text"] for m in world.messages() if m["job"] == lost]
         self.assertIn("new_project", told)
 

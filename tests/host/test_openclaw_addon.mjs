@@ -423,6 +423,30 @@ test("missing libraries are named all at once, with the packages that have them"
   await held.release();
 });
 
+test("a held delivery that cannot be noted is offered again", LIMIT, async (t) => {
+  const { acquireEngine } = await import(pathToFileURL(path.join(packageDir, "engine.mjs")));
+  const { HELD, LATER } = await import(pathToFileURL(path.join(packageDir, "delivery.mjs")));
+  const stateDir = folder(t);
+  const api = {
+    rootDir: packageDir, registrationMode: "full", logger: {}, pluginConfig: {},
+    runtime: { version: "0", state: { resolveStateDir: () => stateDir }, config: { current: () => ({}) } },
+  };
+  const { engine, release } = await acquireEngine(api, { canDeliver: true });
+  const told = [];
+  engine.send = async ({ key }) => ({ key, outcome: HELD, error: "no network" });
+  engine.tell = (receipt) => told.push([receipt.key, receipt.outcome]);
+  const delivery = { key: "clawmedia:j:1", text: "x", files: [], replyTo: '{"channel":"telegram","to":"7"}' };
+  const note = path.join(stateDir, "clawmedia", "openclaw-held.json");
+  fs.mkdirSync(`${note}.new`, { recursive: true }); // where it is written first
+  await engine.deliver(delivery);
+  assert.deepEqual(told.pop(), [delivery.key, LATER]);
+  fs.rmdirSync(`${note}.new`);
+  await engine.deliver(delivery);
+  assert.deepEqual(told.pop(), [delivery.key, HELD]);
+  assert.equal(JSON.parse(fs.readFileSync(note, "utf8"))[0].key, delivery.key);
+  await release();
+});
+
 test("the host's own media tools become calls of ours", LIMIT, async (t) => {
   const { imageCall, registerProviders, servedKinds, videoCall } = await import(pathToFileURL(path.join(packageDir, "provider.mjs")));
   assert.deepEqual([{}, { built_in_tools: "off" }, { built_in_tools: "video" }, { built_in_tools: "both" }].map(servedKinds), [

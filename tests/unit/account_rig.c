@@ -19,7 +19,7 @@ void account_configure(struct rig *rig)
     rig_configure(rig, text);
 }
 
-json_t *account_ask(struct rig *rig, const char *args)
+json_t *ask_account(struct rig *rig, const char *args)
 {
     return side_ask(&rig->a, "account", args, NULL, "c");
 }

@@ -6,7 +6,7 @@
 
 /* Five providers on the raw server, one of them broken; names say what each does. */
 void account_configure(struct rig *rig);
-json_t *account_ask(struct rig *rig, const char *args);
+json_t *ask_account(struct rig *rig, const char *args);
 const json_t *account_row(const json_t *json, const char *id);
 
 #endif

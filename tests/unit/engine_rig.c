@@ -236,7 +236,7 @@ uint64_t side_call(struct side *side, const char *tool, const char *args, const 
 }
 
 int side_call_starved(struct side *side, const char *tool, const char *args, const char *reply_to,
-                      long nth, uint64_t *ret_id)
+                      long nth, unsigned turns, uint64_t *ret_id)
 {
     ahp_call call = fake_host_call(side->fake, tool, args, reply_to, "c");
     long before = mem_count();
@@ -245,6 +245,7 @@ int side_call_starved(struct side *side, const char *tool, const char *args, con
 
     mem_fail_after(nth, 0);
     rc = side->inst->call(side->inst->self, &call);
+    rig_spin(side->rig, turns);
     over = mem_count() < before + nth;
     mem_fail_after(0, 0);
     *ret_id = rc == AHP_OK ? call.id : 0;

@@ -109,11 +109,11 @@ void side_end(struct side *side); /* stop and destroy */
 uint64_t side_call(struct side *side, const char *tool, const char *args, const char *reply_to,
                    const char *conversation);
 /*
- * A call with the nth allocation inside of it failing: its id, or 0 when it was refused for want of
- * memory. 1 when it did not come so far.
+ * A call with the nth allocation from its begin failing, up to so many turns after it: its id, or 0
+ * when it was refused for want of memory. 1 when it did not come so far.
  */
 int side_call_starved(struct side *side, const char *tool, const char *args, const char *reply_to,
-                      long nth, uint64_t *ret_id);
+                      long nth, unsigned turns, uint64_t *ret_id);
 /* Runs until that call has ended. */
 const struct fake_end *side_end_of(struct side *side, uint64_t id);
 /* Both of them; the result's JSON is the caller's. */

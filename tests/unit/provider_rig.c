@@ -110,6 +110,22 @@ void golden_check_error(const char *name, const struct err *err, const json_t *w
     }
 }
 
+int golden_refused(const char *name, int rc, const struct err *err, const json_t *row)
+{
+    const json_t *error = json_object_get(row, "error");
+
+    if (!error) {
+        if (rc)
+            fail_msg("%s: %s: %s", name, err->field, err->text);
+        return 0;
+    }
+    if (rc == 0)
+        fail_msg("%s: no error", name);
+    assert_string_equal(err_kind_name(err->kind), golden_text(error, "kind", "invalid"));
+    golden_check_error(name, err, error);
+    return 1;
+}
+
 struct http_reply golden_reply(const char *text, size_t len)
 {
     return (struct http_reply){
@@ -228,6 +244,29 @@ void talk_close(struct talk *talk)
     json_decref(talk->secrets);
     json_decref(talk->step.credential);
     arena_done(&talk->arena);
+}
+
+int talk_starved(struct talk *talk,
+                 int (*open)(struct talk *talk, const json_t *row, struct err *err),
+                 const json_t *row, long n, int for_good)
+{
+    struct err err = {0};
+    long before = mem_count();
+    int over, rc;
+
+    mem_fail_after(n, for_good);
+    rc = open(talk, row, &err);
+    if (rc == 0 && talk->flow)
+        talk_next(talk, NULL, 0);
+    over = mem_count() < before + n;
+    mem_fail_after(0, 0);
+    if (rc && !over && err.kind != ERR_NOMEM && !json_object_get(row, "error"))
+        fail_msg("%s, allocation %ld: %s", golden_text(row, "name", "?"), n, err.text);
+    if (rc == 0 && !talk->flow)
+        talk_close(talk);
+    if (rc)
+        talk->flow = NULL;
+    return over;
 }
 
 void talk_next(struct talk *talk, const struct http_reply *reply, int resumed)

@@ -41,6 +41,12 @@ void golden_check_changed(const char *name, const json_t *changed, const json_t 
 /* An error against "kind", "has", "hasnt", "field" and "advice" of a case. */
 void golden_check_error(const char *name, const struct err *err, const json_t *want);
 
+/*
+ * What a plan made of a case: 1 when the case has an "error", which it must be then (of the kind
+ * ERR_INVALID where none is said), 0 when it is to go on. Fails where the two do not agree.
+ */
+int golden_refused(const char *name, int rc, const struct err *err, const json_t *row);
+
 /* An answer of 200 that came whole; the text is borrowed. */
 struct http_reply golden_reply(const char *text, size_t len);
 /* A case's "reply": outcome, status, body or text, retry_after_ms. *ret_text is to be freed. */
@@ -76,6 +82,14 @@ int talk_open(struct talk *talk, const struct provider *provider,
               const struct provider_account *account, const char *tool, const json_t *args,
               struct err *err);
 void talk_close(struct talk *talk);
+
+/*
+ * Opens by a case and makes the first step, with the nth allocation failing; a plan that is refused
+ * must say so. 1 when it did not come so far. Without a flow there is nothing to look at or to close.
+ */
+int talk_starved(struct talk *talk,
+                 int (*open)(struct talk *talk, const json_t *row, struct err *err),
+                 const json_t *row, long n, int for_good);
 
 /* The next step with the flow as it is. */
 void talk_next(struct talk *talk, const struct http_reply *reply, int resumed);

@@ -3,8 +3,12 @@
  * arguments and the exact submit, or the field of the error. The catalogue behind it, and the same
  * without memory.
  */
-#include "base/mem.h"
 #include "unit/chatart_rig.h"
+
+static int open_row(struct talk *talk, const json_t *row, struct err *err)
+{
+    return chat_open(talk, golden_text(row, "tool", ""), json_object_get(row, "args"), err);
+}
 
 static void check_submit(struct talk *talk, const char *name, const json_t *row)
 {
@@ -40,20 +44,12 @@ static void check_submit(struct talk *talk, const char *name, const json_t *row)
 
 static void check_row(const char *name, const json_t *row)
 {
-    const json_t *error = json_object_get(row, "error");
     struct talk talk;
     struct err err = {0};
-    int rc = chat_open(&talk, golden_text(row, "tool", ""), json_object_get(row, "args"), &err);
+    int rc = open_row(&talk, row, &err);
 
-    if (error) {
-        if (rc == 0)
-            fail_msg("%s: was taken", name);
-        assert_int_equal(err.kind, ERR_INVALID);
-        golden_check_error(name, &err, error);
+    if (golden_refused(name, rc, &err, row))
         return;
-    }
-    if (rc)
-        fail_msg("%s: %s", name, err.text);
     golden_check_changed(name, talk.plan.changed, json_object_get(row, "changed"));
     if (talk.plan.cost != json_number_value(json_object_get(row, "cost")))
         fail_msg("%s: costs %g", name, talk.plan.cost);
@@ -124,22 +120,11 @@ static void models_are_listed(void **state)
 static int plan_without_memory(const json_t *row, long n, int for_good)
 {
     struct talk talk;
-    struct err err = {0};
-    long before = mem_count();
-    int over, rc;
+    int over = talk_starved(&talk, open_row, row, n, for_good);
 
-    mem_fail_after(n, for_good);
-    rc = chat_open(&talk, golden_text(row, "tool", ""), json_object_get(row, "args"), &err);
-    if (rc == 0 && talk.flow)
-        talk_next(&talk, NULL, 0);
-    over = mem_count() < before + n;
-    mem_fail_after(0, 0);
-    if (rc) {
-        if (!over && err.kind != ERR_NOMEM && !json_object_get(row, "error"))
-            fail_msg("%s, allocation %ld: %s", golden_text(row, "name", "?"), n, err.text);
+    if (!talk.flow)
         return over;
-    }
-    if (talk.flow && talk.step.kind != STEP_SEND) {
+    if (talk.step.kind != STEP_SEND) {
         assert_int_equal(talk.step.kind, STEP_FAIL);
         assert_true(talk.step.retry);
     }

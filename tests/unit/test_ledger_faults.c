@@ -191,6 +191,27 @@ static void foreign_files_are_left_alone(void **state)
     free(below);
 }
 
+/* Somebody tidied up: what is under way may end, but nothing is begun that a restart would forget. */
+static void a_removed_ledger_takes_no_jobs(void **state)
+{
+    struct ledger_fixture *f = *state;
+    struct ledger_job first = job_make("job_1");
+    struct ledger_job second = job_make("job_2");
+    struct answer a = {0};
+    char *away = folder_file(f->folder, "away.db");
+
+    assert_int_equal(do_accept(&f->host, f->ledger, &first, 1, NULL), LEDGER_OK);
+    assert_int_equal(rename(f->path, away), 0);
+    assert_int_equal(do_accept(&f->host, f->ledger, &second, 1, &a), LEDGER_FAILED);
+    assert_int_equal(a.err.kind, ERR_IO);
+    assert_non_null(strstr(a.err.text, "removed or replaced"));
+    answer_done(&a);
+    assert_int_equal(do_record(&f->host, f->ledger, &first, 0, NULL), LEDGER_OK);
+    assert_int_equal(rename(away, f->path), 0);
+    assert_int_equal(do_accept(&f->host, f->ledger, &second, 1, NULL), LEDGER_OK);
+    free(away);
+}
+
 static void overwrite(const char *path, off_t at, size_t len)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -428,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(another_writer_is_waited_for), T(a_full_disk_is_an_answer),
         T(a_failing_write_is_an_answer), T(foreign_files_are_left_alone),
+        T(a_removed_ledger_takes_no_jobs),
         T(damage_is_named_and_kept),     T(every_allocation_may_fail),
         T(open_without_memory),          T(ten_thousand_jobs),
     };

@@ -198,20 +198,28 @@ static void statuses_that_invite_a_repeat(void **state)
     ending_done(&ending);
 }
 
-static void tls_that_fails_is_not_sent(void **state)
+/* A spending request by TLS, to the server, which speaks none. */
+static void start_tls(struct fixture *fx, struct ending *ending)
 {
-    struct fixture *fx = *state;
     struct http_request request = spend(fx);
     char url[64];
     const char *origins[] = {url};
     struct net_peer peer = {.origins = origins, .origins_count = 1};
+
+    snprintf(url, sizeof(url), "https://127.0.0.1:%u", fx->server.port);
+    request.url = url;
+    fx_start(fx, ending, &request, &peer, NULL);
+}
+
+static void tls_that_fails_is_not_sent(void **state)
+{
+    struct fixture *fx = *state;
     struct ending ending;
 
     last_words = "220 mail.example.com ESMTP\r\n";
     fx->server.on_accept = say_and_close;
-    snprintf(url, sizeof(url), "https://127.0.0.1:%u", fx->server.port);
-    request.url = url;
-    fx_run(fx, &ending, &request, &peer);
+    start_tls(fx, &ending);
+    fx_wait(&ending);
     assert_int_equal(ending.outcome, HTTP_NOT_SENT);
     assert_false(ending.sent);
     ending_done(&ending);
@@ -261,16 +269,10 @@ static void silence_before_the_answer(void **state)
 static void a_connection_that_never_comes(void **state)
 {
     struct fixture *fx = *state;
-    struct http_request request = spend(fx);
-    char url[64];
-    const char *origins[] = {url};
-    struct net_peer peer = {.origins = origins, .origins_count = 1};
     struct ending ending;
 
-    /* TLS against a server that says nothing: connected, but never ready to send. */
-    snprintf(url, sizeof(url), "https://127.0.0.1:%u", fx->server.port);
-    request.url = url;
-    fx_start(fx, &ending, &request, &peer, NULL);
+    /* The server says nothing: connected, but never ready to send. */
+    start_tls(fx, &ending);
     poll_host_settle(fx->host, 100);
     assert_false(ending.done);
     poll_host_skip(fx->host, LIMIT_CONNECT_MS + 1);

@@ -106,20 +106,12 @@ static void check_plan(const char *name, const struct provider_plan *plan, const
 
 static void check_row(const char *name, const json_t *row)
 {
-    const json_t *error = json_object_get(row, "error");
     struct err err = {0};
     struct talk talk;
     int rc = openai_open(&talk, row, &err);
 
-    if (error) {
-        if (rc == 0)
-            fail_msg("%s: no error", name);
-        assert_string_equal(err_kind_name(err.kind), golden_text(error, "kind", "invalid"));
-        golden_check_error(name, &err, error);
+    if (golden_refused(name, rc, &err, row))
         return;
-    }
-    if (rc)
-        fail_msg("%s: %s: %s", name, err.field, err.text);
     check_plan(name, &talk.plan, row);
     talk_next(&talk, NULL, 0);
     assert_int_equal(talk.step.kind, STEP_SEND);
@@ -166,26 +158,15 @@ static void adapter_is_found_by_name(void **state)
 /* One order with the nth allocation failing; 1 when it did not come so far. */
 static int plan_without_memory(const json_t *row, long n, int for_good)
 {
-    const char *name = golden_text(row, "name", "?");
     struct talk talk;
-    struct err err = {0};
-    long before = mem_count();
-    int over, rc;
+    int over = talk_starved(&talk, openai_open, row, n, for_good);
 
-    mem_fail_after(n, for_good);
-    rc = openai_open(&talk, row, &err);
-    if (rc == 0 && talk.flow)
-        talk_next(&talk, NULL, 0);
-    over = mem_count() < before + n;
-    mem_fail_after(0, 0);
-    if (rc) {
-        if (!over && err.kind != ERR_NOMEM && !json_object_get(row, "error"))
-            fail_msg("%s, allocation %ld: %s", name, n, err.text);
+    if (!talk.flow)
         return over;
-    }
-    if (talk.flow && talk.step.kind == STEP_SEND)
-        check_request(name, &talk.step.request, json_object_get(row, "request"));
-    else if (talk.flow)
+    if (talk.step.kind == STEP_SEND)
+        check_request(golden_text(row, "name", "?"), &talk.step.request,
+                      json_object_get(row, "request"));
+    else
         assert_int_equal(talk.step.error.kind, ERR_NOMEM);
     talk_close(&talk);
     return over;

@@ -18,7 +18,7 @@ static void status_is_a_true_table(void **state)
 
     account_configure(rig);
     side_open(&rig->a, "s");
-    json = account_ask(rig, "{\"action\":\"status\"}");
+    json = ask_account(rig, "{\"action\":\"status\"}");
     assert_string_equal(text_at(json, "status"), "ok");
     assert_int_equal(json_array_size(json_object_get(json, "providers")), 5);
     row = account_row(json, "good");
@@ -42,10 +42,10 @@ static void status_is_a_true_table(void **state)
     assert_string_equal(text_at(json, "config.state"), "ok");
     assert_non_null(strstr(text_at(json, "message"), "4 of 5"));
     json_decref(json);
-    json = account_ask(rig, "{\"provider\":\"broken\"}");
+    json = ask_account(rig, "{\"provider\":\"broken\"}");
     assert_int_equal(json_array_size(json_object_get(json, "providers")), 1);
     json_decref(json);
-    json = account_ask(rig, "{\"provider\":\"god\"}");
+    json = ask_account(rig, "{\"provider\":\"god\"}");
     assert_string_equal(text_at(json, "error.field"), "provider");
     assert_non_null(strstr(text_at(json, "error.text"), "nearest: good"));
     json_decref(json);
@@ -66,7 +66,7 @@ static void status_tells_the_models_that_are_used(void **state)
     rig_configure(rig, text);
     side_open(&rig->a, "s");
     for (int round = 0; round < 2; round++) {
-        json_t *json = account_ask(rig, "{}");
+        json_t *json = ask_account(rig, "{}");
 
         for (size_t i = 0; i < 2; i++) {
             json_t *plan = side_ask(&rig->a, i ? "generate_video" : "generate_image",
@@ -92,7 +92,7 @@ static void broken_edits_are_told_with_their_place(void **state)
 
     side_open(&rig->a, "s");
     rig_configure(rig, "\n {\n  sim: [,] }");
-    json = account_ask(rig, "{}");
+    json = ask_account(rig, "{}");
     assert_string_equal(text_at(json, "status"), "ok");
     assert_string_equal(text_at(json, "config.state"), "broken, the last good one is in use");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(json, "config"), "line")),
@@ -104,7 +104,7 @@ static void broken_edits_are_told_with_their_place(void **state)
     side_end(&rig->a);
     /* A new process has no last good one. */
     side_open(&rig->a, "s");
-    json = account_ask(rig, "{}");
+    json = ask_account(rig, "{}");
     assert_string_equal(text_at(json, "error.kind"), "config");
     assert_string_equal(text_at(json, "config.state"), "broken");
     json_decref(json);
@@ -122,7 +122,7 @@ static void nothing_configured_is_guidance(void **state)
         json_t *json;
 
         snprintf(args, sizeof(args), "{\"action\":\"%s\"}", actions[i]);
-        json = account_ask(rig, args);
+        json = ask_account(rig, args);
         assert_non_null(strstr(text_at(json, "message"), rig->config));
         assert_non_null(strstr(text_at(json, "message"), "apiKey"));
         assert_non_null(strstr(text_at(json, "message"), "Do not paste keys"));
@@ -148,7 +148,7 @@ static void check_tells_what_each_provider_says(void **state)
 
     account_configure(rig);
     side_open(&rig->a, "s");
-    json = account_ask(rig, "{\"action\":\"check\"}");
+    json = ask_account(rig, "{\"action\":\"check\"}");
     assert_int_equal(rig->checks, 4);
     for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
         const json_t *row = account_row(json, expected[i].id);
@@ -161,7 +161,7 @@ static void check_tells_what_each_provider_says(void **state)
     assert_non_null(strstr(text_at(json, "message"), "1 of 5"));
     assert_non_null(strstr(text_at(json, "message"), "wrong (the key is refused)"));
     json_decref(json);
-    json = account_ask(rig, "{\"action\":\"check\",\"provider\":\"wrong\"}");
+    json = ask_account(rig, "{\"action\":\"check\",\"provider\":\"wrong\"}");
     assert_int_equal(json_array_size(json_object_get(json, "providers")), 1);
     assert_int_equal(rig->checks, 5);
     json_decref(json);
@@ -187,13 +187,13 @@ static void check_is_bounded_and_not_repeated(void **state)
     configure_one(rig, "hold");
     side_open(&rig->a, "s");
     began = rig->a.fake->now_ms;
-    json = account_ask(rig, "{\"action\":\"check\"}");
+    json = ask_account(rig, "{\"action\":\"check\"}");
     assert_string_equal(text_at(account_row(json, "sim"), "key"), "unavailable");
     assert_non_null(strstr(text_at(account_row(json, "sim"), "text"), "15 s"));
     assert_in_range(rig->a.fake->now_ms - began, 14000, 16000);
     json_decref(json);
     configure_one(rig, "down");
-    json = account_ask(rig, "{\"action\":\"check\"}");
+    json = ask_account(rig, "{\"action\":\"check\"}");
     assert_string_equal(text_at(account_row(json, "sim"), "key"), "unavailable");
     assert_string_equal(text_at(account_row(json, "sim"), "kind"), "unavailable");
     assert_int_equal(rig->checks, 2);
@@ -293,17 +293,17 @@ static void set_key_tells_where_the_key_goes(void **state)
     json_t *json;
 
     side_open(&rig->a, "s");
-    json = account_ask(
+    json = ask_account(
         rig, "{\"action\":\"set_key\",\"provider\":\"sim\",\"key_env\":\"MY_RELAY_KEY\"}");
     assert_string_equal(text_at(json, "error.kind"), "invalid");
     assert_non_null(strstr(text_at(json, "message"), "models.providers.sim.apiKey"));
     assert_non_null(strstr(text_at(json, "message"), "\"apiKey\": \"${MY_RELAY_KEY}\""));
     assert_non_null(strstr(text_at(json, "message"), rig->config));
     json_decref(json);
-    json = account_ask(rig, "{\"action\":\"set_key\",\"key_env\":\"no name\"}");
+    json = ask_account(rig, "{\"action\":\"set_key\",\"key_env\":\"no name\"}");
     assert_string_equal(text_at(json, "error.field"), "key_env");
     json_decref(json);
-    json = account_ask(rig, "{\"action\":\"remove_key\",\"provider\":\"sim\"}");
+    json = ask_account(rig, "{\"action\":\"remove_key\",\"provider\":\"sim\"}");
     assert_non_null(strstr(text_at(json, "message"), "comes from models.providers.sim.apiKey in "));
     json_decref(json);
 }
@@ -359,7 +359,7 @@ static void memory_may_run_out_anywhere(void **state)
         for (nth = 1; !over; nth++) {
             uint64_t id;
 
-            over = side_call_starved(&rig->a, "account", calls[i], NULL, nth, &id);
+            over = side_call_starved(&rig->a, "account", calls[i], NULL, nth, 0, &id);
             if (id)
                 status = side_end_of(&rig->a, id)->status;
         }

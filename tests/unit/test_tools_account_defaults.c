@@ -52,7 +52,7 @@ static void expect_plan(struct rig *rig, const char *tool, const char *provider,
 
 static void expect_ok(struct rig *rig, const char *args, const char *message)
 {
-    json_t *json = account_ask(rig, args);
+    json_t *json = ask_account(rig, args);
 
     assert_string_equal(text_at(json, "status"), "ok");
     if (!strstr(text_at(json, "message"), message))
@@ -95,7 +95,7 @@ static void defaults_are_used_and_survive(void **state)
               "forgotten");
     expect_plan(rig, "generate_video", "good", "sora-2");
     setenv("OPENCLAW_MEDIA_PROVIDER", "wrong", 1);
-    json_t *json = account_ask(rig, "{\"action\":\"set_default\",\"provider\":\"none\"}");
+    json_t *json = ask_account(rig, "{\"action\":\"set_default\",\"provider\":\"none\"}");
     assert_non_null(strstr(text_at(json, "warning"), "OPENCLAW_MEDIA_PROVIDER"));
     json_decref(json);
     expect_plan(rig, "generate_image", "wrong", "gpt-image-1.5");
@@ -129,7 +129,7 @@ static void default_mistakes_are_told(void **state)
     account_configure(rig);
     side_open(&rig->a, "s");
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-        json_t *json = account_ask(rig, wrong[i].args);
+        json_t *json = ask_account(rig, wrong[i].args);
 
         assert_string_equal(text_at(json, "error.field"), wrong[i].field);
         if (!strstr(text_at(json, "error.text"), wrong[i].text))
@@ -156,7 +156,7 @@ static void a_broken_defaults_file_is_left_alone(void **state)
         json_t *json;
 
         write_defaults(rig, texts[i]);
-        json = account_ask(rig, "{\"action\":\"set_default\",\"provider\":\"good\"}");
+        json = ask_account(rig, "{\"action\":\"set_default\",\"provider\":\"good\"}");
         assert_string_equal(text_at(json, "error.kind"), "config");
         assert_non_null(strstr(text_at(json, "error.text"), path));
         json_decref(json);
@@ -166,7 +166,7 @@ static void a_broken_defaults_file_is_left_alone(void **state)
         json = side_ask(&rig->a, "generate_image", "{\"prompt\":\"x\"}", NULL, "c");
         assert_non_null(strstr(text_at(json, "error.text"), path));
         json_decref(json);
-        json = account_ask(rig, "{}");
+        json = ask_account(rig, "{}");
         assert_int_equal(json_array_size(json_object_get(json, "providers")), 5);
         assert_non_null(strstr(text_at(json, "warning"), path));
         json_decref(json);
@@ -195,7 +195,7 @@ static void a_folder_that_cannot_be_written(void **state)
     defaults_file(rig, path);
     strncat(path, ".new", sizeof(path) - strlen(path) - 1);
     assert_int_equal(mkdir(path, 0700), 0); /* root may write anywhere else */
-    json = account_ask(rig, "{\"action\":\"set_default\",\"provider\":\"good\"}");
+    json = ask_account(rig, "{\"action\":\"set_default\",\"provider\":\"good\"}");
     assert_string_equal(text_at(json, "error.kind"), "io");
     assert_non_null(strstr(text_at(json, "error.text"), "defaults.json"));
     json_decref(json);

@@ -149,7 +149,7 @@ static int ask_without_memory(struct rig *rig, long nth, int *ret_over)
     int asked;
     uint64_t id;
 
-    *ret_over = side_call_starved(&rig->a, "generate_image", BOAT, "to", nth, &id);
+    *ret_over = side_call_starved(&rig->a, "generate_image", BOAT, "to", nth, 0, &id);
     if (!id)
         return 0;
     rig_spin(rig, 5);

@@ -274,17 +274,25 @@ static int is_unsure(int status)
            status == 522 || status == 524;
 }
 
-static void submit_refused(struct machine *machine)
+/* What a status and its words mean, into the step. */
+static const struct err *read_refusal(struct machine *machine)
 {
-    const struct http_reply *reply = machine->reply;
-    struct provider_step *step = machine->step;
     json_t *json = NULL;
     int partial;
 
-    openai_body_parse(reply, &json, &partial);
-    openai_error_status(reply, json, machine->catalog, machine->turn->arena, &step->error);
+    openai_body_parse(machine->reply, &json, &partial);
+    openai_error_status(machine->reply, json, machine->catalog, machine->turn->arena,
+                        &machine->step->error);
     json_decref(json);
-    if (step->error.kind == ERR_MODERATED || step->error.kind == ERR_CREDITS)
+    return &machine->step->error;
+}
+
+static void submit_refused(struct machine *machine)
+{
+    const struct http_reply *reply = machine->reply;
+    const struct err *error = read_refusal(machine);
+
+    if (error->kind == ERR_MODERATED || error->kind == ERR_CREDITS)
         end(machine, STEP_FAIL);
     else if (is_unsure(reply->status))
         end(machine, STEP_UNKNOWN);
@@ -325,14 +333,9 @@ static void submit_answered(struct machine *machine)
 static void poll_refused(struct machine *machine)
 {
     const struct http_reply *reply = machine->reply;
-    struct provider_step *step = machine->step;
-    json_t *json = NULL;
-    int partial;
+    const struct err *error = read_refusal(machine);
 
-    openai_body_parse(reply, &json, &partial);
-    openai_error_status(reply, json, machine->catalog, machine->turn->arena, &step->error);
-    json_decref(json);
-    if (step->error.kind != ERR_MODERATED &&
+    if (error->kind != ERR_MODERATED &&
         (reply->status >= 500 || reply->status == 429 || reply->status == 408 ||
          reply->status == 409 || reply->status == 425))
         fail_for_now(machine, "wait");

@@ -18,6 +18,7 @@ import { targetOf } from "./route.mjs";
 const inRoot = AsyncLocalStorage.snapshot();
 const ENGINES = Symbol.for("clawmedia.openclaw.engines/1");
 const STOP_MS = 4000; // the host waits 5 s
+const NOTE_AGAIN_MS = 30 * 1000;
 const FOLLOW_S = 3600;
 const FOLLOW_ROUNDS_MAX = 24;
 const LEVELS = ["debug", "info", "warn", "error", "error", "error"];
@@ -120,13 +121,26 @@ class Engine {
     const { key } = delivery;
     if (this.sending.has(key)) return;
     this.sending.set(key, delivery);
-    const receipt = await this.send(delivery);
+    const receipt = this.noted(delivery, await this.send(delivery));
     this.sending.delete(key);
     if (receipt.neverLeft) this.tries.set(key, (this.tries.get(key) ?? 0) + 1);
     else this.tries.delete(key);
-    if (receipt.outcome === HELD) addHeld(this.stateDir, delivery);
     if (receipt.outcome !== DELIVERED) this.log(2, `${key} is not delivered: ${receipt.error}`);
     this.tell(receipt, noticeOf(delivery));
+  }
+
+  /*
+   * What the host's queue holds is known by our note of it alone. Without one (a full disk) it is offered
+   * again, which the key keeps from being sent twice.
+   */
+  noted(delivery, receipt) {
+    if (receipt.outcome !== HELD) return receipt;
+    try {
+      addHeld(this.stateDir, delivery);
+      return receipt;
+    } catch (error) {
+      return { key: delivery.key, outcome: LATER, delayMs: NOTE_AGAIN_MS, error: String(error?.message ?? error) };
+    }
   }
 
   async send(delivery) {
