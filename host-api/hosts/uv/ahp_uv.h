@@ -38,7 +38,8 @@ extern "C" {
 #define AHP_UV_QUESTIONS_MAX      1024u
 #define AHP_UV_PROGRESS_BYTES_MAX 256u
 
-/* A callback of the plugin that holds the loop for longer than this is named in the log. */
+/* A callback of the plugin that holds the loop for longer than this is named in the log, unless the
+ * system gave the time to other programs: it neither computed for so long nor waited for anything. */
 #define AHP_UV_CALLBACK_BUDGET_MS 10
 
 /* A receipt that the plugin did not take is repeated after so long, each time twice as long. */
@@ -82,7 +83,7 @@ enum ahp_uv_kind {
  * are counted apart, since they happen once. */
 struct ahp_uv_stats {
     uint64_t callbacks;
-    uint64_t callbacks_slow; /* longer than AHP_UV_CALLBACK_BUDGET_MS */
+    uint64_t callbacks_slow; /* longer than AHP_UV_CALLBACK_BUDGET_MS, for any reason */
     uint64_t ns_total;
     uint64_t ns_max;
     uint64_t ns_p50; /* percentiles are exact to about 3 % */

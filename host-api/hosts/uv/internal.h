@@ -58,12 +58,19 @@ enum phase {
 struct call_slot;
 struct receipt_item;
 
+/* What the loop's thread has had of the system, up to a moment. */
+struct usage {
+    int64_t cpu_us;
+    long waits; /* how often it gave up its processor by itself; < 0: not known */
+};
+
 struct ahp_uv {
     uv_loop_t *loop;
     struct ahp_uv_owner owner;
     uv_thread_t thread;
     enum phase phase;
     int depth;        /* 1 while the plugin is running */
+    struct usage entered; /* what this thread had used by then */
     uint32_t handles; /* uv handles that are not closed yet */
 
     ahp_host host;

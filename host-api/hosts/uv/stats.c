@@ -2,8 +2,11 @@
  * stats.c - how long the plugin holds the loop. Every entry into the plugin lies between
  * ahp_uv_enter and ahp_uv_leave, which also keep the "plugin is running" mark that R1 is checked
  * with. Durations go into a histogram with 32 steps an octave: constant memory, percentiles to 3 %.
+ * All of them count there; in the log is named only what the plugin itself held: a processor, or the
+ * loop while it waited for something. What the system gave to other programs meanwhile is not its doing.
  */
 #include <assert.h>
+#include <sys/resource.h>
 
 #include "internal.h"
 
@@ -39,10 +42,37 @@ static uint64_t bucket_top(unsigned bucket)
     return (((uint64_t)bucket - octave * HIST_STEPS + 1) << octave) - 1;
 }
 
+/* Of this thread; where the system does not tell it, every long callback is named. */
+static void usage_now(struct usage *ret_usage)
+{
+#ifdef RUSAGE_THREAD
+    struct rusage now;
+
+    if (getrusage(RUSAGE_THREAD, &now) == 0) {
+        ret_usage->cpu_us = ((int64_t)now.ru_utime.tv_sec + now.ru_stime.tv_sec) * 1000000 +
+                            now.ru_utime.tv_usec + now.ru_stime.tv_usec;
+        ret_usage->waits = now.ru_nvcsw;
+        return;
+    }
+#endif
+    ret_usage->cpu_us = 0;
+    ret_usage->waits = -1;
+}
+
+static int is_own_doing(const struct ahp_uv *h)
+{
+    struct usage now;
+
+    usage_now(&now);
+    return now.waits < 0 || now.waits != h->entered.waits ||
+           now.cpu_us - h->entered.cpu_us > AHP_UV_CALLBACK_BUDGET_MS * 1000;
+}
+
 uint64_t ahp_uv_enter(struct ahp_uv *h)
 {
     assert(h->depth == 0);
     h->depth = 1;
+    usage_now(&h->entered);
     return uv_hrtime();
 }
 
@@ -72,6 +102,8 @@ static void count(struct ahp_uv *h, enum ahp_uv_kind kind, uint64_t ns)
     }
     if (ns > AHP_UV_CALLBACK_BUDGET_MS * UINT64_C(1000000)) {
         s->callbacks_slow++;
+        if (!is_own_doing(h))
+            return;
         ahp_uv_log(h, AHP_LOG_WARN, AHP_UV_ITEM_SLOW,
                    "a %s callback held the loop for %llu ms (budget: %d ms)",
                    ahp_uv_kind_name(kind), (unsigned long long)(ns / 1000000),
