@@ -129,7 +129,10 @@ const json_t *config_root(const struct config *config);
  */
 const char *config_variable(const struct config *config, const char *name, const char **ret_source);
 
-/* The same, or else what skills.entries.<skill> sets, unless it is off; its source is "skills.entries". */
+/*
+ * The same, or else what skills.entries.<skill> sets, unless it is off; its source then is
+ * "skills.entries".
+ */
 const char *config_skill_variable(const struct config *config, const char *skill, const char *name,
                                   const char **ret_source);
 

@@ -44,7 +44,7 @@ static void end(struct config_saving *it)
 
 static void saved(void *item, int32_t cancelled);
 
-/* 1: it is under way; else it is over. At the end of the instance there is nobody to do it but us. */
+/* 1: it is under way, 0: over. At the end of the instance there is nobody to do it but us. */
 static int begin(struct config_saving *it)
 {
     struct env *env = it->config->env;

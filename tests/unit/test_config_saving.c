@@ -1,4 +1,4 @@
-/* The small files that config/ writes: one after the other, each told once, and none lost at the end. */
+/* The small files that config/ writes: in turn, each told of once, and none lost at the end. */
 #include "config_home.h"
 
 #include <stdio.h>
