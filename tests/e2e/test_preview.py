@@ -178,6 +178,19 @@ class Nothing(Preview):
                 self.nothing(text)
                 self.assertIn('"status":"done"', text)
 
+    def test_the_program_gets_no_keys(self):
+        world = self.world()
+        text = self.called(world, program=self.own_programs(world, "env > %s; exit 1" % world.path("env")),
+                           COLORTERM="truecolor", LC_TERMINAL="iTerm2", SOME_API_KEY="a-secret")
+        self.nothing(text)
+        with open(world.path("env"), encoding="utf-8") as f:
+            seen = dict(line.split("=", 1) for line in f.read().splitlines())
+        os.unlink(world.path("env"))
+        for name, value in dict(COLORS, COLORTERM="truecolor", LC_TERMINAL="iTerm2").items():
+            self.assertEqual(seen.get(name), value)
+        self.assertEqual({name for name in seen if not re.match("LC_|LANG$|LD_LIBRARY_PATH$", name)} -
+                         {"PWD", "OLDPWD", "SHLVL", "_"}, {"TERM", "COLORTERM"})
+
     def test_a_program_that_hangs_is_not_waited_for(self):
         world = self.world()
         self.undelivered(world)

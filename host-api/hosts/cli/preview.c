@@ -23,6 +23,9 @@
 /* Lines of the screen that are not the picture's: the words, the live line, the prompt. */
 #define ROWS_OTHERS 3
 
+/* Of the environment, for the program. */
+#define VARIABLES_MAX 32
+
 struct item {
     char *file;  /* NULL: only words */
     char *words; /* NULL: only the picture */
@@ -142,19 +145,54 @@ static int describe(char *cells, char *cell, size_t size)
     return 0;
 }
 
+static int is_known(const char *variable)
+{
+    /* What terminals are told apart by, and where libraries are. */
+    static const char *const names[] = {
+        "TERM",        "COLORTERM",     "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_NAME",
+        "CTX_BACKEND", "TERMINAL_NAME", "VTE_VERSION",  "KONSOLE_VERSION",      "KITTY_WINDOW_ID",
+        "MLTERM",      "NVIM",          "TMUX",         "WEZTERM_EXECUTABLE",   "WT_SESSION",
+        "STY",         "LANG",          "LD_LIBRARY_PATH"};
+    size_t len = strcspn(variable, "=");
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && memcmp(variable, names[i], len) == 0)
+            return 1;
+    return strncmp(variable, "LC_", 3) == 0;
+}
+
+/* The keys of providers are in the environment, too: a decoder of files from elsewhere gets none. */
+static void pick_variables(char *ret_env[VARIABLES_MAX + 1])
+{
+    size_t count = 0;
+    char **at;
+
+    for (at = environ; at != NULL && *at != NULL && count < VARIABLES_MAX; at++)
+        if (is_known(*at))
+            ret_env[count++] = *at;
+    ret_env[count] = NULL;
+}
+
 /* 0: on_closed follows. */
 static int start(struct preview *p, char *file)
 {
     char cells[32];
     char cell[32];
     char *argv[] = {p->program, cells, cell, file, NULL};
+    char *env[VARIABLES_MAX + 1];
     uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
-    uv_process_options_t options = {
-        .exit_cb = on_process_end, .file = p->program, .args = argv, .stdio_count = 3, .stdio = stdio};
+    uv_process_options_t options = {.exit_cb = on_process_end,
+                                    .file = p->program,
+                                    .args = argv,
+                                    .env = env,
+                                    .stdio_count = 3,
+                                    .stdio = stdio};
     int rc;
 
     if (describe(cells, cell, sizeof(cells)) != 0 || uv_pipe_init(p->loop, &p->pipe, 0) != 0)
         return -1;
+    pick_variables(env);
     p->len = 0;
     p->pipe.data = p;
     p->process.data = p;
