@@ -1,7 +1,7 @@
 /*
- * preview.c - see preview.h. Items stand in a list in the order in which they are shown; the first one
- * may be at work: a process, the pipe that it writes into, and the time it has. All three are over,
- * and closed, before the item is printed and the next one begun.
+ * preview.c - see preview.h. Items stand in a list in the order in which they are shown; the first
+ * one may be at work: a process, the pipe that it writes into, and the time it has. All three are
+ * over, and closed, before the item is printed and the next one begun.
  */
 #include <limits.h>
 #include <signal.h>
@@ -162,7 +162,8 @@ static int is_known(const char *variable)
     return strncmp(variable, "LC_", 3) == 0;
 }
 
-/* The keys of providers are in the environment, too: a decoder of files from elsewhere gets none. */
+/* The keys of providers are in the environment, too: a decoder of files from elsewhere gets
+ * none. */
 static void pick_variables(char *ret_env[VARIABLES_MAX + 1])
 {
     size_t count = 0;
@@ -181,7 +182,8 @@ static int start(struct preview *p, char *file)
     char cell[32];
     char *argv[] = {p->program, cells, cell, file, NULL};
     char *env[VARIABLES_MAX + 1];
-    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
     uv_process_options_t options = {.exit_cb = on_process_end,
                                     .file = p->program,
                                     .args = argv,
@@ -222,8 +224,8 @@ static void on_begin(uv_timer_t *timer)
     }
 }
 
-/* Prints what needs no drawing, up to the first that does. That is begun from the loop's top level: to
- * start a process takes a moment, which is not the caller's. */
+/* Prints what needs no drawing, up to the first that does. That is begun from the loop's top level:
+ * to start a process takes a moment, which is not the caller's. */
 static void next(struct preview *p)
 {
     while (p->handles == 0 && p->items != NULL && (p->is_stopped || p->items->file == NULL))
