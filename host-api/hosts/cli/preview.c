@@ -93,13 +93,20 @@ static void on_process_end(uv_process_t *process, int64_t status, int signum)
     uv_close((uv_handle_t *)process, on_closed);
 }
 
+static void give_up(struct preview *p)
+{
+    p->is_drawn = 0;
+    if (!uv_is_closing((uv_handle_t *)&p->process)) /* else its number may be another's */
+        (void)uv_process_kill(&p->process, SIGKILL);
+}
+
+/* What is slow once is so again, and the others' words are not to wait for it. */
 static void on_limit(uv_timer_t *timer)
 {
     struct preview *p = timer->data;
 
-    p->is_drawn = 0;
-    if (!uv_is_closing((uv_handle_t *)&p->process)) /* else its number may be another's */
-        (void)uv_process_kill(&p->process, SIGKILL);
+    p->is_stopped = 1;
+    give_up(p);
 }
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *ret_buf)
@@ -120,7 +127,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     if (n != UV_EOF) /* also: no room is left */
-        on_limit(&p->timer);
+        give_up(p);
     uv_close((uv_handle_t *)stream, on_closed);
 }
 
@@ -236,7 +243,8 @@ static void next(struct preview *p)
 
 void preview_show(struct preview *p, struct term *term, const char *file, const char *words)
 {
-    struct item *item = p != NULL && !p->is_stopped ? calloc(1, sizeof(*item)) : NULL;
+    int is_now = p == NULL || (p->is_stopped && p->items == NULL);
+    struct item *item = is_now ? NULL : calloc(1, sizeof(*item));
 
     if (item != NULL && words != NULL && (item->words = strdup(words)) == NULL) {
         free(item);
@@ -293,7 +301,7 @@ void preview_stop(struct preview *p)
     p->is_stopped = 1;
     uv_timer_stop(&p->timer);
     if (p->handles > 0)
-        on_limit(&p->timer);
+        give_up(p);
     next(p);
 }
 

@@ -3,7 +3,7 @@
  * agent-host-preview. It is started for each picture, one at a time, and does its work beside this
  * process: the loop never waits for it. Of the environment it gets what tells of the terminal, and
  * no keys. Where it is not installed, cannot read the picture or takes too long, the words are
- * shown alone, and nothing is said about it.
+ * shown alone, and nothing is said about it; after one that took too long no more are drawn.
  */
 #ifndef CLI_PREVIEW_H
 #define CLI_PREVIEW_H
