@@ -79,7 +79,7 @@ void act_ask_provider(struct job *job)
 int act_has_made(const struct job *job)
 {
     json_t *flow = json_loads(job->row->flow ? job->row->flow : "{}", 0, NULL);
-    int made = json_int(flow, "made", 0) > 0;
+    int made = !flow || json_int(flow, "made", 0) > 0; /* without memory: nothing is given up */
 
     json_decref(flow);
     return made;
