@@ -114,10 +114,18 @@ static void let_go(struct instance *it)
     engine_halt(it->engine);
     net_close(it->net);
     engine_close(it->engine);
-    ledger_close(it->ledger);
     it->engine = NULL;
     it->net = NULL;
+}
+
+static void ledger_is_ended(void *ud)
+{
+    struct instance *it = ud;
+
+    ledger_close(it->ledger);
     it->ledger = NULL;
+    env_log(&it->env, AHP_LOG_INFO, LOG_STOP, "stopped");
+    it->env.host->stopped(it->env.host->ctx);
 }
 
 static void engine_is_done(void *ud)
@@ -126,8 +134,7 @@ static void engine_is_done(void *ud)
 
     it->phase = PHASE_STOPPED;
     let_go(it);
-    env_log(&it->env, AHP_LOG_INFO, LOG_STOP, "stopped");
-    it->env.host->stopped(it->env.host->ctx);
+    ledger_end(it->ledger, ledger_is_ended, it);
 }
 
 static void inst_stop(void *self, int64_t deadline_ms)
@@ -150,6 +157,7 @@ static void inst_destroy(void *self)
     /* Calls hold watches of the engine, so they go before it. */
     toolbox_close(it->box);
     let_go(it);
+    ledger_close(it->ledger);
     config_close(it->config);
     env_done(&it->env);
     mem_free(it);

@@ -23,6 +23,7 @@
 #define BACKOFF_MS_MIN  2
 #define BACKOFF_MS_MAX  50
 #define LOG_PAGES_FORCE 1024 /* 4 MiB, where SQLite itself would do it */
+#define CLOSE_BUSY_MS   2000 /* for another writer, at the end */
 
 static void arm(struct ledger *ledger, int64_t at_ms)
 {
@@ -276,7 +277,10 @@ static void done(void *item, int32_t cancelled)
         return;
     }
     if (ledger->closing) {
-        ledger_close(ledger);
+        if (!ledger->ended)
+            ledger_close(ledger);
+        else if (!cancelled || ledger->env->work)
+            batch_end(ledger);
         return;
     }
     /* A worker that has no room for us; the loop always has. Without workers it is env_done. */
@@ -323,21 +327,95 @@ void batch_wake_turn(void *ud)
         arm(ledger, ledger->renew_at_ms);
 }
 
-void batch_finish(struct ledger *ledger)
+/* Nobody waits for the answers of these any more. */
+static void drop_reads(struct op **list)
 {
-    struct batch *batch = ledger->batch;
+    struct op *op;
+    struct op *next;
 
+    DL_FOREACH_SAFE(*list, op, next) {
+        if (op->kind == OP_ACCEPT || op->kind == OP_RECORD || op->kind == OP_CANCEL)
+            continue;
+        DL_DELETE(*list, op);
+        op_free(op);
+    }
+}
+
+/* The last words go into the file, and it is closed. Takes its time: for a worker, or for destroy. */
+static void end(void *item)
+{
+    struct batch *batch = item;
+    struct ledger *ledger = batch->ledger;
+    struct err first = {0};
+
+    if (!ledger || !ledger->owner.lock_path)
+        return;
+    sqlite3_busy_timeout(ledger->db, CLOSE_BUSY_MS);
+    drop_reads(&batch->ops);
+    drop_reads(&ledger->queue);
     if (!batch->ops)
         cut(ledger);
     while (batch->ops) {
         run(batch);
-        if (batch->busy || batch->failed)
-            env_log(ledger->env, AHP_LOG_ERROR, LOG_LEDGER, "last steps were not stored: %s",
-                    batch->err.text);
+        if ((batch->busy || batch->failed) && !first.kind)
+            first = batch->err;
         if (batch->busy) /* waited long enough */
             break;
         drop_ops(ledger, 0);
         cut(ledger);
     }
     drop_ops(ledger, 0);
+    owner_done(ledger);
+    store_close(ledger);
+    batch->err = first;
+}
+
+static void tell_of_end(struct ledger *ledger)
+{
+    if (ledger->batch->err.kind)
+        env_log(ledger->env, AHP_LOG_ERROR, LOG_LEDGER, "last steps were not stored: %s",
+                ledger->batch->err.text);
+}
+
+static void end_done(void *item, int32_t cancelled)
+{
+    struct batch *batch = item;
+    struct ledger *ledger = batch->ledger;
+    ledger_ended_fn *ended = ledger ? ledger->ended : NULL;
+
+    batch->in_flight = 0;
+    if (!ledger) {
+        mem_free(batch);
+        return;
+    }
+    if (!ended) { /* ledger_close came in between */
+        ledger_close(ledger);
+        return;
+    }
+    ledger->ended = NULL;
+    if (cancelled && !ledger->env->work) /* destroy, which closes what is open */
+        return;
+    if (cancelled)
+        end(batch);
+    tell_of_end(ledger);
+    ended(ledger->ended_ud);
+}
+
+void batch_end(struct ledger *ledger)
+{
+    struct batch *batch = ledger->batch;
+
+    batch->wall_ms = ledger->wall_ms = env_wall_ms(ledger->env);
+    batch->mono_ms = env_now_ms(ledger->env);
+    batch->in_flight = 1;
+    if (env_work(ledger->env, batch, end, end_done)) {
+        end(batch);
+        end_done(batch, 0);
+    }
+}
+
+void batch_finish(struct ledger *ledger)
+{
+    end(ledger->batch);
+    tell_of_end(ledger);
 }

@@ -12,7 +12,6 @@
 #include <utlist.h>
 
 /* What destroy may wait for another process, in all. */
-#define CLOSE_BUSY_MS 2000
 
 static void renew_turn(void *ud)
 {
@@ -66,50 +65,49 @@ int ledger_start(struct ledger *ledger, struct err *err)
     return 0;
 }
 
-/* Frees ops; with `keeps_writes` only those whose whole point is an answer or a lease. */
-static void drop_list(struct op **list, int keeps_writes)
+static void let_go(struct ledger *ledger)
 {
-    struct op *op;
-    struct op *next;
+    const ahp_loop *loop = ledger->env->loop;
 
-    DL_FOREACH_SAFE(*list, op, next) {
-        if (keeps_writes &&
-            (op->kind == OP_ACCEPT || op->kind == OP_RECORD || op->kind == OP_CANCEL))
-            continue;
-        DL_DELETE(*list, op);
-        op_free(op);
-    }
-}
-
-void ledger_close(struct ledger *ledger)
-{
-    const ahp_loop *loop;
-
-    if (!ledger)
-        return;
-    loop = ledger->env->loop;
     if (ledger->wake)
         loop->timer_free(ledger->wake);
     if (ledger->renew)
         loop->timer_free(ledger->renew);
     ledger->wake = ledger->renew = NULL;
     ledger->closing = 1;
+}
+
+void ledger_end(struct ledger *ledger, ledger_ended_fn *ended, void *ud)
+{
+    let_go(ledger);
+    ledger->ended = ended;
+    ledger->ended_ud = ud;
+    if (!ledger->batch->in_flight)
+        batch_end(ledger);
+}
+
+void ledger_close(struct ledger *ledger)
+{
+    struct op *op;
+    struct op *next;
+
+    if (!ledger)
+        return;
+    let_go(ledger);
+    ledger->ended = NULL;
     /* A worker still has the connection, though the host promised otherwise: its end closes. */
     if (ledger->batch && ledger->batch->in_flight && ledger->env->work)
         return;
-    if (ledger->owner.lock_path) {
-        sqlite3_busy_timeout(ledger->db, CLOSE_BUSY_MS);
-        drop_list(&ledger->batch->ops, 1);
-        drop_list(&ledger->queue, 1);
+    if (ledger->owner.lock_path)
         batch_finish(ledger);
-        owner_done(ledger);
-    }
     store_close(ledger);
     if (ledger->batch && ledger->batch->in_flight)
         ledger->batch->ledger = NULL; /* waits in the env's list; its end frees it */
     else
         mem_free(ledger->batch);
-    drop_list(&ledger->queue, 0);
+    DL_FOREACH_SAFE(ledger->queue, op, next) {
+        op_free(op);
+    }
     mem_free(ledger->path);
     mem_free(ledger->dir);
     mem_free(ledger);

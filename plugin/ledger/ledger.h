@@ -175,9 +175,18 @@ int ledger_open(struct env *env, const char *dir, struct ledger **ret_ledger, st
 int ledger_start(struct ledger *ledger, struct err *err);
 
 /*
- * Stores what accepts, records and cancels are still queued, without callbacks, gives its leases
- * back and frees all. Blocks for file access, and for another writer up to 2 s in all: only from
- * destroy, never from a callback of this ledger. NULL is ignored.
+ * The end in stop: from here on no operation is queued, and none calls back. Stores what accepts,
+ * records and cancels are still queued, gives its leases back and closes the file, all of it off the
+ * loop where the host can; for another writer it waits up to 2 s in all. ended(ud) follows on the
+ * loop, maybe inside this call; then only ledger_close is left, which finds nothing to wait for.
+ * Not called if ledger_close, or env_cancel_work where the host has no workers, comes first.
+ */
+typedef void ledger_ended_fn(void *ud);
+void ledger_end(struct ledger *ledger, ledger_ended_fn *ended, void *ud);
+
+/*
+ * Frees all. What ledger_end would have done is done in this call if it was not: blocks for file
+ * access then, only from destroy. Never from a callback of an operation. NULL is ignored.
  */
 void ledger_close(struct ledger *ledger);
 

@@ -161,8 +161,10 @@ int store_prepare(struct ledger *ledger, struct err *err)
 
 void store_close(struct ledger *ledger)
 {
-    for (int i = 0; i < STMT_COUNT; i++)
+    for (int i = 0; i < STMT_COUNT; i++) {
         sqlite3_finalize(ledger->stmts[i]);
+        ledger->stmts[i] = NULL;
+    }
     sqlite3_close(ledger->db);
     ledger->db = NULL;
 }

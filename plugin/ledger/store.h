@@ -174,6 +174,8 @@ struct ledger {
     int renew_due;
     int64_t renew_at_ms; /* not before; when another process was writing */
     int closing;
+    ledger_ended_fn *ended; /* of ledger_end, until it was called */
+    void *ended_ud;
     int64_t wall_ms; /* the clock as last seen: destroy may not ask */
 };
 
@@ -181,7 +183,7 @@ struct ledger {
 int schema_open(struct ledger *ledger, struct err *err);
 /* The statements, if they are not there yet: by the first batch, which is not on the loop. */
 int store_prepare(struct ledger *ledger, struct err *err);
-void store_close(struct ledger *ledger);
+void store_close(struct ledger *ledger); /* nothing, the second time */
 /* Fills err from the result code of sqlite; -1. */
 int store_fail(const struct ledger *ledger, int rc, struct err *err);
 /* A statement, reset and without bindings. */
@@ -216,6 +218,7 @@ const char *op_name(enum op_kind kind);
 /* batch.c */
 void batch_wake(struct ledger *ledger);   /* something is queued */
 void batch_wake_turn(void *ledger);       /* the timer's callback */
-void batch_finish(struct ledger *ledger); /* in close: all that is queued, without callbacks */
+void batch_end(struct ledger *ledger);    /* off the loop: all that is queued, then the file is closed */
+void batch_finish(struct ledger *ledger); /* the same in this call */
 
 #endif
