@@ -15,7 +15,8 @@ const char *json_text(const json_t *object, const char *key); /* "" when it is n
 int64_t json_int(const json_t *object, const char *key, int64_t otherwise);
 int json_has_type(const json_t *value, const char *type); /* as JSON Schema names them */
 int json_list_has(const json_t *list, const char *text);
-int json_list_within(const json_t *list, const char *text); /* one of the list is in its first LIMIT_JSON_WORDS */
+/* One of the list is in the text's first LIMIT_JSON_WORDS bytes. */
+int json_list_within(const json_t *list, const char *text);
 const char *json_find_word(const char *text, size_t len, const char *word); /* NULL: not there */
 char *json_word(struct arena *arena, const json_t *value); /* text or number as text, or NULL */
 json_t *json_whole_copy(const json_t *value);  /* deep and whole, or NULL */

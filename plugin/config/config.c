@@ -220,11 +220,6 @@ static const json_t *skill_entry(const struct config_load *load, const char *ski
     return json_object_get(json_object_get(skills, "entries"), skill);
 }
 
-int config_skill_enabled(const struct config *config, const char *skill)
-{
-    return !json_is_false(json_object_get(skill_entry(config->load, skill), "enabled"));
-}
-
 /* The host puts a skill's env into the process for a run, where nothing is set yet. */
 const char *config_load_variable(const struct config_load *load, const char *skill,
                                  const char *name, const char **ret_source)
@@ -248,24 +243,6 @@ const char *config_skill_variable(const struct config *config, const char *skill
                                   const char **ret_source)
 {
     return config_load_variable(config->load, skill, name, ret_source);
-}
-
-int config_skill_key(struct config *config, const char *skill, char **ret_key, char *ret_source,
-                     size_t source_size, struct err *err)
-{
-    const json_t *entries =
-        json_object_get(json_object_get(config->load->authored, "skills"), "entries");
-    const json_t *value = json_object_get(skill_entry(config->load, skill), "apiKey");
-    char place[160];
-
-    if (!config_skill_enabled(config, skill)) {
-        err_set(err, ERR_CONFIG, "skills.entries.%s is switched off", skill);
-        return CONFIG_SECRET_NONE;
-    }
-    snprintf(place, sizeof(place), "skills.entries.%s.apiKey", skill);
-    return config_secret_find(config, config->load, value,
-                              json_object_get(json_object_get(entries, skill), "apiKey"), place,
-                              ret_key, ret_source, source_size, err);
 }
 
 /* ---- proxies ---- */

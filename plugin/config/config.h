@@ -129,17 +129,9 @@ const json_t *config_root(const struct config *config);
  */
 const char *config_variable(const struct config *config, const char *name, const char **ret_source);
 
-/*
- * skills.entries.<skill>: whether it is on; one of its variables, for which config_variable goes
- * first and whose source is "skills.entries"; and its apiKey: 0 and the key, to be given to
- * mem_free_secret, and its source; 1 with err when it has none or is off, 2 with err when that cannot
- * be had; -1 without memory.
- */
-int config_skill_enabled(const struct config *config, const char *skill);
+/* The same, or else what skills.entries.<skill> sets, unless it is off; its source is "skills.entries". */
 const char *config_skill_variable(const struct config *config, const char *skill, const char *name,
                                   const char **ret_source);
-int config_skill_key(struct config *config, const char *skill, char **ret_key, char *ret_source,
-                     size_t source_size, struct err *err);
 
 /* By index, in alphabetical order; NULL past the end. */
 const struct config_provider *config_provider_at(const struct config *config, size_t index);

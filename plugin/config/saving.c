@@ -12,6 +12,7 @@
 /* More callers than people who log in or choose a default at the same moment. */
 #define SAVINGS_MAX 64
 
+/* The one at the head of the list is under way, or was and is about to be told. */
 struct config_saving {
     struct config_saving *prev;
     struct config_saving *next;
@@ -33,8 +34,6 @@ static void save(void *item)
     it->changed = it->write(it->item, &it->err);
 }
 
-static void saved(void *item, int32_t cancelled);
-
 static void end(struct config_saving *it)
 {
     if (!it->config->env->ending)
@@ -43,32 +42,41 @@ static void end(struct config_saving *it)
     mem_free(it);
 }
 
-/* The one at the head is under way. At the end of the instance there is nobody to do it but us. */
-static void begin_next(struct config *config)
-{
-    struct config_saving *it;
+static void saved(void *item, int32_t cancelled);
 
-    while ((it = config->savings)) {
-        if (config->env->ending)
-            save(it);
-        else if (env_work(config->env, it, save, saved) == 0)
-            return;
-        else
-            it->changed = err_nomem(&it->err);
-        DL_DELETE(config->savings, it);
-        end(it);
-    }
+/* 1: it is under way; else it is over. At the end of the instance there is nobody to do it but us. */
+static int begin(struct config_saving *it)
+{
+    struct env *env = it->config->env;
+
+    if (env->ending)
+        save(it);
+    else if (env_work(env, it, save, saved) == 0)
+        return 1;
+    else
+        it->changed = err_nomem(&it->err);
+    return 0;
 }
 
+/*
+ * The next one begins before anybody hears of this one: who then adds another finds it in the list.
+ * After the last one's `end` nothing is touched, as it may have been what the end waited for.
+ */
 static void saved(void *item, int32_t cancelled)
 {
     struct config_saving *it = item;
+    struct config_saving *next;
+    int begun;
 
     if (cancelled)
         save(it);
-    DL_DELETE(it->config->savings, it);
-    begin_next(it->config);
-    end(it);
+    do {
+        next = it->next;
+        begun = next && begin(next);
+        DL_DELETE(it->config->savings, it);
+        end(it);
+        it = next;
+    } while (it && !begun);
 }
 
 int config_saving_add(struct config *config, void *item_take, config_write_fn *write,

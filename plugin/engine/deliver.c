@@ -33,6 +33,15 @@ struct ledger_delivery *deliver_open(struct job *job)
     return NULL;
 }
 
+/* Words about an end are not true any more once there is another, or a result. */
+static void overtake(struct job *job)
+{
+    struct ledger_delivery *stale;
+
+    while ((stale = deliver_open(job)))
+        stale->state = stale->state == DELIVERY_OFFERED ? DELIVERY_UNKNOWN : DELIVERY_REFUSED;
+}
+
 int deliver_add(struct job *job, int32_t kind, const char *text)
 {
     struct ledger_job *row = job->row;
@@ -54,6 +63,7 @@ int deliver_add(struct job *job, int32_t kind, const char *text)
         mem_free(delivery->text);
         return -1;
     }
+    overtake(job);
     row->deliveries_count++;
     return 0;
 }
@@ -180,20 +190,10 @@ static int is_beside(const struct ledger_job *row, const struct ledger_job *othe
            (!engine_state_ended(other->state) || other->ended_ms >= row->created_ms);
 }
 
-/* Words that it failed are not true any more once there is a result. */
-static void overtake(struct job *job)
-{
-    struct ledger_delivery *stale;
-
-    while ((stale = deliver_open(job)))
-        stale->state = stale->state == DELIVERY_OFFERED ? DELIVERY_UNKNOWN : DELIVERY_REFUSED;
-}
-
 static void begin(struct job *job, int labelled)
 {
     char *words = deliver_words(job);
 
-    overtake(job);
     if (labelled)
         words = add_label(job, words);
     if (!words || deliver_add(job, AHP_DELIVERY_RESULT, words)) {

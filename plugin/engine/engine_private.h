@@ -199,6 +199,7 @@ void schedule_done(struct engine *engine);
 void job_times(const struct job *job, struct provider_times *ret_times);
 
 /* deliver.c */
+/* In the place of words that are not delivered yet. -1: no memory. */
 int deliver_add(struct job *job, int32_t kind, const char *text);
 struct ledger_delivery *deliver_open(struct job *job);
 void deliver_run(struct job *job);

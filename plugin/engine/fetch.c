@@ -189,6 +189,8 @@ void fetch_have(struct job *job, const struct media_facts *facts, const char *pa
         return;
     }
     job->row->tries = 0;
+    if (job->row->error_kind == ERR_NONE)
+        job_text(&job->row->error_text, NULL); /* what it waited for is there */
     fetch_next(job);
 }
 
@@ -283,13 +285,10 @@ static void downloaded(void *ud, const struct http_reply *reply)
     job->busy = BUSY_NOT;
     if (reply->outcome == HTTP_CANCELLED || job->engine->closing)
         return;
-    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0]) {
-        if (job->row->error_kind == ERR_NONE)
-            job_text(&job->row->error_text, NULL);
+    if (reply->outcome == HTTP_ANSWERED && reply->status / 100 == 2 && job->catch.parts[0])
         publish(job, &job->catch.parts[0]);
-    } else {
+    else
         download_failed(job, reply);
-    }
     engine_idle_check(job->engine);
 }
 

@@ -5,6 +5,10 @@
  * opened: another process that begins the same file anew takes the name, and then neither
  * publishing nor abandoning touches it.
  *
+ * Bytes are written on the loop and left to the kernel, which begins to store them when it likes.
+ * Nothing here asks it to hurry: sync_file_range waits when the disk has much to do, for tens of
+ * milliseconds, and the loop with it. The sync that a result needs is a part of publishing.
+ *
  * publish_work may run on another thread: it touches its part only, takes no memory and logs
  * nothing.
  */
@@ -22,13 +26,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/*
- * The disk is set to work as bytes arrive, so that the sync at the end is short: in steps, and so far
- * behind the last byte that disk and network do not pull at the same pages. The newest bytes are
- * left to the sync.
- */
-#define WRITEBACK_BYTES (8u * 1024u * 1024u)
-#define UNTOUCHED_BYTES (32u * 1024u * 1024u)
 #define PART_SUFFIX ".part"
 /* Stem, and ".part" or "." and an extension. */
 #define NAME_SIZE (MEDIA_STEM_MAX + 16)
@@ -40,7 +37,6 @@ struct media_part {
     unsigned made; /* folders that were made: their names have to be synced too */
     uint64_t bytes;
     uint64_t bytes_max;
-    uint64_t writeback_at; /* what is before it is on its way to the disk */
     dev_t dev;
     ino_t ino;
     char dir[LIMIT_PATH];
@@ -217,7 +213,6 @@ static int part_reopen(struct media_part *part, const char *name, struct err *er
     part->ino = st.st_ino;
     part->bytes = (uint64_t)st.st_size;
     part->bytes_max = part->bytes;
-    part->writeback_at = part->bytes;
     return 0;
 }
 
@@ -284,17 +279,6 @@ uint64_t media_part_bytes(const struct media_part *part)
     return part->bytes;
 }
 
-static void start_writeback(struct media_part *part)
-{
-#ifdef SYNC_FILE_RANGE_WRITE
-    /* Only a hint: what it did not do, fsync does. */
-    if (sync_file_range(part->fd, (off_t)part->writeback_at, WRITEBACK_BYTES,
-                        SYNC_FILE_RANGE_WRITE) != 0)
-        errno = 0;
-#endif
-    part->writeback_at += WRITEBACK_BYTES;
-}
-
 static int part_write(struct media_part *part, const char *data, size_t len)
 {
     if (part->bytes_max - part->bytes < len)
@@ -311,8 +295,6 @@ static int part_write(struct media_part *part, const char *data, size_t len)
         len -= (size_t)put;
         part->bytes += (uint64_t)put;
     }
-    if (part->bytes - part->writeback_at >= WRITEBACK_BYTES + UNTOUCHED_BYTES)
-        start_writeback(part);
     return 0;
 }
 
@@ -398,7 +380,10 @@ static int publish(struct media_part *part)
     if (kind_is_wrong(part))
         return err_set(&part->err, ERR_ANSWER, "%s was asked for, but what came is %s (%s)",
                        kind_name(part->kind), kind_name(part->facts.kind), part->facts.mime);
-    snprintf(name, sizeof(name), "%s.%s", part->stem, part->facts.extension);
+    if (part->is_found)
+        memcpy(name, part->part_name, sizeof(name));
+    else
+        snprintf(name, sizeof(name), "%s.%s", part->stem, part->facts.extension);
     snprintf(part->path, sizeof(part->path), "%s/%s", strcmp(part->dir, "/") ? part->dir : "",
              name);
     if (fsync(part->fd) != 0)
@@ -411,7 +396,8 @@ static int publish(struct media_part *part)
     if (sync_folders(part)) {
         int error = errno;
 
-        unlinkat(part->dir_fd, name, 0);
+        if (!part->is_found)
+            unlinkat(part->dir_fd, name, 0);
         return io_error(&part->err, error, "store the name of", part->dir, name);
     }
     return 0;

@@ -1,8 +1,6 @@
 /* provider.c - which adapters there are, and the end of a plan. */
 #include "providers/provider.h"
 
-#include <string.h>
-
 static const struct provider *const providers[] = {
     &provider_openai,
     &provider_chatart,
@@ -13,14 +11,6 @@ static const struct provider *const providers[] = {
 const struct provider *provider_at(size_t index)
 {
     return index < sizeof(providers) / sizeof(*providers) ? providers[index] : NULL;
-}
-
-const struct provider *provider_by_name(const char *name)
-{
-    for (size_t i = 0; name && i < sizeof(providers) / sizeof(*providers); i++)
-        if (strcmp(providers[i]->name, name) == 0)
-            return providers[i];
-    return NULL;
 }
 
 void provider_plan_done(struct provider_plan *plan)

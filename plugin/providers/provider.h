@@ -257,8 +257,7 @@ extern const struct provider provider_plume;
 extern const struct provider provider_libtv;
 extern const struct provider provider_web; /* behind fetch_media; no account is configured for it */
 
-/* By index, NULL past the end; by its name, NULL when there is none. */
+/* By index, NULL past the end. */
 const struct provider *provider_at(size_t index);
-const struct provider *provider_by_name(const char *name);
 
 #endif

@@ -16,7 +16,7 @@ void step_nomem(struct provider_step *step);
 /* STEP_FAIL or STEP_UNKNOWN for good. The error is in the step; that it can be kept is not certain. */
 void step_end(struct provider_turn *turn, struct provider_step *step, enum provider_step_kind kind);
 
-/* A failure that may pass: the same comes again from `at`, after the longer of the reply's pause and this. */
+/* A failure that may pass: the same again from `at`, after the longer of the reply's pause and this. */
 int step_again(struct provider_turn *turn, struct provider_step *step, const char *at,
                int64_t pause_ms);
 int step_wait(struct provider_turn *turn, struct provider_step *step, const char *at);

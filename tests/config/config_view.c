@@ -1,5 +1,5 @@
-/* config_view [CREATE_TEXT] [--variable NAME]... [--skill NAME]...: what the plugin makes of the
- * configuration that it finds, as JSON on the standard output: for the comparison with the real host.
+/* config_view [CREATE_TEXT] [--variable NAME]...: what the plugin makes of the configuration that it
+ * finds, as JSON on the standard output: for the comparison with the real host.
  * It shows keys, so it is for files that a test wrote. */
 #include "base/mem.h"
 #include "config/config.h"
@@ -26,23 +26,10 @@ static json_t *view_provider(const struct config_provider *provider)
                      provider->account.settings);
 }
 
-static json_t *view_skill(struct config *config, const char *skill)
-{
-    char source[512] = "", *key = NULL;
-    struct err err = {.kind = ERR_NONE};
-    int rc = config_skill_key(config, skill, &key, source, sizeof(source), &err);
-    json_t *view = json_pack("{s:b, s:i, s:s?, s:s}", "enabled",
-                             config_skill_enabled(config, skill), "rc", rc, "key", key, "source",
-                             source);
-
-    mem_free_secret(key);
-    return view;
-}
-
 static json_t *view(struct config *config, int argc, char **argv)
 {
     json_t *providers = json_array(), *problems = json_array();
-    json_t *variables = json_object(), *skills = json_object();
+    json_t *variables = json_object();
     const struct config_provider *provider;
     const struct config_problem *problem;
 
@@ -56,16 +43,14 @@ static json_t *view(struct config *config, int argc, char **argv)
     for (int i = 1; i + 1 < argc; i++) {
         const char *source = "", *value;
 
-        if (strcmp(argv[i], "--skill") == 0)
-            json_object_set_new(skills, argv[i + 1], view_skill(config, argv[i + 1]));
         if (strcmp(argv[i], "--variable") != 0)
             continue;
         value = config_variable(config, argv[i + 1], &source);
         json_object_set_new(variables, argv[i + 1],
                             value ? json_pack("[s, s]", value, source) : json_null());
     }
-    return json_pack("{s:o, s:o, s:o, s:o}", "providers", providers, "problems", problems,
-                     "variables", variables, "skills", skills);
+    return json_pack("{s:o, s:o, s:o}", "providers", providers, "problems", problems, "variables",
+                     variables);
 }
 
 int main(int argc, char **argv)

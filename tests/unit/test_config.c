@@ -301,13 +301,11 @@ static void test_skills(void **state)
 {
     struct home *home = *state;
     const char *source;
-    char *key = NULL, text[512];
 
     set(home, "CM_KEY", "sk-env-1234567");
     home_put(home, HOME_FILE,
-             "{ skills: { entries: { s: { apiKey: '$CM_KEY', env: { CM_KEY: 'no', CM_OTHER: "
-             "'yes', E: '' } }, off: { enabled: false, apiKey: 'k', env: { CM_OTHER: 'no' } }, "
-             "none: {}, broken: { apiKey: '$CM_NONE' } } } }");
+             "{ skills: { entries: { s: { env: { CM_KEY: 'no', CM_OTHER: 'yes', E: '' } }, "
+             "off: { enabled: false, env: { CM_OTHER: 'no' } } } } }");
     home_open(home, NULL);
     assert_string_equal(config_skill_variable(home->config, "s", "CM_KEY", &source),
                         "sk-env-1234567");
@@ -316,19 +314,16 @@ static void test_skills(void **state)
     assert_string_equal(source, "skills.entries");
     assert_null(config_skill_variable(home->config, "s", "E", NULL));
     assert_null(config_skill_variable(home->config, "off", "CM_OTHER", NULL));
-    assert_int_equal(config_skill_key(home->config, "s", &key, text, sizeof(text), &home->err), 0);
-    assert_string_equal(key, "sk-env-1234567");
-    assert_string_equal(text, "variable CM_KEY (environment)");
-    mem_free_secret(key);
-    assert_int_equal(config_skill_key(home->config, "off", &key, text, sizeof(text), &home->err),
-                     1);
-    assert_int_equal(config_skill_key(home->config, "none", &key, text, sizeof(text), &home->err),
-                     1);
-    assert_int_equal(config_skill_key(home->config, "broken", &key, text, sizeof(text),
-                                      &home->err),
-                     2);
-    assert_false(config_skill_enabled(home->config, "off"));
-    assert_true(config_skill_enabled(home->config, "unheard-of"));
+    /* The key of a service whose own skill has one, unless that is off. */
+    home_put(home, HOME_FILE, "{ skills: { entries: { 'plume-image': { apiKey: '$CM_KEY' } } } }");
+    home_open(home, NULL);
+    assert_non_null(config_provider_by_id(home->config, "plume"));
+    assert_string_equal(config_provider_by_id(home->config, "plume")->peer.secrets[0].value,
+                        "sk-env-1234567");
+    home_put(home, HOME_FILE, "{ skills: { entries: { 'plume-image': { enabled: false, apiKey: "
+                              "'$CM_KEY' } } } }");
+    home_open(home, NULL);
+    assert_null(config_provider_by_id(home->config, "plume"));
 }
 
 static void test_settings(void **state)

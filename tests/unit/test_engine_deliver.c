@@ -416,6 +416,29 @@ static void a_second_end_is_told(void **state)
     assert_string_equal(rig_sql(&rig->a, "SELECT count(DISTINCT key) FROM deliveries"), "3");
 }
 
+/* Words that could not be delivered yet when there are newer ones are not delivered any more. */
+static void a_second_end_overtakes_the_first(void **state)
+{
+    struct rig *rig = *state;
+
+    rig->video_ms = 7 * 24 * 3600 * (int64_t)1000;
+    expire_soon(rig);
+    json_decref(side_ask(&rig->a, "generate_video", "{\"prompt\":\"boat\"}", "to", "c"));
+    rig_until_deliveries(&rig->a, 1);
+    snprintf(key, sizeof(key), "%s", rig->a.fake->deliveries[0].key);
+    (void)side_call(&rig->a, "poll", "{\"action\":\"recover\"}", NULL, "c");
+    rig_spin(rig, 20);
+    side_receipt(&rig->a, key, AHP_RECEIPT_LATER, 1000);
+    rig_until_deliveries(&rig->a, 2);
+    assert_string_not_equal(rig->a.fake->deliveries[1].key, key);
+    side_receipt(&rig->a, rig->a.fake->deliveries[1].key, AHP_RECEIPT_DELIVERED, 0);
+    states_are(rig, "expired", "done");
+    assert_string_equal(rig_sql(&rig->a, "SELECT state FROM deliveries ORDER BY key LIMIT 1"),
+                        "refused");
+    rig_pass(rig, 90000);
+    assert_int_equal(rig->a.fake->deliveries_count, 2);
+}
+
 static void offers_are_unsupported_by_a_ready_host(void **state)
 {
     refused_offers_end(*state, AHP_E_UNSUPPORTED);
@@ -494,6 +517,7 @@ int main(void)
         TEST(a_late_receipt_mends_undeliverable),
         TEST(a_notices_receipt_does_not_end_a_second_look),
         TEST(a_second_end_is_told),
+        TEST(a_second_end_overtakes_the_first),
         TEST(offers_are_unsupported_by_a_ready_host),
         TEST(an_offer_that_exists_waits_for_its_receipt),
         TEST(foreign_keys_are_stale),

@@ -474,6 +474,14 @@ static void others_of_the_name_stay(void **state)
     publish(&mini, part, MEDIA_IMAGE, &published);
     assert_int_equal(published.err.kind, ERR_ANSWER);
     assert_true(there("y.txt") && there("y.gif.bak") && there("y.png"));
+    /* Nor does one that is a picture get the ending that ours would have. */
+    publish(&mini, gif_part(root, "z"), MEDIA_IMAGE, &published);
+    assert_int_equal(renameat(AT_FDCWD, published.path, AT_FDCWD, at("z.png")), 0);
+    assert_int_equal(media_part_adopt(root, "z", &part, &err), 0);
+    publish(&mini, part, MEDIA_IMAGE, &published);
+    assert_int_equal(published.err.kind, ERR_NONE);
+    assert_string_equal(published.path, at("z.png"));
+    assert_true(there("z.png") && !there("z.gif"));
     env_done(&mini.env);
 }
 
@@ -567,7 +575,7 @@ static long peak_kib(void)
     return usage.ru_maxrss;
 }
 
-/* 60 MB: past the write-back step several times, with the memory of a small one. */
+/* 60 MB, with the memory of a small one. */
 static void large_picture_to_disk(void **state)
 {
     struct saving saving = {0};

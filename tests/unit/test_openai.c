@@ -147,14 +147,6 @@ static void models_are_listed(void **state)
     json_decref(models);
 }
 
-static void adapter_is_found_by_name(void **state)
-{
-    (void)state;
-    assert_ptr_equal(provider_by_name("openai"), &provider_openai);
-    assert_null(provider_by_name("nobody"));
-    assert_null(provider_by_name(NULL));
-}
-
 /* One order with the nth allocation failing; 1 when it did not come so far. */
 static int plan_without_memory(const json_t *row, long n, int for_good)
 {
@@ -184,7 +176,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_golden),
         cmocka_unit_test(models_are_listed),
-        cmocka_unit_test(adapter_is_found_by_name),
         cmocka_unit_test(plan_survives_without_memory),
     };
 

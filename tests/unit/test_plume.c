@@ -393,7 +393,6 @@ static void all_categories_are_listed(void **state)
         assert_int_equal(json_object_get(row, "price") != NULL, strcmp(names[i], "veo") != 0);
     }
     json_decref(rows);
-    assert_ptr_equal(provider_by_name("plume"), &provider_plume);
     assert_int_equal(provider_plume.can(&account, "edit_image/remove_background"), 1);
     assert_int_equal(provider_plume.can(&account, "edit_image/inpaint"), 0);
     assert_int_equal(provider_plume.can(&account, "generate_video/lip_sync"), 0);

@@ -166,8 +166,8 @@ static void upload_answered(struct plume_machine *machine)
                 step_reason(machine->turn, "no answer"));
         plume_fail_for_now(machine, "upload");
     } else {
-        err_set(error,
-                step_kind_of_outcome(reply->outcome, ERR_REFUSED), "the upload failed: %s", step_reason(machine->turn, "a redirect"));
+        err_set(error, step_kind_of_outcome(reply->outcome, ERR_REFUSED), "the upload failed: %s",
+                step_reason(machine->turn, "a redirect"));
         plume_end(machine, STEP_FAIL);
     }
 }
