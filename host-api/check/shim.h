@@ -42,7 +42,8 @@
 
 enum shim_kind { SHIM_WATCH, SHIM_TIMER, SHIM_DEFERRED, SHIM_WORK, SHIM_QUESTION, SHIM_KIND_COUNT };
 
-/* What the plugin holds as ahp_watch, ahp_timer, ahp_deferred or ahp_asked; and the item of work. */
+/* What the plugin holds as ahp_watch, ahp_timer, ahp_deferred or ahp_asked; and the item of
+ * work. */
 struct shim_handle {
     uint32_t magic;
     uint32_t kind;

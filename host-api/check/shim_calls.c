@@ -61,7 +61,8 @@ void shim_calls_done(struct shim *shim)
 
 /* --- host to plugin --------------------------------------------------------------------------- */
 
-static int folder_is_sound(const struct shim_subject *about, const char *what, const ahp_text *folder)
+static int folder_is_sound(const struct shim_subject *about, const char *what,
+                           const ahp_text *folder)
 {
     if (!shim_check_text(about, what, folder, AHP_FOLDER_BYTES_MAX))
         return 0;

@@ -13,7 +13,15 @@ struct known_ext {
     size_t last;  /* byte of the last slot of 1.0 */
 };
 
-enum known { KNOWN_LOOP, KNOWN_CALLS, KNOWN_DELIVER, KNOWN_WORK, KNOWN_CHECK, KNOWN_APPROVAL, KNOWN_COUNT };
+enum known {
+    KNOWN_LOOP,
+    KNOWN_CALLS,
+    KNOWN_DELIVER,
+    KNOWN_WORK,
+    KNOWN_CHECK,
+    KNOWN_APPROVAL,
+    KNOWN_COUNT
+};
 
 static const struct known_ext known_exts[KNOWN_COUNT] = {
     {AHP_LOOP_1, offsetof(ahp_loop, now_ms), offsetof(ahp_loop, defer_free)},

@@ -27,10 +27,10 @@ extern "C" {
 int32_t ahp_load(const char *path, const ahp_entry **ret_entry, ahp_err *ret_err);
 
 /*
- * The plugin and the libraries that come with it find their symbols among themselves first, and only
- * then in the program. For programs that export libraries of their own, as Node does OpenSSL, zlib and
- * c-ares: without it the plugin's libraries would be bound to those. Needs glibc; elsewhere, and in a
- * build with the address sanitizer, which cannot, it is ignored.
+ * The plugin and the libraries that come with it find their symbols among themselves first, and
+ * only then in the program. For programs that export libraries of their own, as Node does OpenSSL,
+ * zlib and c-ares: without it the plugin's libraries would be bound to those. Needs glibc;
+ * elsewhere, and in a build with the address sanitizer, which cannot, it is ignored.
  */
 #define AHP_LOAD_DEEPBIND 1u
 

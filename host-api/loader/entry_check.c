@@ -1,7 +1,8 @@
 /*
- * entry_check.c - does this entry, and the instance it made, fit this host? Reads an entry or a host field by field, each only
- * after its size was seen to cover it, so that a short or foreign struct is refused and never read
- * past its end. Every refusal names what was needed and what there is.
+ * entry_check.c - does this entry, and the instance it made, fit this host? Reads an entry or a
+ * host field by field, each only after its size was seen to cover it, so that a short or foreign
+ * struct is refused and never read past its end. Every refusal names what was needed and what there
+ * is.
  */
 #include <string.h>
 

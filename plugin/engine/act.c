@@ -5,6 +5,7 @@
  */
 #include "engine/engine_private.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -75,11 +76,36 @@ void act_ask_provider(struct job *job)
     arena_done(&arena);
 }
 
+int act_has_made(const struct job *job)
+{
+    json_t *flow = json_loads(job->row->flow ? job->row->flow : "{}", 0, NULL);
+    int made = !flow || json_int(flow, "made", 0) > 0; /* without memory: nothing is given up */
+
+    json_decref(flow);
+    return made;
+}
+
+/* Where it stands, the next turn finds out what of it is still to be waited for. */
+static void cancel_rest(struct job *job, int is_new)
+{
+    if (!is_new || job->spending || job->unrecorded)
+        return;
+    net_cancel(job->call);
+    job->call = NULL;
+    catch_drop(job);
+    schedule_off(job);
+    job->row->due_ms = env_wall_ms(job->engine->env);
+    job_record(job, 0, NULL); /* a later process must not order more, either */
+}
+
 void act_cancel(struct job *job)
 {
+    int is_new = !(job->row->flags & LEDGER_JOB_CANCEL);
     struct err err;
 
     job->row->flags |= LEDGER_JOB_CANCEL;
+    if (job->row->state == JOB_FETCHING)
+        return; /* it is made, and paid for */
     if (batch_is_whole(job)) {
         if (job->busy == BUSY_NOT)
             schedule_in(job, 0); /* it ends its items, and then tells what became of them */
@@ -91,6 +117,10 @@ void act_cancel(struct job *job)
         /* An earlier process may have paid for it: first find out, then end it. */
         if (job->busy == BUSY_NOT)
             schedule_in(job, 0);
+        return;
+    }
+    if (act_has_made(job)) {
+        cancel_rest(job, is_new);
         return;
     }
     if (job->row->state == JOB_WORKING)
@@ -106,7 +136,7 @@ static void cancel_job(struct acting *acting, struct job *job)
 {
     struct err err;
 
-    if (job->row->state >= JOB_READY) {
+    if (job->row->state >= JOB_FETCHING) {
         err_set(&err, ERR_INVALID, "%s cannot be cancelled: it is %s", job->row->id,
                 job_state_name(job->row->state));
         tell(acting, job->row, &err);

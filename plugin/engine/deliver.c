@@ -78,6 +78,10 @@ static char *words_key(const struct job *job)
     char *own = provider ? mem_format("%s.result.%s.%s", provider->adapter->name, row->kind, which)
                          : NULL;
 
+    if (row->error_kind == ERR_CANCELLED) {
+        mem_free(own);
+        return mem_text("result.cancelled");
+    }
     if (own && words_has(job_language(job), own))
         return own;
     mem_free(own);
@@ -153,6 +157,7 @@ static char *deliver_words(const struct job *job)
     json_object_set_new(values, "cost", json_real(row->cost >= 0 ? row->cost : row->cost_estimate));
     json_object_set_new(values, "currency", json_string(row->currency ? row->currency : ""));
     batch_words(job->row, values);
+    files_words(job->row, values);
     key = words_key(job);
     text = key ? words_text(job_language(job), key, values) : NULL;
     text = add_words(text, measure_words(row));

@@ -127,6 +127,9 @@ int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
 /* " It is 512x512 instead of 1024x1024.", or "": how the files differ from what was asked for; mem_free. */
 char *measure_words(const struct ledger_job *row);
 
+/* Adds files, how many were asked for, to the values of a sentence. */
+void files_words(const struct ledger_job *row, json_t *values);
+
 /* Adds items, ended and failed to the values of a sentence about a whole batch; others get nothing. */
 void batch_words(const struct ledger_job *row, json_t *values);
 

@@ -218,6 +218,8 @@ void receipt_done(struct engine *engine);
 
 /* act.c */
 void act_cancel(struct job *job);
+/* Part of its results is made: its adapter ends it, not a wish alone. */
+int act_has_made(const struct job *job);
 void act_ask_provider(struct job *job);
 void act_done(struct engine *engine);
 

@@ -433,13 +433,7 @@ static void fetch_one(struct job *job, const struct provider_result *result)
 static void fetch_next(struct job *job)
 {
     struct provider_step *step = &job->turn->step;
-    struct err err;
 
-    if (job->row->flags & LEDGER_JOB_CANCEL) {
-        err_set(&err, ERR_CANCELLED, "cancelled");
-        job_end(job, JOB_CANCELLED, &err);
-        return;
-    }
     /* What came with the answer goes first: a download begins with no files open. */
     for (size_t i = 0; i < 2 * step->results_count; i++) {
         size_t index = i % step->results_count;

@@ -127,3 +127,11 @@ char *measure_words(const struct ledger_job *row)
     json_decref(plan);
     return text;
 }
+
+void files_words(const struct ledger_job *row, json_t *values)
+{
+    json_t *plan = json_loads(row->plan ? row->plan : "{}", 0, NULL);
+
+    json_object_set_new(values, "files", json_integer(json_int(plan, "files", 1)));
+    json_decref(plan);
+}

@@ -134,6 +134,7 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
     turn.anothers_ud = job;
     turn.now_ms = env_wall_ms(job->engine->env);
     turn.recheck = job->rechecks;
+    turn.cancelled = (row->flags & LEDGER_JOB_CANCEL) != 0;
     turn.resumed = !reply && (row->flags & JOB_SENT);
     turn.arena = &job->turn->arena;
     provider->adapter->next(&turn, &job->turn->step);
@@ -169,9 +170,11 @@ static void send_step(struct job *job)
 {
     struct ledger_job *row = job->row;
 
+    int spends = job->turn->step.request.effect == HTTP_SPENDS;
+
     /* Asked to end while this was being recorded: it was announced but not sent. */
-    if (row->flags & LEDGER_JOB_CANCEL) {
-        if (job->turn->step.request.effect == HTTP_SPENDS)
+    if ((row->flags & LEDGER_JOB_CANCEL) && (spends || !act_has_made(job))) {
+        if (spends)
             row->flags &= ~JOB_SENT;
         if (!(row->flags & JOB_SENT)) {
             act_cancel(job);
@@ -381,7 +384,7 @@ static void step_do(struct job *job, const struct http_reply *reply)
     }
     /* Asked to end, and nothing more was learned that would be lost by it. */
     if ((job->row->flags & LEDGER_JOB_CANCEL) &&
-        (step->kind == STEP_WAIT || step->kind == STEP_SEND)) {
+        (step->kind == STEP_WAIT || step->kind == STEP_SEND) && !act_has_made(job)) {
         if (step->kind == STEP_WAIT)
             act_ask_provider(job);
         err_set(&err, ERR_CANCELLED, "cancelled");

@@ -141,12 +141,18 @@ struct provider_step {
 struct provider_turn {
     const struct provider_account *account;
     const json_t *request;          /* provider_plan.request */
-    json_t *flow;                   /* {"uploads"} at first; changed by next, saved by the engine */
+    /*
+     * {"uploads"} at first; changed by next, saved by the engine. A job whose results are ordered one
+     * after the other keeps in flow.made how many are there: then a cancelled one does not end before
+     * next says so, which waits for what is ordered, and says DONE with an error of ERR_CANCELLED.
+     */
+    json_t *flow;
     json_t *secrets;                /* {} at first; in memory only, and wiped: nothing of it in flow */
     const struct http_reply *reply; /* to the last SEND; NULL: first turn, after WAIT, or resumed */
     const char *job_id;
     int64_t now_ms;                 /* wall clock */
     int recheck;                    /* 1: a person wants to know again: an end need not be one */
+    int cancelled;                  /* 1: a person wants it to end: nothing more is to be ordered */
     int resumed;                    /* 1: the process ended while a request was under way; reply is NULL */
     /*
      * NULL, or 1 when that handle of the provider's is known to be another job's, of this account and

@@ -182,7 +182,10 @@ static void add_words(json_t *result, const struct call *call, const struct ledg
                   job->files_count ? job->files[0].path : "", "eta", eta_of(call, job));
 
     batch_words(job, values);
-    if (job->state == JOB_DONE)
+    files_words(job, values);
+    if (job->state == JOB_DONE && job->error_kind == ERR_CANCELLED)
+        snprintf(key, sizeof(key), "done.cancelled");
+    else if (job->state == JOB_DONE)
         snprintf(key, sizeof(key), "done.%s.%s", job->kind,
                  job->error_kind != ERR_NONE ? "part" : job->files_count > 1 ? "many" : "one");
     else if (job->state >= JOB_FAILED && job->state <= JOB_UNKNOWN)

@@ -121,9 +121,10 @@ class Login(harness.Case):
 
 
 class Several(harness.Case):
-    """Two pictures of one job: killed from the first one's end on, neither is asked for twice."""
+    """Two pictures of one job: killed from the first one's end on, neither is asked for twice, and
+    cancelled then, no other is asked for and the first one comes."""
 
-    def one(self, at):
+    def one(self, at, cancels=False):
         world = harness.World()
         sound = False
         try:
@@ -136,9 +137,14 @@ class Several(harness.Case):
             world.start("run", "--until-idle", plugin=harness.programs.crash, env=env, outbox=True).end()
             with open(log, encoding="ascii") as f:
                 points = f.read().splitlines()
+            before = len(world.sim.log(path="/web/art/create"))
+            if cancels:
+                world.call("poll", {"job": job, "action": "cancel"}, want=(0, 1))   # 1: all is made
             if at:
                 world.until_idle()
             sent = len(world.sim.log(path="/web/art/create"))
+            if cancels:
+                self.assertEqual(sent, before, points[-3:])
             files = len(self.one_message(world, job)["files"])
             self.assertEqual(world.job(job)["state"], "delivered", points[-3:])
             # Of one that was being asked for at the kill nobody knows; the first is there in any case.
@@ -154,10 +160,13 @@ class Several(harness.Case):
         points = self.one(None)
         submits = [at for at, point in enumerate(points, 1) if "state submitting" in point]
         self.assertEqual(len(submits), 2, points)
+        # From here on it is known that the first is made; before, a cancelled job has nothing to keep.
+        known = next(at for at, point in enumerate(points, 1) if at > submits[1] and "commit-after" in point)
         fetching = [at for at, point in enumerate(points, 1) if "state fetching" in point]
         for at in range(submits[1], fetching[0] + 1):   # what follows is the other walks' business
-            with self.subTest(at=at, point=points[at - 1]):
-                self.one(at)
+            for cancels in (False, True) if at >= known else (False,):
+                with self.subTest(at=at, point=points[at - 1], cancels=cancels):
+                    self.one(at, cancels)
 
 
 if __name__ == "__main__":

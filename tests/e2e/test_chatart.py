@@ -13,6 +13,8 @@ SUBMITS = ("/web/art/create", "/web/video/generate-video")
 
 
 class ChatArt(harness.Case):
+    THREE = {"prompt": "a boat", "model": "Nano Banana 2", "resolution": "2K", "count": 3}
+
     def chat(self, env=True, **settings):
         """A world whose only account is ChatArt's; env: the key is in the environment."""
         world = self.world(sim_options=("--set", "video_ms=80,video_size=64x36,video_seconds=1,"
@@ -295,7 +297,7 @@ class ChatArt(harness.Case):
     def test_several_pictures_are_one_job(self):
         """One task after the other, one message; the price is told for all of them before."""
         world = self.chat()
-        args = {"prompt": "a boat", "model": "Nano Banana 2", "resolution": "2K", "count": 3}
+        args = self.THREE
         plan = world.call(IMAGE, dict(args, dry_run=True))
         self.assertEqual((plan["cost_estimate"]["amount"], plan["files"]), (18.0, 3))
         world.call(IMAGE, args, "--background", outbox=True)
@@ -311,6 +313,73 @@ class ChatArt(harness.Case):
         self.assertIn("the request was sent", part["error"]["text"])
         self.assertEqual(len(self.submits(world)), 5)
         self.assertEqual(world.call(IMAGE, dict(args, count=5), want=1)["error"]["field"], "count")
+
+    def begin_three(self, made, *how):
+        """A host at a job of three pictures: so many are made, and the next is ordered."""
+        world = self.chat()
+        world.sim.set(video_ms=-1)
+        job = world.submit(IMAGE, self.THREE, *how)
+        host = world.start("run", "--until-idle", outbox=True)
+        world.sim.wait(path="/web/art/create")
+        for number in range(made):
+            self.make(world)
+            world.sim.wait(path="/web/art/create", count=number + 2)
+        return world, job, host
+
+    def make(self, world):
+        (open_job,) = [job["id"] for job in world.sim.jobs() if job["status"] != "completed"]
+        world.sim.job(open_job, "completed")
+
+    def cancel(self, world, job):
+        return world.call("poll", {"job": job, "action": "cancel"})
+
+    def after(self, world, job, count, words):
+        """So many of the three came in one message that says so, and no other was ordered."""
+        (message,) = world.messages()
+        self.assertEqual(len(message["files"]), count, message)
+        self.assertIn(words, message["text"])
+        self.assertEqual(len(self.submits(world)), count)
+        row = world.job(job)
+        self.assertEqual((row["state"], row["cost"]), ("delivered", 6.0 * count))
+
+    def test_cancelled_between_pictures(self):
+        world, job, host = self.begin_three(1)
+        self.cancel(world, job)
+        self.make(world)    # paid for
+        world.check(host.end())
+        self.after(world, job, 2, "cancelled after 2 of 3")
+
+    def test_cancelled_with_nothing_made(self):
+        world, job, host = self.begin_three(0)
+        self.cancel(world, job)
+        world.check(host.end())
+        self.assertEqual(world.job(job)["state"], "cancelled")
+        self.assertEqual((world.messages(), world.media(), len(self.submits(world))), ([], [], 1))
+
+    def test_cancelled_between_pictures_and_hosts(self):
+        """The wish outlasts the process that took it, too."""
+        world, job, host = self.begin_three(1, "--locale", "zh-CN")
+        polls = "/web/art/get-draw-task"
+        world.sim.wait(path=polls, count=len(world.sim.log(path=polls)) + 1)    # the second is known by now
+        host.kill()
+        self.cancel(world, job)
+        self.make(world)
+        world.until_idle()
+        self.after(world, job, 2, "在完成 2/3 个后被取消")
+
+    def test_cancelled_while_a_caller_waits(self):
+        world = self.chat()
+        world.sim.set(video_ms=-1)
+        host = world.start("call", IMAGE, json.dumps(self.THREE))
+        world.sim.wait(path="/web/art/create")
+        (row,) = world.ledger()
+        self.make(world)
+        world.sim.wait(path="/web/art/create", count=2)
+        self.cancel(world, row["id"])
+        self.make(world)
+        done = world.check(host.end()).json
+        self.assertEqual((done["status"], len(done["files"]), done["cost"]["amount"]), ("done", 2, 12.0), done)
+        self.assertIn("Cancelled after 2 of 3", done["message"])
 
     def test_confirmation_in_the_skills_words(self):
         world = self.chat()

@@ -170,13 +170,35 @@ class Nothing(Preview):
 
     def test_a_program_that_fails_or_floods(self):
         world = self.world()
-        for preview in ("printf '▀▀▀▀▀'; exit 1", "printf '▀▀▀▀▀'; kill -9 $$", "exec yes '▀▀▀▀▀'",
-                        "printf '▀▀▀▀▀'; exec sleep 600"):
+        for preview in ("printf '▀▀▀▀▀'; exit 1", "printf '▀▀▀▀▀'; kill -9 $$", "exec yes '▀▀▀▀▀'"):
             with self.subTest(preview):
                 shutil.rmtree(world.path("programs"), ignore_errors=True)
                 text = self.called(world, program=self.own_programs(world, preview))
                 self.nothing(text)
                 self.assertIn('"status":"done"', text)
+
+    def test_after_one_that_took_too_long_there_are_no_more(self):
+        world = self.world()
+        jobs = [world.submit(IMAGE, dict(BOAT, prompt="boat %d" % i)) for i in range(3)]
+        host = self.own_programs(world, "printf '▀▀▀▀▀'; echo >> %s; exec sleep 600" % world.path("begun"))
+        text = self.delivered_on(world, program=host)
+        self.nothing(text)
+        self.assertEqual(sorted(re.findall(r"delivered (job_\w+) to", text)), sorted(jobs))
+        with open(world.path("begun"), encoding="utf-8") as f:
+            self.assertEqual(f.read(), "\n")
+
+    def test_the_program_gets_no_keys(self):
+        world = self.world()
+        text = self.called(world, program=self.own_programs(world, "env > %s; exit 1" % world.path("env")),
+                           COLORTERM="truecolor", LC_TERMINAL="iTerm2", SOME_API_KEY="a-secret")
+        self.nothing(text)
+        with open(world.path("env"), encoding="utf-8") as f:
+            seen = dict(line.split("=", 1) for line in f.read().splitlines())
+        os.unlink(world.path("env"))
+        for name, value in dict(COLORS, COLORTERM="truecolor", LC_TERMINAL="iTerm2").items():
+            self.assertEqual(seen.get(name), value)
+        self.assertEqual({name for name in seen if not re.match("LC_|LANG$|LD_LIBRARY_PATH$", name)} -
+                         {"PWD", "OLDPWD", "SHLVL", "_"}, {"TERM", "COLORTERM"})
 
     def test_a_program_that_hangs_is_not_waited_for(self):
         world = self.world()

@@ -232,6 +232,18 @@ class Poll(harness.Case):
         again = world.call("poll", {"job": job, "action": "cancel"}, want=1)
         self.assertIn("cancelled", again["error"]["text"])
 
+    def test_cancel_after_the_order(self):
+        """What the answer brings is paid for: it comes."""
+        world = self.world()
+        world.sim.set(image_delay_ms=1500)
+        job = world.submit(IMAGE, {"prompt": "x"})
+        host = world.start("run", "--until-idle", outbox=True)
+        world.sim.wait(spends=1)
+        world.call("poll", {"job": job, "action": "cancel"})
+        world.check(host.end(30))
+        self.assertEqual(world.job(job)["state"], "delivered")
+        self.assertEqual(len(world.messages()[0]["files"]), 1)
+
     def test_wait_for_a_job_of_another_process(self):
         world = self.world()
         world.sim.set(video_ms=-1, video_size="64x64", video_seconds=1)

@@ -131,12 +131,13 @@ class Packages(Made):
             content = run(["dpkg-deb", "-c", path]).splitlines()
             files = [os.path.join(self.root, line.split(" ./")[-1]) for line in content if line.startswith("-")]
             needed = set()
+            linked = {}
             for one in files:
                 with open(one, "rb") as file:
                     if file.read(4) != b"\x7fELF":
                         continue
                 needed |= set(re.findall(r"\(NEEDED\).*\[(.+)\]", run(["readelf", "-d", one])))
-                linked = dict(re.findall(r"(\S+) => (/\S+)", run(["ldd", one])))
+                linked.update(re.findall(r"(\S+) => (/\S+)", run(["ldd", one])))
             owners = set()
             for library in needed - {one for one in needed if one.startswith("ld-linux")}:
                 real = os.path.realpath(linked[library])

@@ -280,6 +280,7 @@ void talk_next(struct talk *talk, const struct http_reply *reply, int resumed)
         .job_id = "job_test",
         .now_ms = talk->now_ms,
         .recheck = talk->recheck,
+        .cancelled = talk->cancelled,
         .resumed = resumed,
         .arena = &talk->arena,
     };

@@ -70,6 +70,7 @@ struct talk {
     json_t *secrets;
     int64_t now_ms; /* 2026-09-21T14:13:20Z, unless a test sets it */
     int recheck;
+    int cancelled;
     struct arena arena;
     struct provider_step step;
 };

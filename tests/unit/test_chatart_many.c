@@ -134,6 +134,44 @@ static void a_look_spends_nothing(void **state)
     talk_close(&talk);
 }
 
+/* What is ordered is waited for and nothing more is; without anything made, the engine ends it. */
+static void a_cancel_orders_no_more(void **state)
+{
+    struct talk talk;
+
+    (void)state;
+    one_of_three(&talk); /* while the second is made */
+    take(&talk, "q_2");
+    talk.cancelled = 1;
+    talk_hear(&talk, 200, "{\"code\":200,\"data\":{\"status\":0}}");
+    assert_int_equal(talk.step.kind, STEP_WAIT);
+    assert_int_equal(json_int(talk.flow, "made", 0), 1); /* the engine's sign that it is not over */
+    talk_wake(&talk);
+    assert_int_equal(talk.step.request.effect, HTTP_READS);
+    talk_hear(&talk, 200, MADE("two", 6));
+    assert_non_null(strstr(talk.step.error.text, "2 of 3"));
+    expect_done(&talk, 2, 12, ERR_CANCELLED);
+    talk_close(&talk);
+    one_of_three(&talk); /* before the second was sent */
+    talk.cancelled = 1;
+    talk_wake(&talk);
+    expect_done(&talk, 1, 6, ERR_CANCELLED);
+    talk_close(&talk);
+    one_of_three(&talk); /* and when the service would take it only later */
+    talk.cancelled = 1;
+    talk_hear(&talk, 200, "{\"code\":4007}");
+    expect_done(&talk, 1, 6, ERR_CANCELLED);
+    talk_close(&talk);
+    one_of_three(&talk); /* what is made of all is all */
+    take(&talk, "q_2");
+    talk_hear(&talk, 200, MADE("two", 6));
+    take(&talk, "q_3");
+    talk.cancelled = 1;
+    talk_hear(&talk, 200, MADE("three", 6));
+    expect_done(&talk, 3, 18, ERR_NONE);
+    talk_close(&talk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +179,7 @@ int main(void)
         cmocka_unit_test(what_is_made_stays_made),
         cmocka_unit_test(a_busy_service_is_not_asked_for_ever),
         cmocka_unit_test(a_look_spends_nothing),
+        cmocka_unit_test(a_cancel_orders_no_more),
     };
 
     return cmocka_run_group_tests(tests, golden_setup, NULL);

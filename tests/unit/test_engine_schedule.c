@@ -16,7 +16,7 @@ static void every_pair_of_states(void **state)
         [JOB_UPLOADING] = "submitting working failed cancelled expired",
         [JOB_SUBMITTING] = "working fetching failed cancelled unknown expired",
         [JOB_WORKING] = "fetching submitting failed cancelled unknown expired",
-        [JOB_FETCHING] = "ready failed cancelled expired",
+        [JOB_FETCHING] = "ready failed expired",
         [JOB_READY] = "delivering done undeliverable",
         [JOB_DELIVERING] = "delivered undeliverable",
         [JOB_DELIVERED] = "delivering",

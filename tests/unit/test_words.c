@@ -179,6 +179,8 @@ static void keys_that_are_built_exist(void **state)
             must_have("state", job_state_name((enum job_state)i), NULL);
     }
     must_have("state", "held", NULL);
+    must_have("done", "cancelled", NULL);
+    must_have("result", "cancelled", NULL);
     must_have("state", "maybe_delivered", NULL);
     for (int i = 0; i < 2; i++) {
         must_have("submitted", kinds[i], NULL);

@@ -1,6 +1,6 @@
 /*
- * ask.c - see ask.h. The terminal stays in its mode, so it hands over whole lines. libuv opens it once
- * more for itself: what the shell shares with us is not made non-blocking.
+ * ask.c - see ask.h. The terminal stays in its mode, so it hands over whole lines. libuv opens it
+ * once more for itself: what the shell shares with us is not made non-blocking.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * cmd_jobs.c - "jobs": asks the plugin's "poll" tool for its list, as the host's operator, and
  * makes a table of the result's "jobs" array: objects with job, state, kind, provider, model, age
- * (seconds or text), progress (0 to 1), label, detail and files, all optional but the first two. The
- * last column says what was asked for, and then what went wrong, or else what was made.
+ * (seconds or text), progress (0 to 1), label, detail and files, all optional but the first two.
+ * The last column says what was asked for, and then what went wrong, or else what was made.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -113,7 +113,8 @@ static void detail_of(const json_t *job, char *ret_text, size_t size)
     text_clean(member(job, "label"), strlen(member(job, "label")), label, sizeof(label));
     if (what[0] != '\0')
         text_cut(label, sizeof(label), LABEL_COLUMNS);
-    snprintf(ret_text, size, "%s%s%s", label, label[0] != '\0' && what[0] != '\0' ? ": " : "", what);
+    snprintf(ret_text, size, "%s%s%s", label, label[0] != '\0' && what[0] != '\0' ? ": " : "",
+             what);
 }
 
 static void print_jobs(struct app *app, const json_t *jobs)
@@ -132,7 +133,8 @@ static void print_jobs(struct app *app, const json_t *jobs)
     json_array_foreach(jobs, i, job)
     {
         char state[80], model[CELL_BYTES_MAX], age[64], detail[CELL_BYTES_MAX];
-        const char *row[COLUMNS] = {member(job, "job"), state, member(job, "kind"), model, age, detail};
+        const char *row[COLUMNS] = {member(job, "job"), state, member(job, "kind"),
+                                    model,              age,   detail};
 
         if (!app->options->all && is_over(member(job, "state"))) {
             hidden++;

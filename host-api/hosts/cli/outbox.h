@@ -4,8 +4,8 @@
  *
  * Keys are remembered as long as their messages stay in the folder. Messages that were held when an
  * earlier process ended are put in their place once the instance has started, and their receipts
- * follow. A held message keeps its mark in held/ until the plugin has taken the receipt, so a kill in
- * between makes the next process repeat the receipt, never lose it.
+ * follow. A held message keeps its mark in held/ until the plugin has taken the receipt, so a kill
+ * in between makes the next process repeat the receipt, never lose it.
  */
 #ifndef CLI_OUTBOX_H
 #define CLI_OUTBOX_H

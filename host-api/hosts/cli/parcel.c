@@ -490,7 +490,8 @@ enum parcel_end parcel_release(const char *dir, const char *file)
     enum parcel_end end = PARCEL_FAILED;
 
     if (held != NULL && final != NULL) {
-        /* another host on this folder may have released and settled it: then held/ has it no more */
+        /* another host on this folder may have released and settled it: then held/ has it no
+         * more */
         if (access(final, F_OK) == 0)
             end = PARCEL_REPEAT;
         else if (link(held, final) == 0)

@@ -48,7 +48,8 @@ void parcel_free(struct parcel *p);
 
 /*
  * Puts a held message in its place, durably. It stays in held/ too, as the mark that its receipt is
- * not settled. As parcel_end: PARCEL_REPEAT when it was in its place already; `file` as parcel_file.
+ * not settled. As parcel_end: PARCEL_REPEAT when it was in its place already; `file` as
+ * parcel_file.
  */
 enum parcel_end parcel_release(const char *dir, const char *file);
 
@@ -58,7 +59,8 @@ void parcel_settle(const char *dir, ahp_text key);
 /* Adds a line to repeats.log. */
 void parcel_note_repeat(const char *dir, const char *key, uint32_t attempt);
 
-/* Removes what killed processes left half-written in that folder. A folder that is not there is ok. */
+/* Removes what killed processes left half-written in that folder. A folder that is not there is
+ * ok. */
 void parcel_sweep(const char *dir);
 
 /* fsync of a folder; 0 or -1. */

@@ -1,7 +1,7 @@
 /*
- * preview.c - see preview.h. Items stand in a list in the order in which they are shown; the first one
- * may be at work: a process, the pipe that it writes into, and the time it has. All three are over,
- * and closed, before the item is printed and the next one begun.
+ * preview.c - see preview.h. Items stand in a list in the order in which they are shown; the first
+ * one may be at work: a process, the pipe that it writes into, and the time it has. All three are
+ * over, and closed, before the item is printed and the next one begun.
  */
 #include <limits.h>
 #include <signal.h>
@@ -22,6 +22,9 @@
 
 /* Lines of the screen that are not the picture's: the words, the live line, the prompt. */
 #define ROWS_OTHERS 3
+
+/* Of the environment, for the program. */
+#define VARIABLES_MAX 32
 
 struct item {
     char *file;  /* NULL: only words */
@@ -90,13 +93,20 @@ static void on_process_end(uv_process_t *process, int64_t status, int signum)
     uv_close((uv_handle_t *)process, on_closed);
 }
 
+static void give_up(struct preview *p)
+{
+    p->is_drawn = 0;
+    if (!uv_is_closing((uv_handle_t *)&p->process)) /* else its number may be another's */
+        (void)uv_process_kill(&p->process, SIGKILL);
+}
+
+/* What is slow once is so again, and the others' words are not to wait for it. */
 static void on_limit(uv_timer_t *timer)
 {
     struct preview *p = timer->data;
 
-    p->is_drawn = 0;
-    if (!uv_is_closing((uv_handle_t *)&p->process)) /* else its number may be another's */
-        (void)uv_process_kill(&p->process, SIGKILL);
+    p->is_stopped = 1;
+    give_up(p);
 }
 
 static void on_room(uv_handle_t *handle, size_t wanted, uv_buf_t *ret_buf)
@@ -117,7 +127,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return;
     }
     if (n != UV_EOF) /* also: no room is left */
-        on_limit(&p->timer);
+        give_up(p);
     uv_close((uv_handle_t *)stream, on_closed);
 }
 
@@ -142,19 +152,56 @@ static int describe(char *cells, char *cell, size_t size)
     return 0;
 }
 
+static int is_known(const char *variable)
+{
+    /* What terminals are told apart by, and where libraries are. */
+    static const char *const names[] = {
+        "TERM",        "COLORTERM",     "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_NAME",
+        "CTX_BACKEND", "TERMINAL_NAME", "VTE_VERSION",  "KONSOLE_VERSION",      "KITTY_WINDOW_ID",
+        "MLTERM",      "NVIM",          "TMUX",         "WEZTERM_EXECUTABLE",   "WT_SESSION",
+        "STY",         "LANG",          "LD_LIBRARY_PATH"};
+    size_t len = strcspn(variable, "=");
+    size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && memcmp(variable, names[i], len) == 0)
+            return 1;
+    return strncmp(variable, "LC_", 3) == 0;
+}
+
+/* The keys of providers are in the environment, too: a decoder of files from elsewhere gets
+ * none. */
+static void pick_variables(char *ret_env[VARIABLES_MAX + 1])
+{
+    size_t count = 0;
+    char **at;
+
+    for (at = environ; at != NULL && *at != NULL && count < VARIABLES_MAX; at++)
+        if (is_known(*at))
+            ret_env[count++] = *at;
+    ret_env[count] = NULL;
+}
+
 /* 0: on_closed follows. */
 static int start(struct preview *p, char *file)
 {
     char cells[32];
     char cell[32];
     char *argv[] = {p->program, cells, cell, file, NULL};
-    uv_stdio_container_t stdio[3] = {{.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
-    uv_process_options_t options = {
-        .exit_cb = on_process_end, .file = p->program, .args = argv, .stdio_count = 3, .stdio = stdio};
+    char *env[VARIABLES_MAX + 1];
+    uv_stdio_container_t stdio[3] = {
+        {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_IGNORE}};
+    uv_process_options_t options = {.exit_cb = on_process_end,
+                                    .file = p->program,
+                                    .args = argv,
+                                    .env = env,
+                                    .stdio_count = 3,
+                                    .stdio = stdio};
     int rc;
 
     if (describe(cells, cell, sizeof(cells)) != 0 || uv_pipe_init(p->loop, &p->pipe, 0) != 0)
         return -1;
+    pick_variables(env);
     p->len = 0;
     p->pipe.data = p;
     p->process.data = p;
@@ -184,8 +231,8 @@ static void on_begin(uv_timer_t *timer)
     }
 }
 
-/* Prints what needs no drawing, up to the first that does. That is begun from the loop's top level: to
- * start a process takes a moment, which is not the caller's. */
+/* Prints what needs no drawing, up to the first that does. That is begun from the loop's top level:
+ * to start a process takes a moment, which is not the caller's. */
 static void next(struct preview *p)
 {
     while (p->handles == 0 && p->items != NULL && (p->is_stopped || p->items->file == NULL))
@@ -196,7 +243,8 @@ static void next(struct preview *p)
 
 void preview_show(struct preview *p, struct term *term, const char *file, const char *words)
 {
-    struct item *item = p != NULL && !p->is_stopped ? calloc(1, sizeof(*item)) : NULL;
+    int is_now = p == NULL || (p->is_stopped && p->items == NULL);
+    struct item *item = is_now ? NULL : calloc(1, sizeof(*item));
 
     if (item != NULL && words != NULL && (item->words = strdup(words)) == NULL) {
         free(item);
@@ -253,7 +301,7 @@ void preview_stop(struct preview *p)
     p->is_stopped = 1;
     uv_timer_stop(&p->timer);
     if (p->handles > 0)
-        on_limit(&p->timer);
+        give_up(p);
     next(p);
 }
 

@@ -1,8 +1,9 @@
 /*
  * preview.h - small previews of finished pictures on the terminal, drawn by the program
  * agent-host-preview. It is started for each picture, one at a time, and does its work beside this
- * process: the loop never waits for it. Where it is not installed, cannot read the picture or takes
- * too long, the words are shown alone, and nothing is said about it.
+ * process: the loop never waits for it. Of the environment it gets what tells of the terminal, and
+ * no keys. Where it is not installed, cannot read the picture or takes too long, the words are
+ * shown alone, and nothing is said about it; after one that took too long no more are drawn.
  */
 #ifndef CLI_PREVIEW_H
 #define CLI_PREVIEW_H
@@ -26,12 +27,12 @@
 
 struct preview;
 
-/* NULL: this terminal shows none (it is none, or has no colours), the program is not there, or there
- * is no memory. All functions take a NULL preview. */
+/* NULL: this terminal shows none (it is none, or has no colours), the program is not there, or
+ * there is no memory. All functions take a NULL preview. */
 struct preview *preview_open(uv_loop_t *loop, struct term *term);
 
-/* Shows the picture and, below it, a line of words. Both may be NULL. What is shown keeps its order;
- * the words come in any case, at the latest with preview_stop. */
+/* Shows the picture and, below it, a line of words. Both may be NULL. What is shown keeps its
+ * order; the words come in any case, at the latest with preview_stop. */
 void preview_show(struct preview *p, struct term *term, const char *file, const char *words);
 
 /* 1 while something waits to be shown. */

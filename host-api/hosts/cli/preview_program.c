@@ -5,8 +5,8 @@
  *
  * writes FILE as at most so many character cells of so many pixels for the terminal that the
  * environment describes, without a newline at the end, and exits with 0; or else writes nothing. A
- * process of its own, so that a file that its decoder trips over ends nothing else, time and memory can
- * be bounded, and nobody else loads libvips and libchafa.
+ * process of its own, so that a file that its decoder trips over ends nothing else, time and memory
+ * can be bounded, and nobody else loads libvips and libchafa.
  *
  * What it writes is made of decoded pixels, by libchafa: nothing in it comes from the file's bytes.
  */
@@ -113,7 +113,8 @@ static VipsImage *open_picture(const char *path)
 
     if (fd < 0)
         return NULL;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 && st.st_size <= FILE_BYTES_MAX)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
+        st.st_size <= FILE_BYTES_MAX)
         source = vips_source_new_from_descriptor(fd);
     close(fd);
     if (source == NULL)
@@ -198,8 +199,8 @@ static ChafaPixelMode pixel_mode_of(const ChafaTermInfo *info)
     return CHAFA_PIXEL_MODE_SYMBOLS;
 }
 
-/* libchafa expects 16 million colours of whatever calls itself xterm-256color. Some that do cannot, and
- * those that can say so. */
+/* libchafa expects 16 million colours of whatever calls itself xterm-256color. Some that do cannot,
+ * and those that can say so. */
 static int is_truecolor(const ChafaTermInfo *info)
 {
     const char *says = getenv("COLORTERM");

@@ -80,7 +80,8 @@ static int column_width(const struct table *t, int column)
     return is_used ? width : 0;
 }
 
-/* The flexible column gives way to the last one, and is left out when nothing of it could be read. */
+/* The flexible column gives way to the last one, and is left out when nothing of it could be
+ * read. */
 static void make_room(const struct table *t, int *widths, int width_max)
 {
     int last = widths[t->columns - 1];

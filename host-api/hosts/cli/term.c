@@ -190,7 +190,8 @@ struct term *term_open(uv_loop_t *loop)
     uv_timer_init(loop, &t->timer);
     uv_unref((uv_handle_t *)&t->timer);
     t->timer.data = t;
-    t->is_tty = isatty(STDERR_FILENO) && kind != NULL && kind[0] != '\0' && strcmp(kind, "dumb") != 0;
+    t->is_tty = isatty(STDERR_FILENO) && kind != NULL && kind[0] != '\0' &&
+                strcmp(kind, "dumb") != 0;
     t->is_color = t->is_tty && (no_color == NULL || no_color[0] == '\0');
     t->is_utf8 = text_is_utf8();
     return t;

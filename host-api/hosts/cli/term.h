@@ -23,8 +23,8 @@ void term_live_end(struct term *t);
 /* A line that stays: no prefix, control characters taken out, a newline. */
 void term_say(struct term *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Bytes that draw a picture from the cursor on, no newline at their end: as they are, above the live
- * line. */
+/* Bytes that draw a picture from the cursor on, no newline at their end: as they are, above the
+ * live line. */
 void term_picture(struct term *t, const char *bytes, size_t len);
 
 /* A text without a newline behind it, for an answer to be typed after. */

@@ -18,7 +18,8 @@ char *path_absolute(const char *path);
  */
 char *path_plugin(const char *named);
 
-/* The first of these places, as seen from this program's folder, that can be read. NULL: none can. */
+/* The first of these places, as seen from this program's folder, that can be read. NULL: none
+ * can. */
 char *path_from_program(const char *const *places, size_t count);
 
 /* Puts the path, made absolute, into `object`; a NULL path puts nothing. 0 or -1. */

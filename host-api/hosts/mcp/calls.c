@@ -2,8 +2,8 @@
  * calls.c - calls of the plugin for a client: arguments in, progress meanwhile, one result.
  *
  * Many clients give up on a request after a minute, so a call gets a deadline before that, by which
- * the plugin answers with a job's handle at the latest, unless its arguments say themselves how long to
- * wait. Cancelling a request ends the call, never the job that it has begun.
+ * the plugin answers with a job's handle at the latest, unless its arguments say themselves how
+ * long to wait. Cancelling a request ends the call, never the job that it has begun.
  */
 #include <stdio.h>
 #include <stdlib.h>

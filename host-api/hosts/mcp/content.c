@@ -253,8 +253,8 @@ static void add_files(const struct request *r, const ahp_result *result, json_t 
     }
 }
 
-/* A result that is neither a job nor files is all in its JSON: also for clients that look at the text
- * only, and for those that know of no structured content. */
+/* A result that is neither a job nor files is all in its JSON: also for clients that look at the
+ * text only, and for those that know of no structured content. */
 static void add_json(const struct request *r, const ahp_result *result, const json_t *value,
                      json_t *content)
 {

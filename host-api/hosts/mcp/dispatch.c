@@ -3,8 +3,8 @@
  * answers it. See server.h for the life of a request.
  *
  * Whatever comes in is answered as JSON-RPC wants it, and the next line is read. An error answer to
- * something whose id could not be read has none: revision 2025-11-25 and later say so, and the earlier
- * ones have no form for it that their clients would take.
+ * something whose id could not be read has none: revision 2025-11-25 and later say so, and the
+ * earlier ones have no form for it that their clients would take.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -192,8 +192,8 @@ static json_t *instructions(const struct server *s)
     if (jobs == NULL || s->options->wait_ms == 0)
         return NULL;
     return json_sprintf("A call that takes longer than %g s is answered with the handle of a job, "
-                        "which goes on by itself: do not repeat the call, use the tool %s with that "
-                        "handle.",
+                        "which goes on by itself: do not repeat the call, use the tool %s with "
+                        "that handle.",
                         (double)s->options->wait_ms / 1000.0, jobs->name);
 }
 

@@ -1,8 +1,8 @@
 /*
  * lines.h - bytes in, lines out: the framing of the stdio transport, a newline after each message.
  *
- * Memory is bounded: a line of more than LINE_BYTES_MAX bytes is told of once and skipped to its end,
- * and what follows is read as if nothing had been. It knows nothing of JSON.
+ * Memory is bounded: a line of more than LINE_BYTES_MAX bytes is told of once and skipped to its
+ * end, and what follows is read as if nothing had been. It knows nothing of JSON.
  */
 #ifndef MCP_LINES_H
 #define MCP_LINES_H

@@ -74,8 +74,8 @@ static size_t escape_bytes(const char *at, const char *end, int *ret_is_letter)
 
 /*
  * Clients in JavaScript and Python send half a surrogate pair as it is, where a prompt was cut; it
- * is no letter, and jansson refuses the message with it. Such places become U+FFFD, in place. 1 when
- * there are any.
+ * is no letter, and jansson refuses the message with it. Such places become U+FFFD, in place. 1
+ * when there are any.
  */
 static int mend(char *text, size_t len)
 {

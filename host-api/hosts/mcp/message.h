@@ -1,9 +1,9 @@
 /*
- * message.h - one JSON-RPC 2.0 message: what it is, its parts, and what is wrong with it. No I/O, and
- * nothing of MCP but the names of its revisions and of what requests carry in `_meta`.
+ * message.h - one JSON-RPC 2.0 message: what it is, its parts, and what is wrong with it. No I/O,
+ * and nothing of MCP but the names of its revisions and of what requests carry in `_meta`.
  *
- * Facts: JSON-RPC 2.0, sections 4 to 6; "Base protocol" and "Versioning" of MCP's revisions 2024-11-05
- * to 2026-07-28.
+ * Facts: JSON-RPC 2.0, sections 4 to 6; "Base protocol" and "Versioning" of MCP's revisions
+ * 2024-11-05 to 2026-07-28.
  */
 #ifndef MCP_MESSAGE_H
 #define MCP_MESSAGE_H

@@ -1,6 +1,7 @@
 /*
- * resources.c - the finished files of the plugin's jobs as resources, by what its tool of jobs lists.
- * Only what it lists can be read: a client's file:// URI is looked for there, never simply opened.
+ * resources.c - the finished files of the plugin's jobs as resources, by what its tool of jobs
+ * lists. Only what it lists can be read: a client's file:// URI is looked for there, never simply
+ * opened.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /*
- * roots.c - the folders that a client works in, which its calls may name files from, beside those of
- * --allow. With a handshake the client is asked for them once and whenever they change. Without one
- * there is nothing to remember: a call that names a file elsewhere is answered with the question, and
- * comes again with the answer. Without --allow the first root is the workspace, where results go, too.
+ * roots.c - the folders that a client works in, which its calls may name files from, beside those
+ * of --allow. With a handshake the client is asked for them once and whenever they change. Without
+ * one there is nothing to remember: a call that names a file elsewhere is answered with the
+ * question, and comes again with the answer. Without --allow the first root is the workspace, where
+ * results go, too.
  */
 #include <stdio.h>
 #include <stdlib.h>

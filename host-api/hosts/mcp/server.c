@@ -1,8 +1,8 @@
 /*
  * server.c - the process: loop, plugin, log, signals, and the end. See server.h.
  *
- * The end begins with the end of standard input, a signal, or a failure. Open calls are then ended by
- * the plugin, which keeps their jobs; their answers get a moment to go out.
+ * The end begins with the end of standard input, a signal, or a failure. Open calls are then ended
+ * by the plugin, which keeps their jobs; their answers get a moment to go out.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -128,7 +128,8 @@ static void on_wire_end(void *ud, const char *why)
     server_end(s, EXIT_DONE);
 }
 
-/* A client that has closed our input sends SIGTERM next: it hurries an end that has begun already. */
+/* A client that has closed our input sends SIGTERM next: it hurries an end that has begun
+ * already. */
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct server *s = handle->data;

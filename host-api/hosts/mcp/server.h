@@ -1,14 +1,14 @@
 /*
- * server.h - what the parts of the server share: the process's one client, its open requests, and the
- * ways to answer them.
+ * server.h - what the parts of the server share: the process's one client, its open requests, and
+ * the ways to answer them.
  *
- * Life of a request: dispatch.c makes it, a method (tools.c, calls.c, tasks.c, resources.c) begins it,
- * and exactly one of request_answer_take, request_fail and request_drop ends and frees it. A request
- * that has begun a call of the plugin is ended by that call's result, however late; a cancelled one is
- * then dropped without a word.
+ * Life of a request: dispatch.c makes it, a method (tools.c, calls.c, tasks.c, resources.c) begins
+ * it, and exactly one of request_answer_take, request_fail and request_drop ends and frees it. A
+ * request that has begun a call of the plugin is ended by that call's result, however late; a
+ * cancelled one is then dropped without a word.
  *
- * Eras: each request has a revision of its own. Those of 2026-07-28 say it themselves; the others have
- * that of the handshake. Both kinds may come over one connection.
+ * Eras: each request has a revision of its own. Those of 2026-07-28 say it themselves; the others
+ * have that of the handshake. Both kinds may come over one connection.
  */
 #ifndef MCP_SERVER_H
 #define MCP_SERVER_H

@@ -1,7 +1,7 @@
 /*
- * tasks.c - jobs as tasks: the extension io.modelcontextprotocol/tasks of revision 2026-07-28, and the
- * experimental tasks of 2025-11-25. The plugin's job is the task and its handle the task's id, so
- * nothing is kept here, and a task outlives the server.
+ * tasks.c - jobs as tasks: the extension io.modelcontextprotocol/tasks of revision 2026-07-28, and
+ * the experimental tasks of 2025-11-25. The plugin's job is the task and its handle the task's id,
+ * so nothing is kept here, and a task outlives the server.
  *
  * How a job is comes from the tool of jobs, asked to wait for no time at all (jobs.h).
  */

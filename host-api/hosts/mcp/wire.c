@@ -1,6 +1,6 @@
 /*
- * wire.c - see wire.h. Pipes, sockets and terminals are libuv streams. A regular file cannot be polled
- * and never lets one wait long: it is read a piece a turn and written at once.
+ * wire.c - see wire.h. Pipes, sockets and terminals are libuv streams. A regular file cannot be
+ * polled and never lets one wait long: it is read a piece a turn and written at once.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /*
  * wire.h - standard input and output as a line of messages each, on the loop: nothing here blocks.
  *
- * A client that does not read holds up nobody but itself: past WIRE_WAITING_HIGH bytes that it has not
- * taken, its input is not read either, and past WIRE_WAITING_MAX it counts as gone.
+ * A client that does not read holds up nobody but itself: past WIRE_WAITING_HIGH bytes that it has
+ * not taken, its input is not read either, and past WIRE_WAITING_MAX it counts as gone.
  */
 #ifndef MCP_WIRE_H
 #define MCP_WIRE_H

@@ -4,8 +4,8 @@
  *   open({plugin, name, version, config, delivers, dropsRepeats, repeatWindowMs, fileBytesMax, check,
  *         debug, onDelivery(delivery), onLog(level, item, text)}) -> host, or throws
  *   host.tools() -> [{name, title, summary, inputSchema, flags, timeoutMs}]
- *   host.call({tool, args, replyTo, conversation, caller, locale, dedupKey, workspace, outputDir, flags,
- *              deadlineMs},
+ *   host.call({tool, args, replyTo, conversation, caller, locale, dedupKey, workspace, outputDir,
+ *              flags, deadlineMs},
  *             onEnd({status, json, jobId, files}), onProgress(permille, text)) -> id, or throws
  *   host.cancel(id) -> whether the call was open
  *   host.receipt({key, outcome, delayMs, hostRef, error})
@@ -13,10 +13,10 @@
  *   host.stats() -> figures
  *   host.stop(timeoutMs, onStopped(end))
  *
- * Texts are strings, numbers are the ABI's, deadlineMs counts from now. Callbacks come from the loop's
- * top level, never before the function that they were given to has returned, in the async context
- * that open() was called in. A host does not keep the process alive; an open call and stop do.
- * There is no environment clean-up hook: a second one for the same image would end the process.
+ * Texts are strings, numbers are the ABI's, deadlineMs counts from now. Callbacks come from the
+ * loop's top level, never before the function that they were given to has returned, in the async
+ * context that open() was called in. A host does not keep the process alive; an open call and stop
+ * do. There is no environment clean-up hook: a second one for the same image would end the process.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +152,8 @@ static bool take_function(napi_env env, napi_value value, bool may_miss, napi_re
 }
 
 struct call_texts {
-    char *tool, *args, *reply_to, *conversation, *caller, *locale, *dedup_key, *workspace, *output_dir;
+    char *tool, *args, *reply_to, *conversation, *caller, *locale, *dedup_key;
+    char *workspace, *output_dir;
 };
 
 static void call_texts_free(struct call_texts *texts)

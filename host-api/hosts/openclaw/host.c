@@ -1,6 +1,6 @@
 /*
- * host.c - the life of one host: the instance on Node's loop, the lists of what waits for JavaScript,
- * and the way down. See internal.h.
+ * host.c - the life of one host: the instance on Node's loop, the lists of what waits for
+ * JavaScript, and the way down. See internal.h.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,14 @@
 /*
- * internal.h - what the files of the Node-API host share: one `struct host` carries one instance of a
- * plugin on Node's own event loop, through ahp_uv. It knows nothing about what the tools do.
+ * internal.h - what the files of the Node-API host share: one `struct host` carries one instance of
+ * a plugin on Node's own event loop, through ahp_uv. It knows nothing about what the tools do.
  *
- * Everything but `log` happens on the loop's thread. JavaScript is entered from the loop's top level
- * only, in the async context that open() was called in: what the plugin hands over on its own stack
- * (offers, log lines) waits in two lists for `wake`.
+ * Everything but `log` happens on the loop's thread. JavaScript is entered from the loop's top
+ * level only, in the async context that open() was called in: what the plugin hands over on its own
+ * stack (offers, log lines) waits in two lists for `wake`.
  *
  * A host is freed when both have let go of it: the loop (after stop) and the JavaScript object that
- * wraps it, which `self` keeps alive until then. When the environment goes first, as at the end of a
- * process, env becomes NULL and JavaScript is not entered any more.
+ * wraps it, which `self` keeps alive until then. When the environment goes first, as at the end of
+ * a process, env becomes NULL and JavaScript is not entered any more.
  */
 #ifndef AHP_NODE_INTERNAL_H
 #define AHP_NODE_INTERNAL_H

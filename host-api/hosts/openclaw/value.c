@@ -1,6 +1,7 @@
 /*
- * value.c - between the ABI's structs and JavaScript's values. A value that could not be made is NULL
- * and is left out of its object: Node-API fails here only without memory or while the process ends.
+ * value.c - between the ABI's structs and JavaScript's values. A value that could not be made is
+ * NULL and is left out of its object: Node-API fails here only without memory or while the process
+ * ends.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,9 +8,9 @@
  * its own and Node.
  *
  * The owner is called back from the loop's top level only, never while the plugin is running, so it
- * may call any function of this header from a callback. The exceptions are `log`, `log_on`, `offer`,
- * `ask`, `ask_over` and `breach`, marked [inside]: these run on the plugin's stack (log on any thread)
- * and may only copy what they are given. Everything else is for the loop's thread.
+ * may call any function of this header from a callback. The exceptions are `log`, `log_on`,
+ * `offer`, `ask`, `ask_over` and `breach`, marked [inside]: these run on the plugin's stack (log on
+ * any thread) and may only copy what they are given. Everything else is for the loop's thread.
  *
  * Threads: none, unless AHP_UV_WORK is set and the plugin queues work; then libuv's pool starts.
  */
@@ -39,7 +39,8 @@ extern "C" {
 #define AHP_UV_PROGRESS_BYTES_MAX 256u
 
 /* A callback of the plugin that holds the loop for longer than this is named in the log, unless the
- * system gave the time to other programs: it neither computed for so long nor waited for anything. */
+ * system gave the time to other programs: it neither computed for so long nor waited for
+ * anything. */
 #define AHP_UV_CALLBACK_BUDGET_MS 10
 
 /* A receipt that the plugin did not take is repeated after so long, each time twice as long. */
@@ -193,8 +194,8 @@ int64_t ahp_uv_unfinished(struct ahp_uv *h);
  * Begins a tool call. `call->id` and `call->size` are filled in here, the rest is as in calls.h;
  * longer texts than calls.h allows are AHP_E_INVALID, and the log names the field. 0: one call of
  * `result_fn` follows, never before this returns. Else none does: AHP_E_STATE unless it was started
- * and is not being closed, AHP_E_LIMIT, AHP_E_NOMEM, or what the plugin refused it with. progress_fn
- * and ret_id may be NULL.
+ * and is not being closed, AHP_E_LIMIT, AHP_E_NOMEM, or what the plugin refused it with.
+ * progress_fn and ret_id may be NULL.
  */
 int32_t ahp_uv_call(struct ahp_uv *h, const ahp_call *call, uint64_t *ret_id,
                     ahp_uv_result_fn *result_fn, ahp_uv_progress_fn *progress_fn, void *ud);
@@ -217,8 +218,8 @@ int32_t ahp_uv_receipt(struct ahp_uv *h, const ahp_receipt *receipt);
 void ahp_uv_deliver_set(struct ahp_uv *h, uint32_t deliver_flags);
 
 /*
- * Answers a question (AHP_APPROVAL_): the plugin hears it from the top level, on a later turn. May be
- * called [inside] ask. AHP_E_STALE: it was answered or taken back.
+ * Answers a question (AHP_APPROVAL_): the plugin hears it from the top level, on a later turn. May
+ * be called [inside] ask. AHP_E_STALE: it was answered or taken back.
  */
 int32_t ahp_uv_answer(struct ahp_uv *h, uint64_t question_id, int32_t answer);
 

@@ -2,8 +2,9 @@
  * stats.c - how long the plugin holds the loop. Every entry into the plugin lies between
  * ahp_uv_enter and ahp_uv_leave, which also keep the "plugin is running" mark that R1 is checked
  * with. Durations go into a histogram with 32 steps an octave: constant memory, percentiles to 3 %.
- * All of them count there; in the log is named only what the plugin itself held: a processor, or the
- * loop while it waited for something. What the system gave to other programs meanwhile is not its doing.
+ * All of them count there; in the log is named only what the plugin itself held: a processor, or
+ * the loop while it waited for something. What the system gave to other programs meanwhile is not
+ * its doing.
  */
 #include <assert.h>
 #include <sys/resource.h>

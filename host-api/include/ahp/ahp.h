@@ -1,8 +1,8 @@
 /*
  * ahp.h - the agent host plugin ABI, core part.
  *
- * A plugin is a shared object with one exported function, ahp_entry_1(). A host loads it, checks the
- * entry it returns, creates instances and lends each of them its event loop, its timers and its
+ * A plugin is a shared object with one exported function, ahp_entry_1(). A host loads it, checks
+ * the entry it returns, creates instances and lends each of them its event loop, its timers and its
  * message delivery. Everything beyond this header is an extension found by its id text
  * ("ahp.loop/1"), one header an extension.
  *
@@ -115,8 +115,8 @@ typedef struct ahp_file {
 } ahp_file;
 
 /*
- * What the host lends an instance. Valid from create until destroy has returned. Every member is set
- * in version 1.0. `ctx` goes first into every call that takes no other handle.
+ * What the host lends an instance. Valid from create until destroy has returned. Every member is
+ * set in version 1.0. `ctx` goes first into every call that takes no other handle.
  */
 typedef struct ahp_host {
     uint32_t size;
@@ -137,13 +137,15 @@ typedef struct ahp_host {
      */
     void (*log)(void *ctx, int32_t level, uint32_t item, const char *text, size_t len);
 
-    /* 1 if lines of that level are wanted, else 0: lets a plugin not build text for nothing. [any] */
+    /* 1 if lines of that level are wanted, else 0: lets a plugin not build text for nothing.
+     * [any] */
     int32_t (*log_on)(void *ctx, int32_t level);
 
     /*
-     * The plugin's answer to stop(): all calls have been completed, all watches, timers and deferred
-     * calls are freed, no work is outstanding. Once, inside stop() or after it; after it the plugin
-     * calls nothing but what destroy may. The host then calls destroy from its top level.
+     * The plugin's answer to stop(): all calls have been completed, all watches, timers and
+     * deferred calls are freed, no work is outstanding. Once, inside stop() or after it; after it
+     * the plugin calls nothing but what destroy may. The host then calls destroy from its top
+     * level.
      */
     void (*stopped)(void *ctx);
 } ahp_host;

@@ -3,11 +3,11 @@
  * yes, such as spending money. Host side; a plugin gets it from ahp_host.ext(ctx, AHP_APPROVAL_1).
  * All functions are [loop].
  *
- * A question belongs to an open call, which stays open meanwhile; what was answered is good for that
- * call alone. The plugin does nothing of what it asks about before the answer is AHP_APPROVAL_ALLOWED.
- * A host that does not offer this, or answers ask with AHP_E_UNSUPPORTED, leaves the asking to the
- * plugin, which then answers the call with what it would do and how to say yes to it. Any other
- * refusal fails the call.
+ * A question belongs to an open call, which stays open meanwhile; what was answered is good for
+ * that call alone. The plugin does nothing of what it asks about before the answer is
+ * AHP_APPROVAL_ALLOWED. A host that does not offer this, or answers ask with AHP_E_UNSUPPORTED,
+ * leaves the asking to the plugin, which then answers the call with what it would do and how to say
+ * yes to it. Any other refusal fails the call.
  */
 #ifndef AHP_APPROVAL_H
 #define AHP_APPROVAL_H
@@ -55,9 +55,9 @@ typedef struct ahp_approval {
     /*
      * Asks. 0: exactly one cb(ud, answer) follows, never before ask has returned (R1), unless
      * ask_free comes first; the handle is the host's and ends by itself just before it. Legal from
-     * start until stop, for a call that is open. AHP_E_UNSUPPORTED: nobody can be asked in this call.
-     * AHP_E_LIMIT: too many questions at once. AHP_E_INVALID: no such call is open, or no well-formed
-     * question. AHP_E_NOMEM.
+     * start until stop, for a call that is open. AHP_E_UNSUPPORTED: nobody can be asked in this
+     * call. AHP_E_LIMIT: too many questions at once. AHP_E_INVALID: no such call is open, or no
+     * well-formed question. AHP_E_NOMEM.
      */
     int32_t (*ask)(void *ctx, const ahp_question *question, ahp_asked **ret_asked,
                    ahp_answer_fn *cb, void *ud);

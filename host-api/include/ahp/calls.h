@@ -53,8 +53,8 @@ typedef struct ahp_call {
     ahp_text dedup_key;
 
     /*
-     * Where a later result goes: the host's own bytes, valid after a restart, stored as they are and
-     * never parsed. None: nothing can be delivered for this call.
+     * Where a later result goes: the host's own bytes, valid after a restart, stored as they are
+     * and never parsed. None: nothing can be delivered for this call.
      */
     ahp_text reply_to;
     /*
@@ -66,10 +66,11 @@ typedef struct ahp_call {
     ahp_text locale;       /* BCP 47, such as "zh-CN"; none: the plugin looks at the request */
 
     /*
-     * Folders of the one who asks, where a host serves several: absolute paths; none, or a struct that
-     * ends before: those of the instance. Relative names in the arguments are names in the workspace;
-     * what is in it may be read for this call, and the workspace of another call may not. Files that
-     * the call leads to are written under output_dir, also when a later process finishes them.
+     * Folders of the one who asks, where a host serves several: absolute paths; none, or a struct
+     * that ends before: those of the instance. Relative names in the arguments are names in the
+     * workspace; what is in it may be read for this call, and the workspace of another call may
+     * not. Files that the call leads to are written under output_dir, also when a later process
+     * finishes them.
      */
     ahp_text workspace;
     ahp_text output_dir;

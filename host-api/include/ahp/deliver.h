@@ -3,15 +3,15 @@
  * receipts. All functions are [loop].
  *
  * A delivery has a key that the plugin has stored before the first offer. An accepted offer is
- * answered with ahp_inst.receipt, which may happen after a restart of both sides. What has neither a
- * final receipt (DELIVERED, REFUSED, LOST) nor HELD is offered again with the same key after a restart,
- * and the host drops what it has seen: each host says for how long it remembers.
+ * answered with ahp_inst.receipt, which may happen after a restart of both sides. What has neither
+ * a final receipt (DELIVERED, REFUSED, LOST) nor HELD is offered again with the same key after a
+ * restart, and the host drops what it has seen: each host says for how long it remembers.
  *
  * A host gives its receipt within AHP_RECEIPT_WITHIN_MS of the offer: a plugin may take a longer
  * silence for UNKNOWN. A host that is still busy then answers AHP_E_EXISTS to a repeat of the key.
  *
- * A person's "send again" uses the old key when that may not have arrived (no final receipt), so that
- * the host can drop a repeat, and a new key when the old one is settled.
+ * A person's "send again" uses the old key when that may not have arrived (no final receipt), so
+ * that the host can drop a repeat, and a new key when the old one is settled.
  */
 #ifndef AHP_DELIVER_H
 #define AHP_DELIVER_H
@@ -81,11 +81,11 @@ typedef struct ahp_deliver {
     /*
      * Takes a delivery, which is borrowed until offer returns: 0 means that a receipt will follow,
      * never before that (R1).
-     * Legal from start until stop. A delivery with too many files or too long a text is accepted and
-     * gets the receipt REFUSED.
+     * Legal from start until stop. A delivery with too many files or too long a text is accepted
+     * and gets the receipt REFUSED.
      * AHP_E_LIMIT: too many at once, try later. AHP_E_UNSUPPORTED: this host cannot deliver.
-     * AHP_E_EXISTS: this key is being delivered already; its receipt will come. AHP_E_INVALID: not a
-     * well-formed delivery. AHP_E_NOMEM: try later.
+     * AHP_E_EXISTS: this key is being delivered already; its receipt will come. AHP_E_INVALID: not
+     * a well-formed delivery. AHP_E_NOMEM: try later.
      */
     int32_t (*offer)(void *ctx, const ahp_delivery *delivery);
 } ahp_deliver;

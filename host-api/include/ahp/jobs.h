@@ -2,8 +2,8 @@
  * jobs.h - "ahp.jobs/1", optional, plugin side: a host gets it from ahp_inst.ext(self, AHP_JOBS_1).
  * It tells a host that runs only while there is something to do when that is.
  *
- * And a convention, for hosts that show jobs to their users: a tool with the flag AHP_TOOL_JOBS takes
- * these arguments and answers so, beside whatever else it can do.
+ * And a convention, for hosts that show jobs to their users: a tool with the flag AHP_TOOL_JOBS
+ * takes these arguments and answers so, beside whatever else it can do.
  *
  *   {"action": "list", "limit": N}     json has "jobs": rows with "job", "state", "age_seconds" and,
  *                                      of what is finished, "files": rows with "path", "mime", "bytes".

@@ -1,9 +1,9 @@
 /*
  * loop.h - "ahp.loop/1": the host lends its event loop. Host side; a plugin gets it from
  * ahp_host.ext(ctx, AHP_LOOP_1). All functions are [loop]. The clocks are legal from create until
- * destroy returns, the free functions and timer_off from start until destroy returns, the others from
- * start until stopped. None of them calls back before it returns (R1). Handles are owned by the host
- * and end with the matching *_free.
+ * destroy returns, the free functions and timer_off from start until destroy returns, the others
+ * from start until stopped. None of them calls back before it returns (R1). Handles are owned by
+ * the host and end with the matching *_free.
  */
 #ifndef AHP_LOOP_H
 #define AHP_LOOP_H
@@ -67,8 +67,8 @@ typedef struct ahp_loop {
 
     /*
      * Arms or re-arms the timer for an absolute time on now_ms: it fires once, when now_ms has
-     * reached it. A time that has passed fires on the next turn of the loop, never at once. Legal in
-     * its own callback. AHP_E_INVALID: no such timer, where the host can tell.
+     * reached it. A time that has passed fires on the next turn of the loop, never at once. Legal
+     * in its own callback. AHP_E_INVALID: no such timer, where the host can tell.
      */
     int32_t (*timer_at)(ahp_timer *timer, int64_t deadline_ms);
 
@@ -79,15 +79,15 @@ typedef struct ahp_loop {
     void (*timer_free)(ahp_timer *timer);
 
     /*
-     * Calls cb once on a later turn, after the input and output of this one: the way off this stack.
-     * The handle ends by itself just before the callback; until then defer_free cancels it.
+     * Calls cb once on a later turn, after the input and output of this one: the way off this
+     * stack. The handle ends by itself just before the callback; until then defer_free cancels it.
      * AHP_E_NOMEM, AHP_E_LIMIT.
      */
     int32_t (*defer)(void *ctx, ahp_deferred **ret_deferred, ahp_timer_fn *cb, void *ud);
 
     /*
-     * Cancels a deferred call that has not run. Using a handle whose call has run is misuse. NULL is
-     * ignored.
+     * Cancels a deferred call that has not run. Using a handle whose call has run is misuse. NULL
+     * is ignored.
      */
     void (*defer_free)(ahp_deferred *deferred);
 } ahp_loop;

@@ -26,9 +26,9 @@ typedef struct ahp_work {
 
     /*
      * Queues fn(item). done(item, cancelled) always follows, on the loop, never before run has
-     * returned, and before destroy is called: the host waits for a running fn. Items may run side by
-     * side and in any order. `item` stays the plugin's, who frees it in done or later. [loop], legal
-     * from start until stopped(). AHP_E_NOMEM, AHP_E_LIMIT.
+     * returned, and before destroy is called: the host waits for a running fn. Items may run side
+     * by side and in any order. `item` stays the plugin's, who frees it in done or later. [loop],
+     * legal from start until stopped(). AHP_E_NOMEM, AHP_E_LIMIT.
      */
     int32_t (*run)(void *ctx, void *item, ahp_work_fn *fn, ahp_work_done_fn *done);
 } ahp_work;

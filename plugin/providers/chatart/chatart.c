@@ -9,7 +9,8 @@
  *
  * The service makes one a task. Several are made one after the other, since it may refuse a task while
  * another is worked on; when that comes to an end early, what is made is the result, and the error says
- * why it is not all.
+ * why it is not all. A cancelled job waits for the one being worked on, which is paid for, and asks for
+ * no other.
  *
  * `flow.at` names the state in which the flow was saved, which is before its request is sent. A process
  * that is told it `resumed` in `submit` cannot know whether it was carried out: `unknown`. Everything
@@ -98,12 +99,29 @@ static void end(struct machine *machine, enum provider_step_kind kind)
         done(machine);
 }
 
+/* No further one is wanted: what is made is all. */
+static int is_enough(const struct machine *machine)
+{
+    return machine->turn->cancelled && json_int(machine->turn->flow, "made", 0) > 0;
+}
+
+static void enough(struct machine *machine)
+{
+    err_set(&machine->step->error, ERR_CANCELLED, "cancelled after %lld of %lld",
+            (long long)json_int(machine->turn->flow, "made", 0),
+            (long long)json_int(machine->turn->request, "count", 1));
+    end(machine, STEP_FAIL);
+}
+
 static void fail_for_now(struct machine *machine, const char *at, int64_t pause_ms)
 {
     json_t *flow = machine->turn->flow;
-    int64_t tries = json_int(flow, "tries", 0) + (strcmp(at, "start") == 0);
+    int starts = strcmp(at, "start") == 0;
+    int64_t tries = json_int(flow, "tries", 0) + starts;
 
-    if (json_int(flow, "made", 0) > 0 && tries > TRIES_MAX)
+    if (starts && is_enough(machine))
+        enough(machine);
+    else if (json_int(flow, "made", 0) > 0 && tries > TRIES_MAX)
         end(machine, STEP_FAIL);
     else if (step_again(machine->turn, machine->step, at, pause_ms) == 0 &&
              set(flow, "tries", json_integer(tries)))
@@ -146,7 +164,9 @@ static void begin(struct machine *machine)
     char *url = NULL;
     int rc;
 
-    if (!turn->account->signed_in) {
+    if (is_enough(machine)) {
+        enough(machine);
+    } else if (!turn->account->signed_in) {
         err_set(&step->error, ERR_AUTH, "ChatArt wants a login first");
         err_advise(&step->error, "chatart.login");
         end(machine, STEP_FAIL);
