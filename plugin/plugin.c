@@ -1,7 +1,7 @@
 /*
  * plugin.c - the one exported symbol and an instance's life: create opens files, start begins to
- * work, stop lets go of the loop, destroy frees. What a call means is tools/' business, what a job is
- * the engine's.
+ * work, stop lets go of the loop, destroy frees. What a call means is tools/' business, what a job
+ * is the engine's.
  */
 #include "base/env.h"
 #include "base/mem.h"

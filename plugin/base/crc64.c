@@ -1,4 +1,5 @@
-/* crc64.c - four bits at a time: a table of sixteen that is plain to see and fits in two cache lines. */
+/* crc64.c - four bits at a time: a table of sixteen that is plain to see and fits in two cache
+ * lines. */
 #include "base/crc64.h"
 
 /* Row n: the remainder of the four bits n. */

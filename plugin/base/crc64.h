@@ -1,6 +1,6 @@
 /*
- * crc64.h - CRC-64/XZ (ECMA-182, reflected, all ones before and after), the check that object storage
- * services give for what arrived. Pure; any thread.
+ * crc64.h - CRC-64/XZ (ECMA-182, reflected, all ones before and after), the check that object
+ * storage services give for what arrived. Pure; any thread.
  */
 #ifndef BASE_CRC64_H
 #define BASE_CRC64_H

@@ -1,7 +1,7 @@
 /*
- * embed.c - the built-in JSON files, each parsed at its first use. What is kept is never changed nor
- * freed again (the library stays loaded), so it is the same for all instances; when two of them come
- * first at once, one copy is dropped. Without memory nothing is kept.
+ * embed.c - the built-in JSON files, each parsed at its first use. What is kept is never changed
+ * nor freed again (the library stays loaded), so it is the same for all instances; when two of them
+ * come first at once, one copy is dropped. Without memory nothing is kept.
  *
  * A start needs little of each file and parsing all of them would be most of its time, so single
  * members are found in the text. That is simple because the text is known: sound, as the tests have

@@ -15,8 +15,8 @@ struct embed_file {
 extern const struct embed_file embed_files[];
 
 /*
- * The parsed file: a new reference to something shared that nobody may change. NULL: there is no such
- * file, or no memory (that they are sound the tests have seen). Any thread.
+ * The parsed file: a new reference to something shared that nobody may change. NULL: there is no
+ * such file, or no memory (that they are sound the tests have seen). Any thread.
  */
 json_t *embed_json(const char *name);
 

@@ -1,7 +1,7 @@
 /*
- * env.h - what an instance was lent by its host, behind a few names: clocks, log, work. One struct an
- * instance, made in plugin.c, passed by pointer; the rest of the plugin includes no host header for
- * these. The log is scrubbed here of every secret that the configuration has named.
+ * env.h - what an instance was lent by its host, behind a few names: clocks, log, work. One struct
+ * an instance, made in plugin.c, passed by pointer; the rest of the plugin includes no host header
+ * for these. The log is scrubbed here of every secret that the configuration has named.
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
@@ -49,7 +49,8 @@ struct env {
 int env_init(struct env *env, const ahp_host *host);
 void env_done(struct env *env);
 
-/* The instance ends: so does work that waits for its turn on the loop, done(item, 1) inside this call. */
+/* The instance ends: so does work that waits for its turn on the loop, done(item, 1) inside this
+ * call. */
 void env_cancel_work(struct env *env);
 
 int64_t env_now_ms(const struct env *env);  /* monotonic */
@@ -66,9 +67,9 @@ int env_secret_add(struct env *env, const char *value);
 void env_scrub(const struct env *env, char *text);
 
 /*
- * Runs fn(item) off the loop where the host can and will, else in a turn of its own on the loop, then
- * done(item, cancelled) on the loop. done always follows, never before env_work has returned; with
- * cancelled = 1 for what env_cancel_work found waiting. -1: not queued.
+ * Runs fn(item) off the loop where the host can and will, else in a turn of its own on the loop,
+ * then done(item, cancelled) on the loop. done always follows, never before env_work has returned;
+ * with cancelled = 1 for what env_cancel_work found waiting. -1: not queued.
  */
 int env_work(struct env *env, void *item, ahp_work_fn *fn, ahp_work_done_fn *done);
 

@@ -62,8 +62,9 @@ struct http_request {
     struct http_part parts[LIMIT_PARTS];
     size_t parts_count;
     /*
-     * 1: the parts are no form; the body is their bytes one after another, a text as it is and a file
-     * as "data:MIME;base64,...". So local files travel inside JSON without being held in memory.
+     * 1: the parts are no form; the body is their bytes one after another, a text as it is and a
+     * file as "data:MIME;base64,...". So local files travel inside JSON without being held in
+     * memory.
      */
     int parts_joined;
 

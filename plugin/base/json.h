@@ -1,7 +1,7 @@
 /*
- * json.h - reading JSON that may be of any shape: what a provider answers, what a person wrote. Texts
- * compare without regard to case. Beside jansson's own names; only json_word, json_whole_copy and
- * json_read allocate. Any thread.
+ * json.h - reading JSON that may be of any shape: what a provider answers, what a person wrote.
+ * Texts compare without regard to case. Beside jansson's own names; only json_word, json_whole_copy
+ * and json_read allocate. Any thread.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -20,7 +20,8 @@ int json_list_within(const json_t *list, const char *text);
 const char *json_find_word(const char *text, size_t len, const char *word); /* NULL: not there */
 char *json_word(struct arena *arena, const json_t *value); /* text or number as text, or NULL */
 json_t *json_whole_copy(const json_t *value);  /* deep and whole, or NULL */
-/* Letters of an error's text that say what is wrong, without what stands near: that may be a key. */
+/* Letters of an error's text that say what is wrong, without what stands near: that may be a key.
+ */
 int json_reason_len(const char *text);
 int json_is_nomem(const json_error_t *error);  /* of a text that could not be loaded */
 

@@ -1,13 +1,13 @@
 /*
- * json_read.c - JSON from foreign pens. What is wrong with it is wrong with one text or number in it,
- * as a rule: half of a surrogate pair where somebody cut a prompt in JavaScript, bytes that are no
- * UTF-8 where it was cut elsewhere, a line break as it is, NaN, a number of twenty digits. The rest of
- * such an answer may be paid for, so that one place is mended and the others are read.
+ * json_read.c - JSON from foreign pens. What is wrong with it is wrong with one text or number in
+ * it, as a rule: half of a surrogate pair where somebody cut a prompt in JavaScript, bytes that are
+ * no UTF-8 where it was cut elsewhere, a line break as it is, NaN, a number of twenty digits. The
+ * rest of such an answer may be paid for, so that one place is mended and the others are read.
  *
  * Strict first: only a text that no parser takes is touched. Structure is never mended here.
  *
- * A parsed value takes up to 250 bytes for each 3 of the text, and a parser holds up the loop, so what
- * comes from outside is counted before it is parsed.
+ * A parsed value takes up to 250 bytes for each 3 of the text, and a parser holds up the loop, so
+ * what comes from outside is counted before it is parsed.
  */
 #include "base/json.h"
 

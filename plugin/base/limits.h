@@ -1,6 +1,7 @@
 /*
- * limits.h - every bound of the plugin, in one place. Growth past one of them is an error that names
- * it. Bytes, milliseconds and counts; a limit that a provider sets lives in its catalogue instead.
+ * limits.h - every bound of the plugin, in one place. Growth past one of them is an error that
+ * names it. Bytes, milliseconds and counts; a limit that a provider sets lives in its catalogue
+ * instead.
  */
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H

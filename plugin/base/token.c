@@ -1,6 +1,6 @@
 /*
- * token.c - see token.h. A token is "ok_" and 24 bytes in Crockford's base32, lower case: the minute
- * of its issue, a nonce, 16 bytes of the MAC.
+ * token.c - see token.h. A token is "ok_" and 24 bytes in Crockford's base32, lower case: the
+ * minute of its issue, a nonce, 16 bytes of the MAC.
  */
 #include "base/token.h"
 

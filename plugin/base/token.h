@@ -1,7 +1,8 @@
 /*
- * token.h - a short text that stands for one subject and for a while, without anything being stored:
- * when it was issued, and a MAC (HMAC-SHA256) over that and the subject, under a key that this state
- * folder keeps for itself. It is no secret: who has it can do nothing but repeat what it stands for.
+ * token.h - a short text that stands for one subject and for a while, without anything being
+ * stored: when it was issued, and a MAC (HMAC-SHA256) over that and the subject, under a key that
+ * this state folder keeps for itself. It is no secret: who has it can do nothing but repeat what it
+ * stands for.
  */
 #ifndef BASE_TOKEN_H
 #define BASE_TOKEN_H

@@ -27,7 +27,8 @@ const char *words_tag(enum words_language language); /* "en", "zh" */
  */
 char *words_text(enum words_language language, const char *key, const json_t *values);
 
-/* What to do about an error, in that language; NULL without memory. The caller frees with mem_free. */
+/* What to do about an error, in that language; NULL without memory. The caller frees with mem_free.
+ */
 char *words_advice(enum words_language language, const struct err *err);
 
 /*

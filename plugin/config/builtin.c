@@ -1,9 +1,9 @@
 /*
- * builtin.c - accounts that need no entry in models.providers: services with a catalogue of their own
- * (manifests/providers/<adapter>.json) that says, in `accounts`, where their address, keys and headers
- * come from. A key is looked for in the variables, in the skill's own apiKey, in the file of the
- * service's own tools; all secrets of an account come from one of these places. Not configured is no
- * problem to tell of: nobody uses every service.
+ * builtin.c - accounts that need no entry in models.providers: services with a catalogue of their
+ * own (manifests/providers/<adapter>.json) that says, in `accounts`, where their address, keys and
+ * headers come from. A key is looked for in the variables, in the skill's own apiKey, in the file
+ * of the service's own tools; all secrets of an account come from one of these places. Not
+ * configured is no problem to tell of: nobody uses every service.
  */
 #include "config/config_private.h"
 
@@ -18,8 +18,8 @@
 #define FILE_BYTES_MAX 65536
 
 /*
- * For accounts that say `skill_first`: the environment, then the skill's own, env.vars and env of the
- * configuration before any .env file, as these services' own tools have it.
+ * For accounts that say `skill_first`: the environment, then the skill's own, env.vars and env of
+ * the configuration before any .env file, as these services' own tools have it.
  */
 static const char *skill_variable(const struct config_load *load, const json_t *spec,
                                   const char *name, const char **ret_source)
@@ -27,8 +27,9 @@ static const char *skill_variable(const struct config_load *load, const json_t *
     static const char *const sources[] = {"skills.entries", "env.vars", "env"};
     const char *source = "";
     const char *value = openclaw_env_get(&load->vars, name, &source);
-    const json_t *entry = json_object_get(
-        json_object_get(json_object_get(load->root, "skills"), "entries"), json_text(spec, "skill"));
+    const json_t *entry =
+        json_object_get(json_object_get(json_object_get(load->root, "skills"), "entries"),
+                        json_text(spec, "skill"));
     const json_t *env = json_object_get(load->root, "env");
     const json_t *places[] = {json_is_false(json_object_get(entry, "enabled"))
                                   ? NULL
@@ -195,8 +196,8 @@ static int from_skill(struct config *config, const struct config_load *load,
         return CONFIG_ENTRY_INCOMPLETE;
     snprintf(place, sizeof(place), "skills.entries.%.64s.apiKey", skill);
     rc = config_secret_find(config, load, value,
-                            json_object_get(json_object_get(authored, skill), "apiKey"), place, &key,
-                            source, sizeof(source), err);
+                            json_object_get(json_object_get(authored, skill), "apiKey"), place,
+                            &key, source, sizeof(source), err);
     if (rc == CONFIG_SECRET_NONE || (rc == 0 && !is_usable(secret, key)))
         rc = CONFIG_ENTRY_INCOMPLETE;
     else if (rc == CONFIG_SECRET_BROKEN)
@@ -275,9 +276,12 @@ static int from_file(struct config *config, const struct config_load *load,
     json_array_foreach((json_t *)secrets, index, secret)
         if (!is_usable(secret, json_text(json, json_text(secret, "member"))))
             rc = CONFIG_ENTRY_INCOMPLETE;
-    json_array_foreach((json_t *)secrets, index, secret)
+    json_array_foreach((json_t *)secrets, index, secret) {
+        const char *value = json_text(json, json_text(secret, "member"));
+
         if (rc == CONFIG_ENTRY_USABLE)
-            rc = add_secret(config, entry, secret, json_text(json, json_text(secret, "member")), err);
+            rc = add_secret(config, entry, secret, value, err);
+    }
     if (rc == CONFIG_ENTRY_USABLE)
         config_entry_key(entry, entry->secrets[0].value, path);
     json_wipe(json);
@@ -295,7 +299,8 @@ static json_t *setting_values(const struct config_load *load, const json_t *spec
     const char *values[3];
     json_t *list = json_array();
 
-    values[0] = first_variable(load, spec, json_object_get(setting, "variables"), "", &name, &source);
+    values[0] =
+        first_variable(load, spec, json_object_get(setting, "variables"), "", &name, &source);
     values[1] = json_text(configured, json_text(setting, "name"));
     values[2] = json_text(file, json_text(setting, "member"));
     for (size_t i = 0; i < 3; i++)

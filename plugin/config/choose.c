@@ -1,7 +1,7 @@
 /*
- * choose.c - which provider and which model a request means when it does not say. The order is always
- * argument, the skills' variables, what set_default chose, our settings, the host's own defaults, the
- * first in the alphabet.
+ * choose.c - which provider and which model a request means when it does not say. The order is
+ * always argument, the skills' variables, what set_default chose, our settings, the host's own
+ * defaults, the first in the alphabet.
  */
 #include "config/config.h"
 
@@ -59,7 +59,8 @@ static void list_ids(const struct config *config, char *ret_text, size_t size)
                                 config->load->entries[i]->provider.account.id);
 }
 
-/* Nothing usable: the one that is broken, rather than incomplete, is what the user wants to hear of. */
+/* Nothing usable: the one that is broken, rather than incomplete, is what the user wants to hear
+ * of. */
 static void tell_none(const struct config *config, struct err *err)
 {
     const struct config_problem *worst = NULL;

@@ -3,15 +3,16 @@
  * skills that clawmedia replaces, and what the host passed to create. The only room that reads the
  * host's files.
  *
- * What the host reads is read by its rules (OpenClaw 2026.9.6; openclaw_*.h): JSON5, $include, env.vars,
+ * What the host reads is read by its rules (OpenClaw 2026.9.6; openclaw_*.h): JSON5, $include,
+ * env.vars,
  * "${NAME}", .env files, secret references of the sources env and file. Not read: env.shellEnv and
  * references of the source exec, which need a child process, and the host's own secret store. The
  * host's schema is not enforced beyond what is used here; the host does that.
  *
  * Everything is read again when a file that it came from has changed, or a variable has been set or
  * has changed. A broken file is an error that names path, line and column; it is never repaired or
- * written to. While it is broken the last good state stays in use. An entry of models.providers that
- * cannot be used does not disturb the others: see config_problem_at.
+ * written to. While it is broken the last good state stays in use. An entry of models.providers
+ * that cannot be used does not disturb the others: see config_problem_at.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -25,7 +26,8 @@
 
 struct config;
 
-/* One usable entry of models.providers. Lives until the next config_refresh that changes anything. */
+/* One usable entry of models.providers. Lives until the next config_refresh that changes anything.
+ */
 struct config_provider {
     const struct provider *adapter;
     struct provider_account account;
@@ -57,23 +59,23 @@ enum config_model {
 /*
  * `text` is what the host passed to create: a JSON object with config_file, state_dir, workspace,
  * output_dir (where results are written, in images/ and videos/; without it tmp/ of the workspace),
- * locale, resume, settings, each optional. ERR_INVALID for a member of the wrong type or an unknown one.
- * A missing or broken openclaw.json is no error here: config_refresh reports it.
+ * locale, resume, settings, each optional. ERR_INVALID for a member of the wrong type or an unknown
+ * one. A missing or broken openclaw.json is no error here: config_refresh reports it.
  */
 int config_open(struct env *env, const ahp_text *text, struct config **ret_config,
                 struct err *err);
 void config_close(struct config *config);
 
 /*
- * Reads the files again if one has changed since, else costs a stat for each. -1 with the error while
- * one is broken; what was good before stays. A configuration file that is not there is an empty one;
- * an included one that is not there is an error.
+ * Reads the files again if one has changed since, else costs a stat for each. -1 with the error
+ * while one is broken; what was good before stays. A configuration file that is not there is an
+ * empty one; an included one that is not there is an error.
  */
 int config_refresh(struct config *config, struct err *err);
 
 /*
- * Why the last config_refresh failed, or NULL; with the place in the text, 0 when there is none. What
- * was read before is in use if config_root is not NULL.
+ * Why the last config_refresh failed, or NULL; with the place in the text, 0 when there is none.
+ * What was read before is in use if config_root is not NULL.
  */
 const struct err *config_broken(const struct config *config, size_t *ret_line, size_t *ret_column);
 
@@ -89,14 +91,15 @@ const char *config_locale(const struct config *config); /* or NULL */
 int config_resume(const struct config *config);
 
 /*
- * Where results of a kind ("image" or "video") go: below `given`, the caller's own folder, or NULL for
- * ours; but a folder that the user has named in the environment is final. mem_free; NULL: no memory.
+ * Where results of a kind ("image" or "video") go: below `given`, the caller's own folder, or NULL
+ * for ours; but a folder that the user has named in the environment is final. mem_free; NULL: no
+ * memory.
  */
 char *config_output_dir(const struct config *config, const char *given, const char *kind);
 
 /*
- * Folders that local inputs may come from, the workspace first; that and the folder of results are the
- * caller's own, or ours for NULL. Returns their count; borrowed.
+ * Folders that local inputs may come from, the workspace first; that and the folder of results are
+ * the caller's own, or ours for NULL. Returns their count; borrowed.
  */
 #define CONFIG_ROOTS_MAX 16
 #define CONFIG_ROOT_WORKSPACE 0
@@ -123,9 +126,9 @@ void config_spending(const struct config *config, struct config_spending *ret_sp
 const json_t *config_root(const struct config *config);
 
 /*
- * A variable as the host's configuration sees it: the process, .env files, env.vars; NULL when it is
- * not set or empty. ret_source (may be NULL) is "environment", the path of a .env file, or "env.vars".
- * Value and source live as long as a config_provider.
+ * A variable as the host's configuration sees it: the process, .env files, env.vars; NULL when it
+ * is not set or empty. ret_source (may be NULL) is "environment", the path of a .env file, or
+ * "env.vars". Value and source live as long as a config_provider.
  */
 const char *config_variable(const struct config *config, const char *name, const char **ret_source);
 
@@ -149,18 +152,18 @@ int config_provider_is_builtin(const char *id);
 int config_provider_logs_in(const char *id);
 
 /*
- * How a change to a file of ours ended, on the loop and never inline; but not when the instance ends
- * first. `changed`: 1 it is on disk, 0 there was nothing to change, -1 with err. Such changes are
- * written off the loop where the host can, one after the other in the order of the calls; the next
- * config_refresh sees them.
+ * How a change to a file of ours ended, on the loop and never inline; but not when the instance
+ * ends first. `changed`: 1 it is on disk, 0 there was nothing to change, -1 with err. Such changes
+ * are written off the loop where the host can, one after the other in the order of the calls; the
+ * next config_refresh sees them.
  */
 typedef void config_saved_fn(void *ud, int changed, const struct err *err);
 int config_is_saving(const struct config *config); /* done is still to come: no end before it */
 
 /*
- * The file in which a built-in account's own tools keep its secrets (credential.c), 0600 in a folder
- * of 0700. Saving replaces what was there; a file that is no JSON object is set aside first, as
- * <name>.damaged. Removing what is not there is fine. 0: done follows; -1: nothing was begun,
+ * The file in which a built-in account's own tools keep its secrets (credential.c), 0600 in a
+ * folder of 0700. Saving replaces what was there; a file that is no JSON object is set aside first,
+ * as <name>.damaged. Removing what is not there is fine. 0: done follows; -1: nothing was begun,
  * ERR_CONFIG when that account has no file. done: ERR_IO.
  */
 int config_credential_path(const struct config *config, const char *id, char *ret_path,
@@ -171,9 +174,10 @@ int config_credential_remove(struct config *config, const char *id, config_saved
                              struct err *err);
 /*
  * Puts one text into that file, or with value NULL takes it out; all else in it stays. `name` is a
- * secret's or a setting's in the catalogue. CONFIG_MEMBER_NONE: that account keeps no such thing in a
- * file, or gets it by a login; done does not follow. -1: ERR_INVALID for a value that is none of this
- * account's. done: ERR_CONFIG for a file that is no JSON object, which is left as it is, ERR_IO.
+ * secret's or a setting's in the catalogue. CONFIG_MEMBER_NONE: that account keeps no such thing in
+ * a file, or gets it by a login; done does not follow. -1: ERR_INVALID for a value that is none of
+ * this account's. done: ERR_CONFIG for a file that is no JSON object, which is left as it is,
+ * ERR_IO.
  */
 #define CONFIG_MEMBER_NONE 1
 int config_credential_member(struct config *config, const char *id, const char *name,
@@ -190,9 +194,9 @@ const struct config_problem *config_problem_at(const struct config *config, size
 
 /*
  * The provider to use: `wanted` if it is not NULL, else OPENCLAW_MEDIA_PROVIDER, else what
- * set_default chose, else the setting default_provider, else the first in the alphabet; ret_how tells
- * which ("argument", "environment", "set_default", "setting", "first"). ERR_CONFIG when nothing is
- * configured, or the file of set_default is broken; ERR_INVALID lists what there is.
+ * set_default chose, else the setting default_provider, else the first in the alphabet; ret_how
+ * tells which ("argument", "environment", "set_default", "setting", "first"). ERR_CONFIG when
+ * nothing is configured, or the file of set_default is broken; ERR_INVALID lists what there is.
  */
 const struct config_provider *config_provider_choose(const struct config *config,
                                                      const char *wanted, const char **ret_how,
@@ -231,8 +235,8 @@ const char *config_kind_name(enum config_model which); /* "image", "edit", "vide
 const struct err *config_defaults_broken(const struct config *config);
 
 /*
- * A change to what set_default stored. All texts are copied; what is configured is not checked here.
- * `kind` NULL with a provider: it is the default of every kind from now on.
+ * A change to what set_default stored. All texts are copied; what is configured is not checked
+ * here. `kind` NULL with a provider: it is the default of every kind from now on.
  */
 struct config_default_change {
     int clear;                  /* first forget what was chosen, for `kind` or everything */
@@ -242,14 +246,15 @@ struct config_default_change {
     const char *model_provider; /* with model */
 };
 
-/* Stores it. 0: done follows; -1: nothing was begun. done: ERR_BUSY while another process does the same. */
+/* Stores it. 0: done follows; -1: nothing was begun. done: ERR_BUSY while another process does the
+ * same. */
 int config_defaults_save(struct config *config, const struct config_default_change *change,
                          config_saved_fn *done, void *ud, struct err *err);
 
 /*
- * Proxy settings: the configuration's proxy.proxyUrl and OPENCLAW_PROXY_URL, unless proxy.enabled is
- * false; else the usual variables. Live as long as a config_provider. A change takes effect when the
- * instance is made anew.
+ * Proxy settings: the configuration's proxy.proxyUrl and OPENCLAW_PROXY_URL, unless proxy.enabled
+ * is false; else the usual variables. Live as long as a config_provider. A change takes effect when
+ * the instance is made anew.
  */
 void config_net_options(const struct config *config, struct net_options *ret_options);
 

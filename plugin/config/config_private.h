@@ -94,7 +94,8 @@ struct config {
 
 /* places.c: everything of struct config that is a path. */
 int config_places_find(struct config *config, const json_t *given, struct err *err);
-/* path from there with "~" and "~/" as the host's home. NULL without memory or if it is too long. */
+/* path from there with "~" and "~/" as the host's home. NULL without memory or if it is too long.
+ */
 char *config_place(const struct config *config, const char *path);
 
 /* watch.c */
@@ -170,9 +171,9 @@ const char *config_default_model(const struct config_load *load, enum config_mod
                                  const char *id);
 
 /*
- * saving.c: writes off the loop where the host can, then done as config_saved_fn says, never inline.
- * `write` touches nothing but its item: 1, 0 when there was nothing to change, -1 with err. The item is
- * taken on success, and dropped after done. -1: ERR_BUSY, ERR_NOMEM.
+ * saving.c: writes off the loop where the host can, then done as config_saved_fn says, never
+ * inline. `write` touches nothing but its item: 1, 0 when there was nothing to change, -1 with err.
+ * The item is taken on success, and dropped after done. -1: ERR_BUSY, ERR_NOMEM.
  */
 typedef int config_write_fn(void *item, struct err *err);
 typedef void config_drop_fn(void *item);

@@ -1,7 +1,8 @@
 /*
- * credential.c - the file in which the own tools of a built-in account keep its secrets: written after
- * a login, removed after a logout, off the loop like all that saving.c does. Another program reads it,
- * too, so it is always whole: a new file, synced, renamed. Nothing of its content is ever in an error.
+ * credential.c - the file in which the own tools of a built-in account keep its secrets: written
+ * after a login, removed after a logout, off the loop like all that saving.c does. Another program
+ * reads it, too, so it is always whole: a new file, synced, renamed. Nothing of its content is ever
+ * in an error.
  */
 #include "config/config_private.h"
 
@@ -209,7 +210,8 @@ int config_credential_member(struct config *config, const char *id, const char *
         rc = CONFIG_MEMBER_NONE;
     else if (value && (strncmp(value, prefix, strlen(prefix)) != 0 || !*value ||
                        value[strcspn(value, " \t\r\n")]))
-        rc = err_set(err, ERR_INVALID, "Invalid API Key format: keys of %s start with %s", id, prefix);
+        rc = err_set(err, ERR_INVALID, "Invalid API Key format: keys of %s start with %s", id,
+                     prefix);
     else
         rc = change_member(config, id, json_text(item, "member"), value, done, ud, err);
     json_decref(spec);

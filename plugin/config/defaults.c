@@ -1,12 +1,13 @@
 /*
- * defaults.c - what the account tool's set_default keeps in <state_dir>/defaults.json, which is ours
- * alone: the default provider, for all kinds or one, and the default models of single providers.
+ * defaults.c - what the account tool's set_default keeps in <state_dir>/defaults.json, which is
+ * ours alone: the default provider, for all kinds or one, and the default models of single
+ * providers.
  *
  *     {"providers": {"all": "a", "video": "b"}, "models": {"b": {"video": "m"}}}
  *
- * Read with the rest of the configuration and watched like it. A file that is broken is an error that
- * names it, and is not written to: choosing a provider fails until somebody has put it right, because
- * what the user chose is not known. Members that are not known are kept as they are.
+ * Read with the rest of the configuration and watched like it. A file that is broken is an error
+ * that names it, and is not written to: choosing a provider fails until somebody has put it right,
+ * because what the user chose is not known. Members that are not known are kept as they are.
  *
  * Written under a lock (two processes may share the folder): a new file, fsync, rename.
  */

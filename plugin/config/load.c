@@ -1,7 +1,7 @@
 /*
  * load.c - one reading of the host's files, in the host's order: .env files, the configuration with
- * its parts, env.vars, variables in strings; then what we make of it. A load is built beside the one
- * in use and replaces it only when it is complete.
+ * its parts, env.vars, variables in strings; then what we make of it. A load is built beside the
+ * one in use and replaces it only when it is complete.
  */
 #include "config/config_private.h"
 

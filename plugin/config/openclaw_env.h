@@ -34,7 +34,8 @@ void openclaw_env_done(struct openclaw_env *env);
 int openclaw_env_add_take(struct openclaw_env *env, const char *source, json_t *values);
 
 /* Adds what a loaded configuration sets in env.vars, under the host's conditions: portable names
- * that are not dangerous (openclaw_names.h), no blank values, none that refer to another variable. Called at most once. -1 without memory. */
+ * that are not dangerous (openclaw_names.h), no blank values, none that refer to another variable.
+ * Called at most once. -1 without memory. */
 int openclaw_env_from_config(struct openclaw_env *env, const json_t *config);
 
 /* NULL if no source has it. ret_source, unless NULL, is "environment" or the layer's source. */

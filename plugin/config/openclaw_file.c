@@ -239,7 +239,8 @@ static int load_part(struct loader *l, const struct chain *from, const json_t *i
     if (strlen(name) != json_string_length(include))
         return fail(l, from->path, "has an $include path with a NUL in it", "");
     folder_of(from->path, folder);
-    if (json_string_length(include) >= OPENCLAW_PATH_MAX || openclaw_path_join(folder, name, path) < 0)
+    if (json_string_length(include) >= OPENCLAW_PATH_MAX ||
+        openclaw_path_join(folder, name, path) < 0)
         return fail(l, from->path, "has an $include path of 4096 characters or more", "");
     rc = check_place(l, from->path, path);
     if (rc < 0)

@@ -37,8 +37,9 @@ struct openclaw_error {
 
 /* Both give 0 or a negative errno. paths are absolute. */
 struct openclaw_fs {
-    /* The whole file, NUL added behind; *ret_text is freed with mem_free(). -EFBIG beyond bytes_max,
-     * -EMLINK and -EACCES where a check of `checks` fails, -EINVAL for anything but a file. */
+    /* The whole file, NUL added behind; *ret_text is freed with mem_free(). -EFBIG beyond
+     * bytes_max, -EMLINK and -EACCES where a check of `checks` fails, -EINVAL for anything but a
+     * file. */
     int (*read)(void *ud, const char *path, size_t bytes_max, unsigned checks, char **ret_text,
                 size_t *ret_len);
     /* The path without symbolic links; ret_path has OPENCLAW_PATH_MAX bytes. */

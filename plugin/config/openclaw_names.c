@@ -1,5 +1,5 @@
-/* See openclaw_names.h. The names are those of OpenClaw 2026.9.6 (host-env-security, dotenv, and the
- * credential variables of the providers it comes with); tests/config compares them with it. A
+/* See openclaw_names.h. The names are those of OpenClaw 2026.9.6 (host-env-security, dotenv, and
+ * the credential variables of the providers it comes with); tests/config compares them with it. A
  * provider plugin that the user installed may add names of its own there, which are not known here.
  */
 #include "config/openclaw_names.h"

@@ -1,7 +1,7 @@
 /*
- * places.c - where the host's files and our own are, by the host's rules (OpenClaw 2026.9.6: home-dir,
- * paths, dotenv-global) and the skills' OPENCLAW_CONFIG. Found once, when the instance is made: the
- * host, too, does not follow these variables while it runs.
+ * places.c - where the host's files and our own are, by the host's rules (OpenClaw 2026.9.6:
+ * home-dir, paths, dotenv-global) and the skills' OPENCLAW_CONFIG. Found once, when the instance is
+ * made: the host, too, does not follow these variables while it runs.
  */
 #include "config/config_private.h"
 
@@ -65,7 +65,8 @@ static char *account_home(int *failed)
     return home;
 }
 
-/* text from the working directory; "~" and "~/" is home. NULL without memory or if it is too long. */
+/* text from the working directory; "~" and "~/" is home. NULL without memory or if it is too long.
+ */
 static char *resolve(const char *home, const char *text)
 {
     char cwd[PATH_MAX], path[OPENCLAW_PATH_MAX];
@@ -165,8 +166,8 @@ static int find_default_file(struct config *config, char *const *folders)
 }
 
 /*
- * What the host passed, else OPENCLAW_CONFIG_PATH, the host's name for it, else OPENCLAW_CONFIG, the
- * skills'.
+ * What the host passed, else OPENCLAW_CONFIG_PATH, the host's name for it, else OPENCLAW_CONFIG,
+ * the skills'.
  */
 static int find_file(struct config *config, const char *given, char *const *folders,
                      int *ret_is_own)

@@ -1,6 +1,7 @@
 /*
  * provider_key.c - secrets of the configuration and where they came from. For people the source is
- * told as the user wrote it: a variable that was put in by "${NAME}" is that variable, not the file.
+ * told as the user wrote it: a variable that was put in by "${NAME}" is that variable, not the
+ * file.
  */
 #include "config/config_private.h"
 
@@ -154,8 +155,8 @@ static const json_t *follow(const json_t *entry, const struct field *field)
 }
 
 /*
- * request.auth goes before everything, a header Authorization before apiKey: the host merges them in
- * this order.
+ * request.auth goes before everything, a header Authorization before apiKey: the host merges them
+ * in this order.
  */
 static int choose_field(const json_t *entry, struct field *ret_field, struct config_key *ret_key,
                         struct err *err)

@@ -1,7 +1,7 @@
 /*
- * providers.c - what the entries of models.providers mean: base address, key, headers. One that cannot
- * be used goes to the list of problems with its reason, and the others go on. The services that need
- * no entry there are in builtin.c.
+ * providers.c - what the entries of models.providers mean: base address, key, headers. One that
+ * cannot be used goes to the list of problems with its reason, and the others go on. The services
+ * that need no entry there are in builtin.c.
  */
 #include "config/config_private.h"
 
@@ -48,7 +48,8 @@ static void short_hash(char ret_text[9], const char *text)
         snprintf(ret_text + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* "<address>-<key>": a key may be renewed at the same address, another address is another account. */
+/* "<address>-<key>": a key may be renewed at the same address, another address is another account.
+ */
 static void fingerprint(char *ret_text, size_t size, const char *base_url, const char *key)
 {
     char address[9];
@@ -65,7 +66,8 @@ static void add_header(struct config_entry *entry, const char *name, const char 
 {
     size_t i = entry->provider.account.headers_count;
     const char *hole = strstr(format, "%s");
-    char *label = i ? arena_format(&entry->arena, "header%zu", i) : arena_text(&entry->arena, "key");
+    char *label =
+        i ? arena_format(&entry->arena, "header%zu", i) : arena_text(&entry->arena, "key");
 
     entry->headers[i].name = arena_text(&entry->arena, name);
     entry->headers[i].value = arena_format(&entry->arena, "%.*s%s%s", (int)(hole - format), format,
@@ -199,7 +201,9 @@ static int fill_key(struct config *config, const struct config_load *load,
     if (rc == CONFIG_SECRET_NONE)
         err_set(err, ERR_CONFIG, "it has no apiKey");
     if (rc)
-        return rc < 0 ? -1 : rc == CONFIG_SECRET_NONE ? CONFIG_ENTRY_INCOMPLETE : CONFIG_ENTRY_BROKEN;
+        return rc < 0                     ? -1
+               : rc == CONFIG_SECRET_NONE ? CONFIG_ENTRY_INCOMPLETE
+                                          : CONFIG_ENTRY_BROKEN;
     if (!is_token(key->header)) {
         err_set(err, ERR_CONFIG, "request.auth.headerName is no name of a header");
         return CONFIG_ENTRY_BROKEN;
@@ -259,8 +263,8 @@ static int fill_entry(struct config *config, const struct config_load *load,
     entry->provider.peer.secrets = entry->secrets;
     account->signed_in = 1;
     if (strcmp(id, load->web.account.id) == 0) {
-        err_set(err, ERR_CONFIG, "the name \"%s\" stands for the web itself: give this provider another",
-                id);
+        err_set(err, ERR_CONFIG,
+                "the name \"%s\" stands for the web itself: give this provider another", id);
         return CONFIG_ENTRY_BROKEN;
     }
     address = config_entry_address(entry, json_string_value(json_object_get(json, "baseUrl")), err);

@@ -1,7 +1,7 @@
 /*
- * saving.c - the small files that config/ writes: off the loop where the host can, and one after the
- * other, so that two changes to one file are both in it. What was begun is written even when the
- * instance ends meanwhile; only nobody is told then.
+ * saving.c - the small files that config/ writes: off the loop where the host can, and one after
+ * the other, so that two changes to one file are both in it. What was begun is written even when
+ * the instance ends meanwhile; only nobody is told then.
  */
 #include "config/config_private.h"
 

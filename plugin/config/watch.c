@@ -1,8 +1,8 @@
 /*
- * watch.c - whether anything that a reading of the configuration depended on is different now: files,
- * also those that were not there, by their stat; variables of the process by a hash of their value.
- * A variable that has gone is no change: the host sets some for the length of a turn only, and jobs
- * that started with them go on after it.
+ * watch.c - whether anything that a reading of the configuration depended on is different now:
+ * files, also those that were not there, by their stat; variables of the process by a hash of their
+ * value. A variable that has gone is no change: the host sets some for the length of a turn only,
+ * and jobs that started with them go on after it.
  */
 #include "config/config_private.h"
 

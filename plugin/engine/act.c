@@ -1,7 +1,7 @@
 /*
- * act.c - what a person may do about a job: end it, or have its result sent again. Both work on jobs
- * that are not in memory: they are claimed first; one that a living process holds is asked through
- * the ledger.
+ * act.c - what a person may do about a job: end it, or have its result sent again. Both work on
+ * jobs that are not in memory: they are claimed first; one that a living process holds is asked
+ * through the ledger.
  */
 #include "engine/engine_private.h"
 

@@ -1,7 +1,7 @@
 /*
- * ask.c - a question to a provider beside all jobs, such as whether a key is accepted. No job, nothing
- * in the ledger, no second try: who asked may ask again. Bounded in time here, because a transfer that
- * waits for its turn has no bound of its own.
+ * ask.c - a question to a provider beside all jobs, such as whether a key is accepted. No job,
+ * nothing in the ledger, no second try: who asked may ask again. Bounded in time here, because a
+ * transfer that waits for its turn has no bound of its own.
  */
 #include "engine/engine_private.h"
 

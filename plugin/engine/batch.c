@@ -1,7 +1,8 @@
 /*
- * batch.c - jobs that belong together. An item is a job like any other, but it begins only when there
- * is room among those of its batch that are under way here. The whole is a job, too: it asks nobody
- * anything, looks at its items until the last has ended, writes the summary, and is what is delivered.
+ * batch.c - jobs that belong together. An item is a job like any other, but it begins only when
+ * there is room among those of its batch that are under way here. The whole is a job, too: it asks
+ * nobody anything, looks at its items until the last has ended, writes the summary, and is what is
+ * delivered.
  *
  * A batch is named by what it makes, so the same manifest again is the same batch: its items that
  * succeeded are found in the ledger and not made twice.

@@ -1,7 +1,7 @@
 /*
  * catch.c - where the body of an answer goes: base64 out of it into files, or all of it into one.
- * Files are "<prefix>-<job>-<n>.part" in the folder of the job's kind, so a later process finds what
- * this one left.
+ * Files are "<prefix>-<job>-<n>.part" in the folder of the job's kind, so a later process finds
+ * what this one left.
  */
 #include "engine/engine_private.h"
 

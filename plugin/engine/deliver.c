@@ -1,10 +1,10 @@
 /*
  * deliver.c - brings words and files to the chat, exactly once.
  *
- * A delivery's key is in the ledger before it is first offered. OFFERED is recorded before the offer,
- * so after a crash the same key is offered again and a host that drops repeats makes it one message;
- * with a host that does not, it is `unknown` and only a person has it sent again. DELIVERED is
- * recorded on the receipt, never on the offer.
+ * A delivery's key is in the ledger before it is first offered. OFFERED is recorded before the
+ * offer, so after a crash the same key is offered again and a host that drops repeats makes it one
+ * message; with a host that does not, it is `unknown` and only a person has it sent again.
+ * DELIVERED is recorded on the receipt, never on the offer.
  */
 #include "engine/engine_private.h"
 
@@ -74,7 +74,9 @@ static char *words_key(const struct job *job)
     const struct ledger_job *row = job->row;
     const struct config_provider *provider =
         config_provider_by_id(job->engine->config, row->provider);
-    const char *which = row->error_kind != ERR_NONE ? "part" : row->files_count > 1 ? "many" : "one";
+    const char *which = row->error_kind != ERR_NONE ? "part"
+                        : row->files_count > 1      ? "many"
+                                                    : "one";
     char *own = provider ? mem_format("%s.result.%s.%s", provider->adapter->name, row->kind, which)
                          : NULL;
 
@@ -217,7 +219,8 @@ static void others_known(void *ud, enum ledger_result result, const struct ledge
         return;
     for (size_t i = 0; result == LEDGER_OK && i < jobs_count; i++) {
         labelled |= is_beside(job->row, jobs[i]);
-        /* Its request had no words that told the language: that of the chat's newest that had some. */
+        /* Its request had no words that told the language: that of the chat's newest that had some.
+         */
         if (!job->row->locale && jobs[i]->locale && job_text(&job->row->locale, jobs[i]->locale))
             env_log(job->engine->env, AHP_LOG_WARN, LOG_INTERNAL, "%s: no memory for its language",
                     job->row->id);
@@ -305,15 +308,16 @@ static void noted(void *ud, enum ledger_result result, uint32_t flags, const str
 }
 
 /*
- * Words about a job that is asked about once more: what became of them changes nothing of what it is
- * busy with, and is stored beside that; without memory with its next record.
+ * Words about a job that is asked about once more: what became of them changes nothing of what it
+ * is busy with, and is stored beside that; without memory with its next record.
  */
 static void note(struct job *job)
 {
     struct engine *engine = job->engine;
 
     if (ledger_record(engine->ledger, job->row, 0, noted, engine))
-        env_log(engine->env, AHP_LOG_WARN, LOG_LEDGER, "%s: a receipt is stored later", job->row->id);
+        env_log(engine->env, AHP_LOG_WARN, LOG_LEDGER, "%s: a receipt is stored later",
+                job->row->id);
 }
 
 static int goes_on(const struct job *job)

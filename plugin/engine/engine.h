@@ -28,7 +28,8 @@ int engine_start(struct engine *engine, struct err *err);
  */
 typedef void engine_stopped_fn(void *ud);
 void engine_stop(struct engine *engine, int64_t deadline_ms, engine_stopped_fn *done, void *ud);
-/* Before the rest is torn down: what still calls back is not acted upon any more. NULL is ignored. */
+/* Before the rest is torn down: what still calls back is not acted upon any more. NULL is ignored.
+ */
 void engine_halt(struct engine *engine);
 void engine_close(struct engine *engine);
 
@@ -102,17 +103,17 @@ typedef void engine_acted_fn(void *ud, const struct ledger_job *job, const struc
 int engine_cancel(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 int engine_redeliver(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 /*
- * Asks the provider now: about an unfinished job, and about one that expired or whose fate is unknown,
- * which then has some minutes more. Nothing is ever sent that could be paid for. `done` comes when the
- * question is under way.
+ * Asks the provider now: about an unfinished job, and about one that expired or whose fate is
+ * unknown, which then has some minutes more. Nothing is ever sent that could be paid for. `done`
+ * comes when the question is under way.
  */
 int engine_recheck(struct engine *engine, const char *id, engine_acted_fn *done, void *ud);
 
 /*
- * A question to a provider that has nothing to do with a job: sent once, nothing of it is stored. The
- * request READS and is copied. `done` follows exactly once and never inline, at the latest after
- * timeout_ms, with reply->outcome HTTP_LOST then; it does not follow once the engine stops. Every
- * provider that config_provider_by_id knows may be asked. -1: nothing was sent.
+ * A question to a provider that has nothing to do with a job: sent once, nothing of it is stored.
+ * The request READS and is copied. `done` follows exactly once and never inline, at the latest
+ * after timeout_ms, with reply->outcome HTTP_LOST then; it does not follow once the engine stops.
+ * Every provider that config_provider_by_id knows may be asked. -1: nothing was sent.
  */
 typedef void engine_asked_fn(void *ud, const struct http_reply *reply);
 int engine_ask(struct engine *engine, const char *provider, const struct http_request *request,
@@ -124,13 +125,15 @@ void engine_take(struct engine *engine, const char *id);
 /* ahp_inst.receipt. */
 int32_t engine_receipt(struct engine *engine, const ahp_receipt *receipt);
 
-/* " It is 512x512 instead of 1024x1024.", or "": how the files differ from what was asked for; mem_free. */
+/* " It is 512x512 instead of 1024x1024.", or "": how the files differ from what was asked for;
+ * mem_free. */
 char *measure_words(const struct ledger_job *row);
 
 /* Adds files, how many were asked for, to the values of a sentence. */
 void files_words(const struct ledger_job *row, json_t *values);
 
-/* Adds items, ended and failed to the values of a sentence about a whole batch; others get nothing. */
+/* Adds items, ended and failed to the values of a sentence about a whole batch; others get nothing.
+ */
 void batch_words(const struct ledger_job *row, json_t *values);
 
 /* 1 for states that nothing follows but a person's wish. */

@@ -2,9 +2,9 @@
  * engine_private.h - shared by the files of engine/ only.
  *
  * How a job moves: job_run (it is due) -> turn_take (ask the adapter) -> record (make it durable)
- * -> send -> reply -> turn_take ... -> fetch (files) -> deliver. Between two of these a job is either
- * waiting for one thing (`busy`) or standing in the scheduler's heap. Nothing that the outside world
- * could notice happens before the record that announces it is durable.
+ * -> send -> reply -> turn_take ... -> fetch (files) -> deliver. Between two of these a job is
+ * either waiting for one thing (`busy`) or standing in the scheduler's heap. Nothing that the
+ * outside world could notice happens before the record that announces it is durable.
  */
 #ifndef ENGINE_ENGINE_PRIVATE_H
 #define ENGINE_ENGINE_PRIVATE_H
@@ -140,8 +140,8 @@ void job_free(struct job *job);
  */
 int job_back(struct job *job);
 /*
- * Adds a file that is here, with facts whose url it takes on success, under a new handle. -1 without
- * memory.
+ * Adds a file that is here, with facts whose url it takes on success, under a new handle. -1
+ * without memory.
  */
 int job_add_file(struct job *job, const struct ledger_file *facts, const char *path,
                  const char *mime, const char *prefix);
@@ -180,7 +180,8 @@ void fetch_start(struct job *job);
 void fetch_have(struct job *job, const struct media_facts *facts, const char *path);
 void fetch_finish(struct job *job); /* files are here: tell the user, or be done */
 
-/* record.c: a file for other programs of the service; 1: `then` follows, 0: there is none to write */
+/* record.c: a file for other programs of the service; 1: `then` follows, 0: there is none to write
+ */
 int record_start(struct job *job, job_then_fn *then);
 
 /* restore.c: 1 when the picture first gets the original's pixels back, and fetch_have follows. */

@@ -1,7 +1,7 @@
 /*
- * fetch.c - brings the results of a finished job to disk, one after the other. Which files are there
- * is in the ledger by number, so that a restart goes on with the next one. Base64 that came with the
- * answer is on disk already as a .part; addresses are downloaded.
+ * fetch.c - brings the results of a finished job to disk, one after the other. Which files are
+ * there is in the ledger by number, so that a restart goes on with the next one. Base64 that came
+ * with the answer is on disk already as a .part; addresses are downloaded.
  *
  * One missing file of several does not lose the others: what can be had is delivered, and the words
  * say what is missing and where it is.
@@ -210,8 +210,8 @@ static void publish(struct job *job, struct media_part **part)
 }
 
 /*
- * Whether there is hope. An answer that breaks off or cannot be stored costs its bytes each time; one
- * that does not come costs nothing, and what it would bring is paid for.
+ * Whether there is hope. An answer that breaks off or cannot be stored costs its bytes each time;
+ * one that does not come costs nothing, and what it would bring is paid for.
  */
 static int may_try_again(const struct job *job, const struct http_reply *reply)
 {

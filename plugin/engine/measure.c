@@ -1,7 +1,7 @@
 /*
- * measure.c - what came against what was asked for. Providers take a size or a length as a wish; the
- * file itself says what it became, and a difference is told once: as an entry of `changed`, and as
- * one sentence to the user.
+ * measure.c - what came against what was asked for. Providers take a size or a length as a wish;
+ * the file itself says what it became, and a difference is told once: as an entry of `changed`, and
+ * as one sentence to the user.
  */
 #include "engine/engine_private.h"
 

@@ -1,6 +1,6 @@
 /*
- * receipt.c - receipts on their way to their jobs. The host may answer while the job is being stored,
- * or days later when it is not in memory: then the job is claimed from the ledger first.
+ * receipt.c - receipts on their way to their jobs. The host may answer while the job is being
+ * stored, or days later when it is not in memory: then the job is claimed from the ledger first.
  */
 #include "engine/engine_private.h"
 

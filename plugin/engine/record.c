@@ -1,8 +1,8 @@
 /*
- * record.c - the small file that an adapter wants other programs of its service to find, such as the
- * address of the last result. Written off the loop when the files of a job are here and before they
- * are delivered: a new file, rename. It is a courtesy: when it fails, the log says so and the job goes
- * on. A job that is taken up again before it is READY writes it once more.
+ * record.c - the small file that an adapter wants other programs of its service to find, such as
+ * the address of the last result. Written off the loop when the files of a job are here and before
+ * they are delivered: a new file, rename. It is a courtesy: when it fails, the log says so and the
+ * job goes on. A job that is taken up again before it is READY writes it once more.
  */
 #include "engine/engine_private.h"
 

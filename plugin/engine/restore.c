@@ -1,8 +1,8 @@
 /*
  * restore.c - after an inpaint: outside of the mask the picture's own pixels are put back into the
  * result, which a provider gives back altered as a whole. The plan says from which files. What the
- * provider made stays beside it, under the name that every result has: should the process end before
- * the ledger knows of the new file, that is where the next one begins again.
+ * provider made stays beside it, under the name that every result has: should the process end
+ * before the ledger knows of the new file, that is where the next one begins again.
  *
  * A result that cannot be laid over its picture is delivered as it is, and the words say why.
  */

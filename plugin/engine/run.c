@@ -1,9 +1,9 @@
 /*
  * run.c - asks the adapter for the next step and carries it out.
  *
- * A request that spends is announced first: state SUBMITTING and the flag JOB_SENT are durable before
- * a byte leaves. A job that is found with that flag after a restart is told to its adapter as
- * `resumed`, and never simply sent again. The flag goes in the same record that stores what the
+ * A request that spends is announced first: state SUBMITTING and the flag JOB_SENT are durable
+ * before a byte leaves. A job that is found with that flag after a restart is told to its adapter
+ * as `resumed`, and never simply sent again. The flag goes in the same record that stores what the
  * answer meant.
  */
 #include "engine/engine_private.h"
@@ -43,7 +43,8 @@ void turn_keep_drop(struct job *job)
     job->kept = NULL;
 }
 
-/* A paid answer that cannot be read now (no provider in the configuration, no memory) comes once. */
+/* A paid answer that cannot be read now (no provider in the configuration, no memory) comes once.
+ */
 static void keep(struct job *job, const struct http_reply *reply)
 {
     struct arena *arena = &job->kept_arena;
@@ -148,8 +149,9 @@ static int turn_take(struct job *job, const struct http_reply *reply, struct err
         err_set(err, ERR_INTERNAL, "the state of this job grew past %d bytes", LIMIT_FLOW_BYTES);
         goto out;
     }
-    if (job_text(&row->flow, flow) || (job->turn->step.provider_job &&
-                                       job_text(&row->provider_job, job->turn->step.provider_job)) ||
+    if (job_text(&row->flow, flow) ||
+        (job->turn->step.provider_job &&
+         job_text(&row->provider_job, job->turn->step.provider_job)) ||
         take_upload(job, turn.now_ms)) {
         err_nomem(err);
         goto out;
@@ -211,8 +213,8 @@ static int announce(struct job *job)
 }
 
 /*
- * Whether a job that the provider has accepted is asked for no more. Past the deadline an answer may
- * be older than the sleep in which it went by, and a machine that woke up may lack its network.
+ * Whether a job that the provider has accepted is asked for no more. Past the deadline an answer
+ * may be older than the sleep in which it went by, and a machine that woke up may lack its network.
  */
 static int is_over(struct job *job, const struct http_reply *reply, int64_t now)
 {

@@ -1,11 +1,11 @@
 /*
- * schedule.c - when a job is next looked at: one heap, one host timer. Also how long to wait: between
- * two questions about a job, after a failure, and between requests to one account.
+ * schedule.c - when a job is next looked at: one heap, one host timer. Also how long to wait:
+ * between two questions about a job, after a failure, and between requests to one account.
  *
  * Asking: a first time near the shortest duration seen or known for such a job (a quarter of the
- * typical one when that is all we know). Then, while it is likely to end, in steps of a quarter of the
- * time that is left up to the typical duration, but at most ASK_MS. When it has taken half as long
- * again as typical nobody knows: steps of a tenth of the time already waited.
+ * typical one when that is all we know). Then, while it is likely to end, in steps of a quarter of
+ * the time that is left up to the typical duration, but at most ASK_MS. When it has taken half as
+ * long again as typical nobody knows: steps of a tenth of the time already waited.
  */
 #include "engine/engine_private.h"
 

@@ -1,9 +1,9 @@
 /*
  * canvas.c - a picture on a larger canvas, and the mask that says what is new. The picture's own
- * pixels are copied, transparent ones too; what is around them is filled: not at all, with a colour,
- * with the nearest pixel, with the picture mirrored at its edges, or with the picture itself,
- * enlarged to cover the canvas and blurred. The blurred one is made small and enlarged again, which
- * nobody sees, so that its cost does not depend on the canvas.
+ * pixels are copied, transparent ones too; what is around them is filled: not at all, with a
+ * colour, with the nearest pixel, with the picture mirrored at its edges, or with the picture
+ * itself, enlarged to cover the canvas and blurred. The blurred one is made small and enlarged
+ * again, which nobody sees, so that its cost does not depend on the canvas.
  */
 #include "imaging/line.h"
 #include "imaging/work.h"
@@ -58,7 +58,8 @@ static VipsImage *step(VipsImage *from, int rc, VipsImage *made)
     return rc ? NULL : made;
 }
 
-/* The picture without transparency, scaled to cover width x height. NULL: the reason is libvips's. */
+/* The picture without transparency, scaled to cover width x height. NULL: the reason is libvips's.
+ */
 static VipsImage *small_back(VipsImage *from, int width, int height)
 {
     double scale = fmax((double)width / from->Xsize, (double)height / from->Ysize);
@@ -111,7 +112,8 @@ static int stage_back(struct imaging_work *work, struct err *err)
     const struct imaging_job *job = work->job;
     struct canvas *canvas = work->own;
     struct picture *back = &canvas->back;
-    int longer = work->result.width > work->result.height ? work->result.width : work->result.height;
+    int longer =
+        work->result.width > work->result.height ? work->result.width : work->result.height;
     double part = longer > BACK_SIDE ? (double)BACK_SIDE / longer : 1;
     int width = (int)fmax(1, floor(work->result.width * part));
     int height = (int)fmax(1, floor(work->result.height * part));

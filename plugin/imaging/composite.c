@@ -1,7 +1,7 @@
 /*
  * composite.c - puts an edit back where it belongs, and shows where that would be. Both walk the
- * picture, the mask and the other side together, row by row. Where the mask is 0 the picture's bytes
- * are copied, whatever the formulas would give.
+ * picture, the mask and the other side together, row by row. Where the mask is 0 the picture's
+ * bytes are copied, whatever the formulas would give.
  */
 #include "imaging/work.h"
 
@@ -204,7 +204,8 @@ int composite_open(struct imaging_work *work, struct err *err)
     shape = ((double)other->width / other->height) /
             ((double)work->picture.width / work->picture.height);
     if (fabs(shape - 1) > SHAPE_TOLERANCE)
-        return err_field(err, "result", "the result is %d x %d pixels and the picture %d x %d: they "
+        return err_field(err, "result",
+                         "the result is %d x %d pixels and the picture %d x %d: they "
                          "have not the same shape, so one cannot be laid over the other",
                          other->width, other->height, work->picture.width, work->picture.height);
     work->result.source_width = other->width;

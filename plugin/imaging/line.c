@@ -1,9 +1,9 @@
 /*
- * line.c - see line.h. A Gaussian is replaced by three boxes of equal variance, whose width need not
- * be odd: the pixel on either side counts with a part of a weight ("extended box blur": Gwosdek,
- * Grewenig, Bruhn, Weickert, "Theoretical foundations of Gaussian convolution by extended box
- * filtering", 2011). The cost does not depend on the width, and beyond line_box_reach a mask of 0
- * stays exactly 0, which a composite relies on.
+ * line.c - see line.h. A Gaussian is replaced by three boxes of equal variance, whose width need
+ * not be odd: the pixel on either side counts with a part of a weight ("extended box blur":
+ * Gwosdek, Grewenig, Bruhn, Weickert, "Theoretical foundations of Gaussian convolution by extended
+ * box filtering", 2011). The cost does not depend on the width, and beyond line_box_reach a mask of
+ * 0 stays exactly 0, which a composite relies on.
  */
 #include "imaging/line.h"
 
@@ -18,7 +18,8 @@ static void maximum(uint8_t *restrict out, const uint8_t *restrict other, size_t
         out[i] = out[i] > other[i] ? out[i] : other[i];
 }
 
-/* out[i] = max(out[i], out[i + by]) for rising i. Chunks that do not overlap, so that it vectorises. */
+/* out[i] = max(out[i], out[i + by]) for rising i. Chunks that do not overlap, so that it
+ * vectorises. */
 static void maximum_ahead(uint8_t *out, size_t by, size_t n)
 {
     while (n) {

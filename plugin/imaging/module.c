@@ -1,8 +1,8 @@
 /*
  * module.c - clawmedia-imaging.so's only export, and the run of an operation's stages. libvips is
  * started by the first operation, with what it does not need switched off: readers that it calls
- * untrusted, its cache of operations (which would keep files open), its threads, its warnings on the
- * standard error stream. It is never shut down, since the module is never unloaded.
+ * untrusted, its cache of operations (which would keep files open), its threads, its warnings on
+ * the standard error stream. It is never shut down, since the module is never unloaded.
  *
  * What is process-wide about this: libvips itself, and GLib's handler for the log domain "VIPS". A
  * host that uses the same libvips.so for its own purposes shares them.

@@ -1,8 +1,8 @@
 /*
- * object.c - finds a picture's object: by alpha, or as what differs from the backdrop, whose colour is
- * given or is the mean of the four corners. The largest connected part (neighbours touch by a side
- * or a corner) is found in two walks over the rows: the first gives every run of marked pixels a
- * number and joins the numbers of runs that touch, the second drops the runs of all other parts.
+ * object.c - finds a picture's object: by alpha, or as what differs from the backdrop, whose colour
+ * is given or is the mean of the four corners. The largest connected part (neighbours touch by a
+ * side or a corner) is found in two walks over the rows: the first gives every run of marked pixels
+ * a number and joins the numbers of runs that touch, the second drops the runs of all other parts.
  */
 #include "imaging/work.h"
 
@@ -89,7 +89,8 @@ static int is_object(const struct imaging_job *job, const struct object *object,
 
 static int no_transparency(struct err *err)
 {
-    return err_field(err, "select", "this picture has no transparency to tell its object by; select "
+    return err_field(err, "select",
+                     "this picture has no transparency to tell its object by; select "
                      "by its backdrop colour");
 }
 

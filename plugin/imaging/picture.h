@@ -1,8 +1,8 @@
 /*
  * picture.h - a picture file as 8-bit rows, RGB or RGBA, oriented as it is displayed. The header is
- * judged before anything is decoded; pixels are computed when rows are asked for, in the thread that
- * asks, so that libvips starts no thread. Rows are asked for from top to bottom, once each, unless
- * the picture lies in a sheet (picture_load_slice).
+ * judged before anything is decoded; pixels are computed when rows are asked for, in the thread
+ * that asks, so that libvips starts no thread. Rows are asked for from top to bottom, once each,
+ * unless the picture lies in a sheet (picture_load_slice).
  */
 #ifndef IMAGING_PICTURE_H
 #define IMAGING_PICTURE_H
@@ -55,8 +55,8 @@ const void *picture_profile(const struct picture *picture, size_t *ret_len);
 int picture_rows(const struct picture *picture, int y, int n, uint8_t *out, struct err *err);
 
 /*
- * Brings the picture into a sheet, oriented: the next rows from *y on, which begins as 0. 1: more to
- * do; 0: loaded, rows may be asked for in any order.
+ * Brings the picture into a sheet, oriented: the next rows from *y on, which begins as 0. 1: more
+ * to do; 0: loaded, rows may be asked for in any order.
  */
 int picture_load_slice(struct picture *picture, const char *beside, int *y, struct err *err);
 
@@ -64,7 +64,8 @@ int picture_load_slice(struct picture *picture, const char *beside, int *y, stru
 int picture_slice(int width, int y, int height);
 int picture_slice_of(const struct picture *picture, int y);
 
-/* The last words of libvips, and clears them. For errors of the calls that this file does not make. */
+/* The last words of libvips, and clears them. For errors of the calls that this file does not make.
+ */
 int picture_vips_error(struct err *err, enum err_kind kind, const char *what);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * png_out.h - a PNG file written row by row through libpng: "<path>.part" until png_out_finish, which
- * makes it durable and renames it. 8 bits a band; 1 band is grey, 3 RGB, 4 RGBA.
+ * png_out.h - a PNG file written row by row through libpng: "<path>.part" until png_out_finish,
+ * which makes it durable and renames it. 8 bits a band; 1 band is grey, 3 RGB, 4 RGBA.
  */
 #ifndef IMAGING_PNG_OUT_H
 #define IMAGING_PNG_OUT_H

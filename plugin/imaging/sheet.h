@@ -1,7 +1,7 @@
 /*
  * sheet.h - a plane of pixels with random access. Up to LIMIT_IMAGING_MEMORY it is memory; a larger
- * one is a nameless file beside the output, mapped, so that the kernel may put it out of memory. Its
- * space is reserved first: a full disk is an error of sheet_open, never a signal later.
+ * one is a nameless file beside the output, mapped, so that the kernel may put it out of memory.
+ * Its space is reserved first: a full disk is an error of sheet_open, never a signal later.
  */
 #ifndef IMAGING_SHEET_H
 #define IMAGING_SHEET_H

@@ -1,7 +1,7 @@
 /*
- * work.h - one operation in progress: a list of stages, each run slice by slice until it says that it
- * is through. A stage keeps its place in `y`, which is 0 when it begins. What an operation opens it
- * puts into the work, whose end closes it, however that end comes.
+ * work.h - one operation in progress: a list of stages, each run slice by slice until it says that
+ * it is through. A stage keeps its place in `y`, which is 0 when it begins. What an operation opens
+ * it puts into the work, whose end closes it, however that end comes.
  */
 #ifndef IMAGING_WORK_H
 #define IMAGING_WORK_H

@@ -341,7 +341,8 @@ static void drop_reads(struct op **list)
     }
 }
 
-/* The last words go into the file, and it is closed. Takes its time: for a worker, or for destroy. */
+/* The last words go into the file, and it is closed. Takes its time: for a worker, or for destroy.
+ */
 static void end(void *item)
 {
     struct batch *batch = item;

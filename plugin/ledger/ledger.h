@@ -12,8 +12,8 @@
  * only under a lease. The ledger renews its owner's lease by itself; an owner that died (its lock
  * file is free) loses its jobs at once to whoever takes them. One that lives but was silent loses
  * them too, when its LEASE_MS are over and whoever comes has seen it stay silent for a renewal's
- * time more: after a suspend everybody's lease looks over, and nobody shall lose a job by that. Its own
- * records then answer LEDGER_LOST; jobs that nobody has taken meanwhile are still its own.
+ * time more: after a suspend everybody's lease looks over, and nobody shall lose a job by that. Its
+ * own records then answer LEDGER_LOST; jobs that nobody has taken meanwhile are still its own.
  *
  * When another process is writing, operations wait for it without holding up the loop, for
  * LEDGER_BUSY_MS, then fail with ERR_BUSY. An operation that fails is undone alone; what fails for
@@ -176,10 +176,10 @@ int ledger_start(struct ledger *ledger, struct err *err);
 
 /*
  * The end in stop: from here on no operation is queued, and none calls back. Stores what accepts,
- * records and cancels are still queued, gives its leases back and closes the file, all of it off the
- * loop where the host can; for another writer it waits up to 2 s in all. ended(ud) follows on the
- * loop, maybe inside this call; then only ledger_close is left, which finds nothing to wait for.
- * Not called if ledger_close, or env_cancel_work where the host has no workers, comes first.
+ * records and cancels are still queued, gives its leases back and closes the file, all of it off
+ * the loop where the host can; for another writer it waits up to 2 s in all. ended(ud) follows on
+ * the loop, maybe inside this call; then only ledger_close is left, which finds nothing to wait
+ * for. Not called if ledger_close, or env_cancel_work where the host has no workers, comes first.
  */
 typedef void ledger_ended_fn(void *ud);
 void ledger_end(struct ledger *ledger, ledger_ended_fn *ended, void *ud);
@@ -237,12 +237,12 @@ struct ledger_accept {
  * ERR_IO when the ledger's file has lost its name: what is stored there dies with the process.
  *
  * Stores a new job, unless one with the same dedup_key is known: with DEDUP_OWN one that is not
- * ended or that began within DEDUP_WINDOW_MS; but for DEDUP_HOST not if it ended as failed, cancelled
- * or expired.
- * `job` is the stored one, with files and deliveries; created tells which. resubmit_of is unique:
- * LEDGER_TAKEN and the earlier repeat when that job was repeated already, and the repeat did not
- * fail. Past the budget: LEDGER_FAILED with ERR_BUDGET, the limit's name in its field, and the sum in
- * its text; a repeat is never refused for that. The key is stored as the job's dedup_key; without one the job's own is, for others to find.
+ * ended or that began within DEDUP_WINDOW_MS; but for DEDUP_HOST not if it ended as failed,
+ * cancelled or expired. `job` is the stored one, with files and deliveries; created tells which.
+ * resubmit_of is unique: LEDGER_TAKEN and the earlier repeat when that job was repeated already,
+ * and the repeat did not fail. Past the budget: LEDGER_FAILED with ERR_BUDGET, the limit's name in
+ * its field, and the sum in its text; a repeat is never refused for that. The key is stored as the
+ * job's dedup_key; without one the job's own is, for others to find.
  */
 typedef void ledger_accept_fn(void *ud, enum ledger_result result, const struct ledger_job *job,
                               int created, const struct ledger_history *history,
@@ -321,8 +321,8 @@ int ledger_find(struct ledger *ledger, const struct ledger_query *query, ledger_
 
 /*
  * Addresses of files that this account has already: `urls` has one for each of the keys (at most
- * LIMIT_UPLOADS), NULL where none is known or its time is over. An account is provider and account of
- * a job. ledger_record stores what upload_key and its neighbours say.
+ * LIMIT_UPLOADS), NULL where none is known or its time is over. An account is provider and account
+ * of a job. ledger_record stores what upload_key and its neighbours say.
  */
 typedef void ledger_uploads_fn(void *ud, enum ledger_result result, const char *const *urls,
                                const struct err *err);
@@ -331,8 +331,8 @@ int ledger_uploads(struct ledger *ledger, const char *provider, const char *acco
                    ledger_uploads_fn *done, void *ud);
 
 /*
- * How far the items of a batch are. Of several jobs with one index the newest counts. `items` of them
- * have been accepted.
+ * How far the items of a batch are. Of several jobs with one index the newest counts. `items` of
+ * them have been accepted.
  */
 struct ledger_batch {
     uint32_t items;

@@ -7,11 +7,11 @@
  *
  * The lock ends with the process, at once and whatever it died of; so a free lock is a sure sign.
  * It is flock(), bound to the open file and not to the process, so that two instances in one
- * process are two owners. (A child that was forked and runs no other program keeps its parent's lock
- * alive; then only silence tells.) A process that lives but has been silent for longer than its lease, by
- * the wall clock, loses it too, but only after somebody has watched it stay silent for GRACE_MS of
- * his own time: after a suspend, or when the clock is set, all leases look over at once, and the
- * living must get a chance to renew.
+ * process are two owners. (A child that was forked and runs no other program keeps its parent's
+ * lock alive; then only silence tells.) A process that lives but has been silent for longer than
+ * its lease, by the wall clock, loses it too, but only after somebody has watched it stay silent
+ * for GRACE_MS of his own time: after a suspend, or when the clock is set, all leases look over at
+ * once, and the living must get a chance to renew.
  */
 #include "base/mem.h"
 #include "ledger/store.h"

@@ -19,7 +19,8 @@
 
 /* What a job took, or may take; the whole of a batch is no more than its items. */
 #define PAID                                                                                       \
-    "CASE WHEN batch IS NOT NULL AND batch_index = 0 THEN 0 WHEN cost IS NOT NULL THEN cost WHEN state = 'failed' THEN 0"                            \
+    "CASE WHEN batch IS NOT NULL AND batch_index = 0 THEN 0 WHEN cost IS NOT NULL THEN cost"       \
+    " WHEN state = 'failed' THEN 0"                                                                \
     " WHEN state = 'cancelled' AND submitted_ms = 0 THEN 0 ELSE coalesce(cost_estimate, 0) END"
 
 /* Statements without a list of columns. */

@@ -3,11 +3,11 @@
  *
  * The module is opened in two halves. Loading libvips and the libraries behind it takes tens of
  * milliseconds, so a dlopen off the loop does that, binds every symbol and has the true reason when
- * it fails. libltdl, which is not thread-safe and shared with hosts, then opens the same file on the
- * loop: all is mapped already, so it only adds its own, lasting, reference.
+ * it fails. libltdl, which is not thread-safe and shared with hosts, then opens the same file on
+ * the loop: all is mapped already, so it only adds its own, lasting, reference.
  *
- * The static pointer is this process's memory that the module is there. A failure is not remembered:
- * once the package is installed, the next picture finds it.
+ * The static pointer is this process's memory that the module is there. A failure is not
+ * remembered: once the package is installed, the next picture finds it.
  */
 #include "media/imaging.h"
 
@@ -59,7 +59,8 @@ void imaging_set_module(const char *path)
     opened = NULL;
 }
 
-/* Beside the plugin: "clawmedia<tail>.so" goes with "clawmedia-imaging<tail>.so" if there is one. */
+/* Beside the plugin: "clawmedia<tail>.so" goes with "clawmedia-imaging<tail>.so" if there is one.
+ */
 static void find_module(char *ret_path)
 {
     static const char stem[] = "clawmedia";

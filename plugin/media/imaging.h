@@ -1,8 +1,8 @@
 /*
  * imaging.h - pictures that must be looked into: masks, canvases, composites, previews. The work is
- * done by clawmedia-imaging.so, which alone links libvips. The core opens it through libltdl when the
- * first picture needs it; without it (or without libvips) imaging_run's callback gets one error that
- * names the package to install, and everything else works.
+ * done by clawmedia-imaging.so, which alone links libvips. The core opens it through libltdl when
+ * the first picture needs it; without it (or without libvips) imaging_run's callback gets one error
+ * that names the package to install, and everything else works.
  *
  * What a mask means, everywhere here: 8-bit grey, as large as the displayed picture, 255 = change,
  * 0 = keep, between = a soft edge. Pictures are taken as displayed: EXIF orientation is applied.
@@ -11,15 +11,16 @@
  * Memory: pictures stream through in strips. What cannot stream (a turned picture, a mask that is
  * grown, a canvas that mirrors) lies in a nameless file beside the output once it is larger than
  * LIMIT_IMAGING_MEMORY. Formats that their decoders hold whole (WebP, GIF, HEIC, AVIF, progressive
- * JPEG, interlaced PNG) have the lower LIMIT_IMAGING_WHOLE_PIXELS, and are decoded in one slice. Both
- * limits are checked from the header.
+ * JPEG, interlaced PNG) have the lower LIMIT_IMAGING_WHOLE_PIXELS, and are decoded in one slice.
+ * Both limits are checked from the header.
  *
- * Threads: work goes through env_work in slices of some milliseconds, one picture at a time for each
- * instance. The module starts no thread, and avoids libvips's: pixels are pulled in the calling
- * thread, never by libvips's thread pool, and written by libpng. What is left (libvips 8.14, measured
- * in tests/imaging/test_module.py): to read WebP, and to enlarge a picture, libvips copies something
- * through its pool of a worker or two, which wait for more and end by themselves after 15 s. The
- * decoders of WebP, HEIC and AVIF start their own and join them before a slice ends.
+ * Threads: work goes through env_work in slices of some milliseconds, one picture at a time for
+ * each instance. The module starts no thread, and avoids libvips's: pixels are pulled in the
+ * calling thread, never by libvips's thread pool, and written by libpng. What is left
+ * (libvips 8.14, measured in tests/imaging/test_module.py): to read WebP, and to enlarge a picture,
+ * libvips copies something through its pool of a worker or two, which wait for more and end by
+ * themselves after 15 s. The decoders of WebP, HEIC and AVIF start their own and join them before a
+ * slice ends.
  */
 #ifndef MEDIA_IMAGING_H
 #define MEDIA_IMAGING_H
@@ -42,7 +43,8 @@ enum imaging_kind {
     IMAGING_MASK_REGIONS,
     /* `picture`'s object (or its background) -> output, canonical; the same refinements. */
     IMAGING_MASK_OBJECT,
-    /* `mask`, canonical -> output: RGBA whose alpha is 255 - mask. Scaled to width x height if set. */
+    /* `mask`, canonical -> output: RGBA whose alpha is 255 - mask. Scaled to width x height if set.
+     */
     IMAGING_MASK_ALPHA,
     /* `picture` on a larger canvas -> output, and output_mask: canonical, what is new. */
     IMAGING_CANVAS,
@@ -63,7 +65,8 @@ enum imaging_kind {
 
 enum imaging_shape { IMAGING_RECT, IMAGING_ELLIPSE };
 
-/* A part of the picture: covers width x height pixels from x, y. Clipped; wholly outside: refused. */
+/* A part of the picture: covers width x height pixels from x, y. Clipped; wholly outside: refused.
+ */
 struct imaging_region {
     enum imaging_shape shape;
     int percent; /* x and width are percent of the picture's width, y and height of its height */
@@ -172,7 +175,8 @@ int imaging_run(struct imaging *imaging, const struct imaging_job *job, imaging_
 /* [loop] What waits or runs ends with ERR_CANCELLED soon, on the loop; nothing new is taken. */
 void imaging_stop(struct imaging *imaging);
 
-/* [loop] Nothing is called back any more; what runs is let go of when its slice ends. NULL is ok. */
+/* [loop] Nothing is called back any more; what runs is let go of when its slice ends. NULL is ok.
+ */
 void imaging_free(struct imaging *imaging);
 
 /*
@@ -182,8 +186,8 @@ void imaging_free(struct imaging *imaging);
 void imaging_set_module(const char *path);
 
 /*
- * The other side: what clawmedia-imaging.so exports as IMAGING_ENTRY. It is of the same build as the
- * core: `abi` and `version` are compared, and another one is refused with an ERR_CONFIG.
+ * The other side: what clawmedia-imaging.so exports as IMAGING_ENTRY. It is of the same build as
+ * the core: `abi` and `version` are compared, and another one is refused with an ERR_CONFIG.
  */
 #define IMAGING_ENTRY "clawmedia_imaging_1"
 #define IMAGING_ABI 1u

@@ -78,9 +78,9 @@ int media_text_find(const char *path, const char *const *roots, size_t roots_cou
 int media_folder_make(const char *dir, struct err *err);
 
 /*
- * Makes the folder and says whether a result can be saved there: it may be written to, and the disk has
- * MEDIA_ROOM_BYTES left, which is more than a picture is as a rule. For before something is paid.
- * ERR_IO with the system's words, ERR_LIMIT.
+ * Makes the folder and says whether a result can be saved there: it may be written to, and the disk
+ * has MEDIA_ROOM_BYTES left, which is more than a picture is as a rule. For before something is
+ * paid. ERR_IO with the system's words, ERR_LIMIT.
  */
 #define MEDIA_ROOM_BYTES (16u * 1024u * 1024u)
 int media_folder_check(const char *dir, struct err *err);
@@ -100,8 +100,8 @@ int media_part_open(const char *dir, const char *stem, uint64_t bytes_max,
 
 /*
  * Opens what a killed process left complete: "<dir>/<stem>.part", or the file that was already
- * renamed. To be published like any other; nothing can be written to it, and a renamed one stays where
- * it is even when publishing fails: it may be a user's. ERR_NOT_FOUND.
+ * renamed. To be published like any other; nothing can be written to it, and a renamed one stays
+ * where it is even when publishing fails: it may be a user's. ERR_NOT_FOUND.
  */
 int media_part_adopt(const char *dir, const char *stem, struct media_part **ret_part,
                      struct err *err);
@@ -139,7 +139,8 @@ void media_part_abandon(struct media_part *part);
 /* Lets go of a complete .part that stays, for media_part_adopt. NULL is ignored. */
 void media_part_leave(struct media_part *part);
 
-/* Removes the "<path>*.part" files, a folder and the beginning of names in it, that nobody wants now. */
+/* Removes the "<path>*.part" files, a folder and the beginning of names in it, that nobody wants
+ * now. */
 void media_parts_sweep(const char *path);
 
 #endif

@@ -106,7 +106,8 @@ int media_folder_make(const char *dir, struct err *err)
     unsigned made = 0;
 
     if (strlen(dir) >= LIMIT_PATH)
-        return err_set(err, ERR_LIMIT, "the path of a folder is longer than %d bytes", LIMIT_PATH - 1);
+        return err_set(err, ERR_LIMIT, "the path of a folder is longer than %d bytes",
+                       LIMIT_PATH - 1);
     return make_folders(dir, &made, err);
 }
 
@@ -264,8 +265,8 @@ int media_part_adopt(const char *dir, const char *stem, struct media_part **ret_
         rc = part_reopen(part, name, err);
     }
     if (rc == 1)
-        rc = err_set(err, ERR_NOT_FOUND, "%s/%s is gone; it was not complete when the process ended",
-                     dir, stem);
+        rc = err_set(err, ERR_NOT_FOUND,
+                     "%s/%s is gone; it was not complete when the process ended", dir, stem);
     if (rc) {
         part_free(part);
         return -1;

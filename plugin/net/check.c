@@ -2,10 +2,9 @@
  * check.c - the ends that time sets, all on the host's clock: no connection within LIMIT_CONNECT_MS
  * (name lookup, TCP and TLS together), the request's own timeout, and a stall. While the server
  * thinks (everything is sent, no byte of an answer is here) only a request without a timeout of its
- * own can stall: making a picture may take minutes without a byte. A file has to bring a little more
- * than a byte now and then. Activity is sampled every
- * SAMPLE_MS, not noted with each byte, so a stall ends a transfer after LIMIT_STALL_MS and at most
- * SAMPLE_MS more.
+ * own can stall: making a picture may take minutes without a byte. A file has to bring a little
+ * more than a byte now and then. Activity is sampled every SAMPLE_MS, not noted with each byte, so
+ * a stall ends a transfer after LIMIT_STALL_MS and at most SAMPLE_MS more.
  */
 #include "net/inner.h"
 
@@ -39,8 +38,8 @@ static void overdue(struct hop *hop, const char *what)
 }
 
 /*
- * What counts as movement. A file that comes by single bytes would hold its place for days; an answer
- * in text may well be kept alive by single blanks.
+ * What counts as movement. A file that comes by single bytes would hold its place for days; an
+ * answer in text may well be kept alive by single blanks.
  */
 static uint64_t least_bytes(const struct hop *hop)
 {

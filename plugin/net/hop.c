@@ -146,7 +146,8 @@ static void call_begin(struct net_call *call)
     hop->may_private = request_may_private(call, target);
     check_start(hop);
     if (!request_may_go(call, target)) {
-        net_call_fail(call, HTTP_REFUSED, "this host is none that the provider's results come from");
+        net_call_fail(call, HTTP_REFUSED,
+                      "this host is none that the provider's results come from");
         return;
     }
     if (hop->proxy) {

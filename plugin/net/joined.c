@@ -1,7 +1,7 @@
 /*
- * joined.c - a body made of texts and local files, the files as data URLs (http.h, parts_joined): so
- * pictures travel inside JSON without ever being in memory. What stands at an offset of the body is
- * computed from the offset alone, which makes sending it again from the start trivial.
+ * joined.c - a body made of texts and local files, the files as data URLs (http.h, parts_joined):
+ * so pictures travel inside JSON without ever being in memory. What stands at an offset of the body
+ * is computed from the offset alone, which makes sending it again from the start trivial.
  */
 #include "net/inner.h"
 

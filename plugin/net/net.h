@@ -108,8 +108,8 @@ void net_progress(const struct net_call *call, uint64_t *ret_bytes, uint64_t *re
 /* How many exchanges are open. */
 size_t net_count(const struct net *net);
 
-/* "scheme://host[:port]" of a URL, lower case, default ports left out. -1: not an http(s) URL; -2: no
- * memory. */
+/* "scheme://host[:port]" of a URL, lower case, default ports left out. -1: not an http(s) URL; -2:
+ * no memory. */
 int net_origin(const char *url, char *ret_origin, size_t size);
 
 #endif

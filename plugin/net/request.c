@@ -283,7 +283,8 @@ const char *request_part_text(struct hop *hop, const struct http_part *part)
     if (!part->secret)
         return part->text;
     /* A redirect may have led elsewhere since the check. */
-    if (!request_is_own(hop->call, hop->call->target.origin) || !find_reference(part->text, &name, &len))
+    if (!request_is_own(hop->call, hop->call->target.origin) ||
+        !find_reference(part->text, &name, &len))
         return NULL;
     hop->has_secret = 1;
     return secret_value(hop->call, name, len);

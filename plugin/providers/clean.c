@@ -42,7 +42,8 @@ char *provider_clean(struct arena *arena, const char *text, size_t len)
     while (i < len && at < WORDS_MAX) {
         size_t letter = utf8_len((const unsigned char *)text + i, len - i);
 
-        if (len - i > 6 && strncmp(text + i, "sk-", 3) == 0 && (!i || !is_key_letter(text[i - 1]))) {
+        if (len - i > 6 && strncmp(text + i, "sk-", 3) == 0 &&
+            (!i || !is_key_letter(text[i - 1]))) {
             memcpy(out + at, "***", 3);
             at += 3;
             while (i < len && is_key_letter(text[i]))

@@ -15,7 +15,8 @@
 #include <jansson.h>
 #include <stdint.h>
 
-/* One configured account of a provider. Values of secrets are not in here: "{{key}}" stands for it. */
+/* One configured account of a provider. Values of secrets are not in here: "{{key}}" stands for it.
+ */
 struct provider_account {
     const char *id;       /* its name in the configuration */
     const char *base_url; /* no slash at its end */
@@ -60,8 +61,8 @@ struct provider_plan {
     char currency[8];
     unsigned files;      /* how many results are expected */
     /*
-     * For the adapter's own words of a confirmation, "<name>.confirm.<page>": {"page", "sort", and the
-     * values of the places}, texts; "sort" is the rest of a key "<name>.sort.<...>". Or NULL.
+     * For the adapter's own words of a confirmation, "<name>.confirm.<page>": {"page", "sort", and
+     * the values of the places}, texts; "sort" is the rest of a key "<name>.sort.<...>". Or NULL.
      */
     json_t *words;
     struct provider_expect expect;
@@ -70,15 +71,15 @@ struct provider_plan {
 void provider_plan_done(struct provider_plan *plan);
 
 /*
- * Adds to plan.changed that an argument is used as `used_take` (a NULL counts as no memory), and why.
- * -1 without memory.
+ * Adds to plan.changed that an argument is used as `used_take` (a NULL counts as no memory), and
+ * why. -1 without memory.
  */
 int provider_note(json_t *changed, const json_t *args, const char *field, json_t *used_take,
                   const char *why);
 
 /*
- * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a key.
- * In the arena; NULL without memory.
+ * What a provider says, as one line of valid UTF-8, bounded, without anything that looks like a
+ * key. In the arena; NULL without memory.
  */
 char *provider_clean(struct arena *arena, const char *text, size_t len);
 
@@ -122,9 +123,9 @@ struct provider_step {
     const char *uploaded_url;
     int64_t uploaded_keep_ms;
     /*
-     * With DONE, of a job of kind "login": what the account's own file is to hold from now on; new. It
-     * is stored before the job is done, and nowhere else. Such a job keeps in flow.link the address
-     * that a person has to open.
+     * With DONE, of a job of kind "login": what the account's own file is to hold from now on; new.
+     * It is stored before the job is done, and nowhere else. Such a job keeps in flow.link the
+     * address that a person has to open.
      */
     json_t *credential;
     const char *parts;            /* with DONE: where the names of `file` begin; what is left goes */
@@ -142,9 +143,10 @@ struct provider_turn {
     const struct provider_account *account;
     const json_t *request;          /* provider_plan.request */
     /*
-     * {"uploads"} at first; changed by next, saved by the engine. A job whose results are ordered one
-     * after the other keeps in flow.made how many are there: then a cancelled one does not end before
-     * next says so, which waits for what is ordered, and says DONE with an error of ERR_CANCELLED.
+     * {"uploads"} at first; changed by next, saved by the engine. A job whose results are ordered
+     * one after the other keeps in flow.made how many are there: then a cancelled one does not end
+     * before next says so, which waits for what is ordered, and says DONE with an error of
+     * ERR_CANCELLED.
      */
     json_t *flow;
     json_t *secrets;                /* {} at first; in memory only, and wiped: nothing of it in flow */
@@ -155,8 +157,8 @@ struct provider_turn {
     int cancelled;                  /* 1: a person wants it to end: nothing more is to be ordered */
     int resumed;                    /* 1: the process ended while a request was under way; reply is NULL */
     /*
-     * NULL, or 1 when that handle of the provider's is known to be another job's, of this account and
-     * for the very same request: what looks like ours there is its.
+     * NULL, or 1 when that handle of the provider's is known to be another job's, of this account
+     * and for the very same request: what looks like ours there is its.
      */
     int (*is_anothers)(void *ud, const char *provider_job);
     void *anothers_ud;
@@ -205,26 +207,27 @@ struct provider {
     /*
      * Checks the arguments (as the tools hand them over: schema-valid, local files resolved to
      * {"path","mime","width","height","seconds","bytes","key"}, others {"url"}) against what the
-     * provider can do. ERR_INVALID with the field and what is allowed. `key` names the very bytes of
-     * a file for plan.uploads: those that this account has already and still keeps are in
+     * provider can do. ERR_INVALID with the field and what is allowed. `key` names the very bytes
+     * of a file for plan.uploads: those that this account has already and still keeps are in
      * flow.uploads, {key: url}, when the first step is asked for.
      */
     int (*plan)(const struct provider_account *account, const char *tool, const json_t *args,
                 struct provider_plan *ret_plan, struct err *err);
 
-    /* The next step. Always fills *ret_step; a mistake of its own is STEP_FAIL with ERR_INTERNAL. */
+    /* The next step. Always fills *ret_step; a mistake of its own is STEP_FAIL with ERR_INTERNAL.
+     */
     void (*next)(struct provider_turn *turn, struct provider_step *ret_step);
 
     /*
-     * NULL, or: the request that asks the provider to drop the job, -1 when it has none in this state.
-     * Its answer does not matter.
+     * NULL, or: the request that asks the provider to drop the job, -1 when it has none in this
+     * state. Its answer does not matter.
      */
     int (*cancel)(struct provider_turn *turn, struct http_request *ret_request);
 
     /*
      * NULL, or: a file that other programs of this service read, written when the results are here
-     * and before they are delivered. Its content, new, and its path below the host's folder of media
-     * in the arena; NULL: none. That it could not be written does the job no harm.
+     * and before they are delivered. Its content, new, and its path below the host's folder of
+     * media in the arena; NULL: none. That it could not be written does the job no harm.
      */
     json_t *(*record)(const struct provider_record *record, struct arena *arena,
                       const char **ret_path);
@@ -241,9 +244,9 @@ struct provider {
     void (*checked)(const struct http_reply *reply, struct provider_check *ret_check);
 
     /*
-     * Both NULL, or: a question about the account ("credits", "usage"; "unbind" ends the login of this
-     * device), which costs nothing; and what the reply tells, for people: *ret_facts is a new object,
-     * or NULL with *err.
+     * Both NULL, or: a question about the account ("credits", "usage"; "unbind" ends the login of
+     * this device), which costs nothing; and what the reply tells, for people: *ret_facts is a new
+     * object, or NULL with *err.
      */
     int (*ask)(const struct provider_account *account, const char *action, const json_t *args,
                struct arena *arena, struct http_request *ret_request, struct err *err);

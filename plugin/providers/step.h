@@ -1,7 +1,8 @@
 /*
- * step.h - how a turn of an adapter's machine over the job's flow may end, the same for all of them.
- * `flow.at` names the state in which the flow is saved; `done`, `fail` and `unknown` are ends, and
- * what an end was stands beside it as {kind, text, field, advice}, so that it can be told again.
+ * step.h - how a turn of an adapter's machine over the job's flow may end, the same for all of
+ * them. `flow.at` names the state in which the flow is saved; `done`, `fail` and `unknown` are
+ * ends, and what an end was stands beside it as {kind, text, field, advice}, so that it can be told
+ * again.
  *
  * Each returns 0, or -1 when there was no memory for the flow: the step then is step_nomem's.
  */
@@ -13,7 +14,8 @@
 /* The flow stands where it stood, so the turn may come again. */
 void step_nomem(struct provider_step *step);
 
-/* STEP_FAIL or STEP_UNKNOWN for good. The error is in the step; that it can be kept is not certain. */
+/* STEP_FAIL or STEP_UNKNOWN for good. The error is in the step; that it can be kept is not certain.
+ */
 void step_end(struct provider_turn *turn, struct provider_step *step, enum provider_step_kind kind);
 
 /* A failure that may pass: the same again from `at`, after the longer one of the two pauses. */

@@ -1,8 +1,9 @@
 /*
- * account.c - the tool `account`: which action, set_default, and what is said instead of taking a key.
- * Keys never pass through here: not in an argument, not in an answer. The accounts of this build are
- * entries of the host's configuration, which is the user's to write, so set_key and remove_key explain
- * where the key goes, unless the service has a file of its own for it (account_key.c).
+ * account.c - the tool `account`: which action, set_default, and what is said instead of taking a
+ * key. Keys never pass through here: not in an argument, not in an answer. The accounts of this
+ * build are entries of the host's configuration, which is the user's to write, so set_key and
+ * remove_key explain where the key goes, unless the service has a file of its own for it
+ * (account_key.c).
  */
 #include "tools/account.h"
 
@@ -285,7 +286,8 @@ static int refuse_keys(struct call *call)
         if (!is_known && (!text_looks_like_key(text) ||
                           (strcmp(name, "key_file") == 0 && strchr(text, '/'))))
             continue;
-        fail_words(call, ERR_INVALID, name, "account.key.in_call", json_pack("{s:s}", "field", name));
+        fail_words(call, ERR_INVALID, name, "account.key.in_call",
+                   json_pack("{s:s}", "field", name));
         return 1;
     }
     return 0;

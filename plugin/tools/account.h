@@ -7,12 +7,13 @@
 /* account_status.c */
 void account_status(struct call *call);
 
-/* {"image":{"provider","why","model","model_from"}, "edit":.., "video":..}; new, NULL without memory. */
+/* {"image":{"provider","why","model","model_from"}, "edit":.., "video":..}; new, NULL without
+ * memory. */
 json_t *account_defaults(const struct config *config);
 
 /*
- * The provider that the argument names, in ret_id; NULL when it names none. -1 with err when there is
- * no such entry at all; one that cannot be used is one.
+ * The provider that the argument names, in ret_id; NULL when it names none. -1 with err when there
+ * is no such entry at all; one that cannot be used is one.
  */
 int account_wanted(struct call *call, const char **ret_id, struct err *err);
 
@@ -34,8 +35,8 @@ void account_finish_login(struct call *call);
 void account_logout(struct call *call, int then_login);
 
 /*
- * account_key.c: set_key and remove_key where a service keeps its key in a file of its own; 1: this one
- * does not, and nothing was answered. And set_default of its ratio.
+ * account_key.c: set_key and remove_key where a service keeps its key in a file of its own; 1: this
+ * one does not, and nothing was answered. And set_default of its ratio.
  */
 int account_key(struct call *call, int removes);
 void account_ratio(struct call *call);

@@ -1,6 +1,7 @@
 /*
- * account_check.c - asks providers whether they accept their keys: all at once, each bounded in time,
- * one row each. What an answer means is the adapter's business; this only counts and words it.
+ * account_check.c - asks providers whether they accept their keys: all at once, each bounded in
+ * time, one row each. What an answer means is the adapter's business; this only counts and words
+ * it.
  */
 #include "tools/account.h"
 

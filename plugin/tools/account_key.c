@@ -1,7 +1,7 @@
 /*
  * account_key.c - the key of a service that keeps it in a file of its own tools, which they and we
- * share: stored there from a variable, taken out of it, and the default ratio beside it. The key itself
- * is in no argument, and in no answer but for its last letters.
+ * share: stored there from a variable, taken out of it, and the default ratio beside it. The key
+ * itself is in no argument, and in no answer but for its last letters.
  */
 #include "tools/account.h"
 
@@ -26,8 +26,9 @@ static void answer(struct call *call, const char *words, const char *tail, const
 
     (void)config_credential_path(call_config(call), id, path, sizeof(path));
     if (json)
-        result_note(json, call, words, json_pack("{s:s, s:s, s:s, s:s}", "provider", id, "tail", tail,
-                                                 "file", path, "ratio", ratio));
+        result_note(json, call, words,
+                    json_pack("{s:s, s:s, s:s, s:s}", "provider", id, "tail", tail, "file", path,
+                              "ratio", ratio));
     call_answer_take(call, json ? AHP_RESULT_OK : AHP_RESULT_ERROR, json, NULL);
 }
 
@@ -65,7 +66,10 @@ int account_key(struct call *call, int removes)
     }
     snprintf(call->told, sizeof(call->told), "%s", len > 2 * TAIL ? key + len - TAIL : "");
     /* No variable: still asked, for services that keep no key in a file. */
-    rc = config_credential_member(config, arg(call, "provider"), "key", removes ? NULL : key ? key : "",
+    rc = config_credential_member(config, arg(call, "provider"), "key",
+                                  removes ? NULL
+                                  : key   ? key
+                                          : "",
                                   key_changed, call, &err);
     if (rc == CONFIG_MEMBER_NONE)
         return 1;
@@ -100,8 +104,8 @@ void account_ratio(struct call *call)
     int rc = CONFIG_MEMBER_NONE;
 
     if (left && left < 3 && right && right < 3 && !ratio[left + 1 + right])
-        rc = config_credential_member(call_config(call), arg(call, "provider"), "video_ratio", ratio,
-                                      ratio_changed, call, &err);
+        rc = config_credential_member(call_config(call), arg(call, "provider"), "video_ratio",
+                                      ratio, ratio_changed, call, &err);
     if (rc == CONFIG_MEMBER_NONE)
         err_field(&err, "aspect_ratio",
                   "aspect_ratio is a default of libtv and nexu only, of the form 16:9");

@@ -1,8 +1,8 @@
 /*
- * account_login.c - login, finish_login, logout, switch. A login is a job like others: it survives a
- * restart, it is noticed in the background when a person has approved it, and with a reply address the
- * chat is told. The call that begins it ends as soon as there is a link to open. No key passes through
- * here; the engine hands what a login brings to config/.
+ * account_login.c - login, finish_login, logout, switch. A login is a job like others: it survives
+ * a restart, it is noticed in the background when a person has approved it, and with a reply
+ * address the chat is told. The call that begins it ends as soon as there is a link to open. No key
+ * passes through here; the engine hands what a login brings to config/.
  */
 #include "tools/account.h"
 

@@ -1,7 +1,8 @@
 /*
- * account_status.c - the table of what is configured: every entry of models.providers, usable or not
- * and then why, where its key comes from, and what would be used when a request does not say. What is
- * told as the default is found by the same functions that generate_image and generate_video use.
+ * account_status.c - the table of what is configured: every entry of models.providers, usable or
+ * not and then why, where its key comes from, and what would be used when a request does not say.
+ * What is told as the default is found by the same functions that generate_image and generate_video
+ * use.
  */
 #include "tools/account.h"
 

@@ -1,6 +1,6 @@
 /*
- * batch.h - what the files of run_batch share. A batch is many calls in one: each item becomes a call
- * of its own tool, with that tool's schema, inputs and plan, whose answer goes to the batch.
+ * batch.h - what the files of run_batch share. A batch is many calls in one: each item becomes a
+ * call of its own tool, with that tool's schema, inputs and plan, whose answer goes to the batch.
  */
 #ifndef TOOLS_BATCH_H
 #define TOOLS_BATCH_H

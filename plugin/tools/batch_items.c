@@ -1,7 +1,7 @@
 /*
- * batch_items.c - from a manifest to the arguments of single calls: JSON or JSON lines, variables, and
- * the names that the media-generation skill's manifests use. An item that makes no sense is kept with
- * its reason; it never stops the others from being read.
+ * batch_items.c - from a manifest to the arguments of single calls: JSON or JSON lines, variables,
+ * and the names that the media-generation skill's manifests use. An item that makes no sense is
+ * kept with its reason; it never stops the others from being read.
  *
  * In every text "{name}" becomes the variable's value, "{name:03d}" a whole number with zeros in
  * front, "{{" and "}}" one brace. Everything else stays as it is, JSON in a text included: a brace
@@ -38,8 +38,8 @@ static int add_value(struct buf *out, const json_t *value, int width)
 }
 
 /*
- * The variable that text[at], a brace, begins, and where its place ends; NULL when it is nothing but
- * a brace.
+ * The variable that text[at], a brace, begins, and where its place ends; NULL when it is nothing
+ * but a brace.
  */
 static const json_t *variable_at(const char *text, const json_t *vars, const char **ret_end,
                                  int *ret_width)

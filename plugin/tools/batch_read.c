@@ -1,6 +1,6 @@
 /*
- * batch_read.c - a manifest's file becomes items. It may be some MiB and lie on a slow disk, so it is
- * read and parsed off the loop; where it is, and whether it may be read, is settled before.
+ * batch_read.c - a manifest's file becomes items. It may be some MiB and lie on a slow disk, so it
+ * is read and parsed off the loop; where it is, and whether it may be read, is settled before.
  */
 #include "tools/batch.h"
 

@@ -1,12 +1,12 @@
 /*
- * confirm.c - a person's yes before money is spent, for every tool alike: where the setting `confirm`
- * wants one, the host asks (ahp.approval/1), or the call is answered with the plan and a token, and
- * runs when it comes again, the same in all that matters, with that token.
+ * confirm.c - a person's yes before money is spent, for every tool alike: where the setting
+ * `confirm` wants one, the host asks (ahp.approval/1), or the call is answered with the plan and a
+ * token, and runs when it comes again, the same in all that matters, with that token.
  *
  * A token is bound to a subject: tool, conversation, arguments, and the plan that they lead to now,
- * price and inputs included. It is the dedup key of its job, so it buys one job at most, whoever says
- * it how often. Nothing is stored for it: it survives a restart. Where the host asks, no token is ever
- * given out: a model cannot answer for the person.
+ * price and inputs included. It is the dedup key of its job, so it buys one job at most, whoever
+ * says it how often. Nothing is stored for it: it survives a restart. Where the host asks, no token
+ * is ever given out: a model cannot answer for the person.
  */
 #include "tools/tool.h"
 
@@ -325,8 +325,9 @@ static int32_t ask_host(struct call *call, const struct config_provider *provide
     char *text = page ? page
                       : words_text(call->language,
                                    is_batch(plan) ? "confirm.text.batch" : "confirm.text", values);
-    char *target = is_batch(plan) ? mem_text(call->tool->name)
-                                  : mem_format("%.100s / %.120s", provider->account.id, plan->model);
+    char *target = is_batch(plan)
+                       ? mem_text(call->tool->name)
+                       : mem_format("%.100s / %.120s", provider->account.id, plan->model);
     const char *amount = json_string_value(json_object_get(values, "amount"));
     int32_t rc = AHP_E_NOMEM;
 

@@ -1,8 +1,9 @@
 /*
- * edit.c - what inpaint, outpaint and object need before anything is planned: a mask in the one meaning
- * that users know, a canvas, the form of the mask that goes to the provider, and for dry_run a
- * picture that shows it. Files lie in masks/ below the folder of results; their names are made
- * from the request, so that the same one asked again (after a confirmation, too) means the same files.
+ * edit.c - what inpaint, outpaint and object need before anything is planned: a mask in the one
+ * meaning that users know, a canvas, the form of the mask that goes to the provider, and for
+ * dry_run a picture that shows it. Files lie in masks/ below the folder of results; their names are
+ * made from the request, so that the same one asked again (after a confirmation, too) means the
+ * same files.
  */
 #include "tools/edit.h"
 

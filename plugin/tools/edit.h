@@ -1,6 +1,6 @@
 /*
- * edit.h - between edit.c and edit_args.c: the arguments of edit_image that speak of parts of a picture,
- * as a job for media/imaging.h.
+ * edit.h - between edit.c and edit_args.c: the arguments of edit_image that speak of parts of a
+ * picture, as a job for media/imaging.h.
  */
 #ifndef TOOLS_EDIT_H
 #define TOOLS_EDIT_H

@@ -1,7 +1,7 @@
 /*
- * edit_args.c - see edit.h. A region is "x,y,width,height", numbers in pixels or each with "%", several
- * separated by ";". Older spellings are understood as well: rect:x:y:w:h, ellipse:x:y:w:h and
- * box:x1:y1:x2:y2, each with "-pct" behind its name for percent.
+ * edit_args.c - see edit.h. A region is "x,y,width,height", numbers in pixels or each with "%",
+ * several separated by ";". Older spellings are understood as well: rect:x:y:w:h, ellipse:x:y:w:h
+ * and box:x1:y1:x2:y2, each with "-pct" behind its name for percent.
  */
 #include "tools/edit.h"
 
@@ -51,9 +51,11 @@ static const char *word(const json_t *args, const char *field, const char *other
 
 static int region_error(const char *given, struct err *err)
 {
-    return err_field(err, "region", "region \"%.60s\" is not of the form x,y,width,height in pixels, "
+    return err_field(err, "region",
+                     "region \"%.60s\" is not of the form x,y,width,height in pixels, "
                      "such as 100,80,300,200, or in percent, such as 25%%,10%%,50%%,40%%; "
-                     "\"ellipse:\" before it makes it round", given);
+                     "\"ellipse:\" before it makes it round",
+                     given);
 }
 
 /* Four numbers, all in pixels or all in percent. */
@@ -91,7 +93,8 @@ static int parse_region(const char *text, struct imaging_region *region)
     text += strspn(text, " ");
     for (int i = 0; i < 3; i++) {
         size_t len = strlen(shapes[i]);
-        size_t more = strncmp(text, shapes[i], len) == 0 && strncmp(text + len, "-pct", 4) == 0 ? 4 : 0;
+        size_t more =
+            strncmp(text, shapes[i], len) == 0 && strncmp(text + len, "-pct", 4) == 0 ? 4 : 0;
 
         if (strncmp(text, shapes[i], len) != 0 || text[len + more] != ':')
             continue;
@@ -120,7 +123,8 @@ static int parse_regions(const char *text, struct imaging_job *job, struct edit_
         size_t len = strcspn(text, ";");
 
         if (job->regions_count == LIMIT_IMAGING_REGIONS)
-            return err_field(err, "region", "at most %d regions can be given", LIMIT_IMAGING_REGIONS);
+            return err_field(err, "region", "at most %d regions can be given",
+                             LIMIT_IMAGING_REGIONS);
         if (len >= sizeof(one))
             return region_error(text, err);
         memcpy(one, text, len);
@@ -144,8 +148,10 @@ static int parse_colour(const json_t *args, struct imaging_colour *ret_colour, s
     if (!len)
         return 0;
     value = strtoul(text + 1, &end, 16);
-    if (*text != '#' || (len != 7 && len != 9) || strspn(text + 1, "0123456789abcdefABCDEF") != len - 1)
-        return err_field(err, "color", "color \"%.20s\" is not of the form #RRGGBB or #RRGGBBAA", text);
+    if (*text != '#' || (len != 7 && len != 9) ||
+        strspn(text + 1, "0123456789abcdefABCDEF") != len - 1)
+        return err_field(err, "color", "color \"%.20s\" is not of the form #RRGGBB or #RRGGBBAA",
+                         text);
     if (len == 7)
         value = value << 8 | 255;
     *ret_colour = (struct imaging_colour){(uint8_t)(value >> 24), (uint8_t)(value >> 16),
@@ -190,12 +196,14 @@ static int inpaint_job(const json_t *args, struct imaging_job *job, struct edit_
     const json_t *mask = json_object_get(args, "mask");
 
     if (!mask && !*region)
-        return err_field(err, "region", "inpaint needs to know where: a region (x,y,width,height), or "
+        return err_field(err, "region",
+                         "inpaint needs to know where: a region (x,y,width,height), or "
                          "a mask picture whose white or transparent part is to change");
     if (mask && *region)
         return err_field(err, "region", "give either a mask or a region, not both");
     if (mask && !json_object_get(mask, "path"))
-        return err_field(err, "mask", "a mask must be a file here: save it first (fetch_media), then "
+        return err_field(err, "mask",
+                         "a mask must be a file here: save it first (fetch_media), then "
                          "name its path or handle");
     job->kind = mask ? IMAGING_MASK_FILE : IMAGING_MASK_REGIONS;
     return mask ? 0 : parse_regions(region, job, regions, err);

@@ -1,7 +1,7 @@
 /*
- * fetch_media.c - media that somebody else's text holds or names becomes files of ours. Base64 is taken
- * out of the text first, off the loop and in constant memory; what is left, and the files that came of
- * it, is an order to the provider "web", whose job does the rest.
+ * fetch_media.c - media that somebody else's text holds or names becomes files of ours. Base64 is
+ * taken out of the text first, off the loop and in constant memory; what is left, and the files
+ * that came of it, is an order to the provider "web", whose job does the rest.
  */
 #include "tools/tool.h"
 

@@ -1,6 +1,6 @@
 /*
- * generate.c - the tools that make something: arguments to an order. What differs between them is which
- * arguments name files, which default model is meant, and what is asked of a provider.
+ * generate.c - the tools that make something: arguments to an order. What differs between them is
+ * which arguments name files, which default model is meant, and what is asked of a provider.
  */
 #include "tools/tool.h"
 
@@ -281,7 +281,8 @@ static void note_same(json_t *result, const struct call *call, const struct ledg
     json_t *values = json_pack("{s:s}", "job", job->id);
     const char *now = json_string_value(json_object_get(result, "message"));
     int is_over = engine_state_ended(job->state);
-    char *same = values ? words_text(call->language, is_over ? "same.ended" : "same", values) : NULL;
+    char *same =
+        values ? words_text(call->language, is_over ? "same.ended" : "same", values) : NULL;
     char *both = is_over && now && same ? mem_format("%s %s", now, same) : NULL;
 
     /* How one has ended that came to nothing is all that has to be told. */
@@ -318,8 +319,8 @@ static void ordered(void *ud, const struct ledger_job *job, int created, const s
 }
 
 /*
- * What tells this request from others where the host has no key for it. An item of a batch is told by
- * its words alone: a list is resumed after weeks, and from a copy of its folder.
+ * What tells this request from others where the host has no key for it. An item of a batch is told
+ * by its words alone: a list is resumed after weeks, and from a copy of its folder.
  */
 static char *dedup_text_of(const struct call *call)
 {

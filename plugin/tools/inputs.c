@@ -90,8 +90,8 @@ static size_t roots_of(const struct call *call,
 }
 
 /*
- * `folder` is NULL, or where `path` is known to be from a job that the caller may see: it need not be
- * among the caller's own then, as when another agent has taken the conversation over.
+ * `folder` is NULL, or where `path` is known to be from a job that the caller may see: it need not
+ * be among the caller's own then, as when another agent has taken the conversation over.
  */
 static int put_file(struct resolving *it, const char *path, const char *folder, struct err *err)
 {

@@ -1,7 +1,7 @@
 /*
  * keyish.c - does a text look like a key? Models put keys where they do not belong; what looks like
- * one is neither taken nor shown again. Meant to hit the forms that are in use (a known beginning, a
- * UUID, a long run of letters and digits) and to leave model names, paths and ids alone.
+ * one is neither taken nor shown again. Meant to hit the forms that are in use (a known beginning,
+ * a UUID, a long run of letters and digits) and to leave model names, paths and ids alone.
  */
 #include "tools/tool.h"
 

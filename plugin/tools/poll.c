@@ -124,8 +124,8 @@ static const char *kind_again(const struct ledger_job *old, struct err *err)
 }
 
 /*
- * The same request once more, as a job of its own that remembers which one it repeats. 0: `reordered`
- * follows; 1: a person is asked first, or the call was answered.
+ * The same request once more, as a job of its own that remembers which one it repeats. 0:
+ * `reordered` follows; 1: a person is asked first, or the call was answered.
  */
 static int resubmit(struct call *call, const struct ledger_job *old, struct err *err)
 {

@@ -1,8 +1,8 @@
 /*
  * recover.c - poll with action recover: the provider is asked once more about every job of the
- * conversation that is unfinished, expired or of unknown fate; of an operator's, about all jobs. Each
- * by itself: what goes wrong with one is in its row. The call waits until every question is answered
- * and what was found is here, or until its time is over; the jobs go on without it.
+ * conversation that is unfinished, expired or of unknown fate; of an operator's, about all jobs.
+ * Each by itself: what goes wrong with one is in its row. The call waits until every question is
+ * answered and what was found is here, or until its time is over; the jobs go on without it.
  */
 #include "tools/tool.h"
 
@@ -105,8 +105,8 @@ static int is_being_delivered(const struct ledger_job *row)
 }
 
 /*
- * Over when nothing more is to be heard soon: the question was answered, what was found is fetched and
- * brought to the chat, if this process can do that.
+ * Over when nothing more is to be heard soon: the question was answered, what was found is fetched
+ * and brought to the chat, if this process can do that.
  */
 static void seen(void *ud, const struct engine_sight *sight, const struct err *err)
 {

@@ -1,6 +1,6 @@
 /*
- * result.c - what the model gets to read: small JSON with a status, a handle, facts of the files and
- * one sentence for the user in the user's language. Never base64, never a secret.
+ * result.c - what the model gets to read: small JSON with a status, a handle, facts of the files
+ * and one sentence for the user in the user's language. Never base64, never a secret.
  */
 #include "tools/tool.h"
 

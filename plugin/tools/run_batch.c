@@ -1,9 +1,9 @@
 /*
- * run_batch.c - a list of pictures and videos as one order. Two passes over the items, a few at a time:
- * first every one is only planned, so that mistakes and the estimate are known before anything is
- * paid, and the batch gets its name; then each becomes a job of its own, and at last the whole
- * becomes one, which is what is waited for, delivered and polled. An item that succeeded in an earlier run of the same manifest is
- * found, not made again.
+ * run_batch.c - a list of pictures and videos as one order. Two passes over the items, a few at a
+ * time: first every one is only planned, so that mistakes and the estimate are known before
+ * anything is paid, and the batch gets its name; then each becomes a job of its own, and at last
+ * the whole becomes one, which is what is waited for, delivered and polled. An item that succeeded
+ * in an earlier run of the same manifest is found, not made again.
  */
 #include "tools/batch.h"
 
@@ -153,7 +153,8 @@ static void fail_invalid(struct batch *it)
     const json_t *first = json_array_get(it->invalid, 0);
     struct err err;
 
-    err_field(&err, "items", "item %lld: %s (%zu of %zu items make no sense; nothing was sent; with "
+    err_field(&err, "items",
+              "item %lld: %s (%zu of %zu items make no sense; nothing was sent; with "
               "continue_on_error the others are made)",
               (long long)json_int(first, "index", 0), json_text(first, "error"),
               json_array_size(it->invalid), json_array_size(it->items));

@@ -1,7 +1,7 @@
 /*
- * schema.c - the flat part of JSON Schema that our tools use: one object, plain types, enum, bounds,
- * required, never unknown members. The point is the message: field, what was given, what is allowed,
- * and the nearest valid value.
+ * schema.c - the flat part of JSON Schema that our tools use: one object, plain types, enum,
+ * bounds, required, never unknown members. The point is the message: field, what was given, what is
+ * allowed, and the nearest valid value.
  */
 #include "tools/tool.h"
 
@@ -198,8 +198,9 @@ static int check_member(const json_t *schema, json_t *args, const char *name, js
 }
 
 /*
- * Models read every schema in every turn. What they need not know beforehand stands in input_checks: bounds,
- * which the error tells, and rare arguments, which the skills' references tell of.
+ * Models read every schema in every turn. What they need not know beforehand stands in
+ * input_checks: bounds, which the error tells, and rare arguments, which the skills' references
+ * tell of.
  */
 int schema_join(json_t *schema, const json_t *checks)
 {

@@ -97,15 +97,15 @@ void call_answer_take(struct call *call, int32_t status, json_t *json,
 void call_fail(struct call *call, const struct err *err);
 
 /*
- * Every asynchronous start counts a callback, and its callback first asks call_back: 1 when the call
- * has ended meanwhile and must not be touched again.
+ * Every asynchronous start counts a callback, and its callback first asks call_back: 1 when the
+ * call has ended meanwhile and must not be touched again.
  */
 void call_begin(struct call *call);
 int call_back(struct call *call);
 
 /*
- * What an engine_ordered_fn begins with: notes the job that there is, or ends the call. 1: there is no
- * more to be done.
+ * What an engine_ordered_fn begins with: notes the job that there is, or ends the call. 1: there is
+ * no more to be done.
  */
 int call_ordered(struct call *call, const struct ledger_job *job, int created,
                  const struct err *err);
@@ -117,8 +117,8 @@ void call_wait(struct call *call, int64_t wait_ms);
 int call_may_see(const struct call *call, const struct ledger_job *job);
 
 /*
- * generate.c: of err, which says that there is no such provider (`wanted`, or any when NULL): makes it
- * the configuration's mistake if that is broken, else how to set it up where that can be said.
+ * generate.c: of err, which says that there is no such provider (`wanted`, or any when NULL): makes
+ * it the configuration's mistake if that is broken, else how to set it up where that can be said.
  */
 void call_tell_setup(const struct call *call, const char *wanted, const struct err *broken,
                      struct err *err);
@@ -132,20 +132,20 @@ const char *call_locale(const struct call *call);
 char *call_canonical(const struct call *call);
 
 /*
- * inputs.c: replaces the pictures and files that args name under `fields` (texts, or lists of texts)
- * by what adapters take: {"path","mime","width","height","seconds","bytes","key"} or {"url"}. Paths must lie in the
- * configured roots; handles and "last" are looked up among the caller's own results. `args` of done
- * is a new reference, NULL on failure. May be inline.
+ * inputs.c: replaces the pictures and files that args name under `fields` (texts, or lists of
+ * texts) by what adapters take: {"path","mime","width","height","seconds","bytes","key"} or
+ * {"url"}. Paths must lie in the configured roots; handles and "last" are looked up among the
+ * caller's own results. `args` of done is a new reference, NULL on failure. May be inline.
  */
 typedef void inputs_done_fn(struct call *call, json_t *args, const struct err *err);
 void inputs_resolve(struct call *call, const char *const *fields, inputs_done_fn *done);
 void inputs_drop(struct call *call); /* its call ends first */
 
 /*
- * edit.c: makes what inpaint, outpaint and object send: canvas, mask in the form that providers take,
- * for dry_run a picture that shows the mask. 1: `done` follows (with the same reference to args, or
- * after its end with NULL); 0: the operation needs none of it. edit_restore: for engine_order, or
- * NULL. edit_show: adds the paths of mask and preview to a plan's answer.
+ * edit.c: makes what inpaint, outpaint and object send: canvas, mask in the form that providers
+ * take, for dry_run a picture that shows the mask. 1: `done` follows (with the same reference to
+ * args, or after its end with NULL); 0: the operation needs none of it. edit_restore: for
+ * engine_order, or NULL. edit_show: adds the paths of mask and preview to a plan's answer.
  */
 int edit_prepare(struct call *call, json_t *args, inputs_done_fn *done);
 const json_t *edit_restore(const struct call *call);
@@ -159,17 +159,17 @@ void poll_recover(struct call *call);
 void recovering_drop(struct call *call); /* its call ends */
 
 /*
- * account_login.c: starts the login of that account as a job of its own, or finds the one under way,
- * and ends the call with its link as soon as there is one. `needed`: for a call that wanted something
- * else.
+ * account_login.c: starts the login of that account as a job of its own, or finds the one under
+ * way, and ends the call with its link as soon as there is one. `needed`: for a call that wanted
+ * something else.
  */
 void login_begin(struct call *call, const struct config_provider *provider, int needed);
 
 /*
- * confirm.c: what every tool that spends asks between its plan and its order. 1: place the order; with
- * *ret_once not NULL that is its dedup key, and `again` of the arguments is settled. 0: do not; the
- * call was answered, or a person is being asked, and after a yes again(call, args), with a new
- * reference, shall come here once more with the plan made anew from args.
+ * confirm.c: what every tool that spends asks between its plan and its order. 1: place the order;
+ * with *ret_once not NULL that is its dedup key, and `again` of the arguments is settled. 0: do
+ * not; the call was answered, or a person is being asked, and after a yes again(call, args), with a
+ * new reference, shall come here once more with the plan made anew from args.
  */
 typedef void confirm_again_fn(struct call *call, json_t *args);
 int confirm_pass(struct call *call, const struct config_provider *provider,
@@ -208,20 +208,20 @@ json_t *result_row(const struct ledger_job *job, int64_t now_ms);
 
 /*
  * schema.c: checks args against a tool's input_schema, mending what models get wrong harmlessly
- * (numbers and booleans as text, one text for a list). -1: err names the field, what was given, unless
- * it looks like a key, and what is allowed.
+ * (numbers and booleans as text, one text for a list). -1: err names the field, what was given,
+ * unless it looks like a key, and what is allowed.
  */
 int schema_check(const json_t *schema, json_t *args, struct err *err);
 /*
- * Adds a manifest's input_checks to its input_schema: bounds of what that has, and arguments that it does
- * not announce. -1 without memory, then with a part of them.
+ * Adds a manifest's input_checks to its input_schema: bounds of what that has, and arguments that
+ * it does not announce. -1 without memory, then with a part of them.
  */
 int schema_join(json_t *schema, const json_t *checks);
 
 /* toolbox.c */
 /*
- * A call of another tool on behalf of this one, for the same conversation, that nothing is delivered
- * of: NULL without memory. args is taken. It ends like any call; call_start begins it.
+ * A call of another tool on behalf of this one, for the same conversation, that nothing is
+ * delivered of: NULL without memory. args is taken. It ends like any call; call_start begins it.
  */
 struct call *call_inner(struct call *call, const char *tool, json_t *args_take);
 void call_start(struct call *call);

@@ -1,6 +1,6 @@
 /*
- * toolbox.c - the tools of one instance and the calls that are open: from the host's bytes to checked
- * arguments, and to exactly one completion.
+ * toolbox.c - the tools of one instance and the calls that are open: from the host's bytes to
+ * checked arguments, and to exactly one completion.
  */
 #include "tools/tool.h"
 

@@ -4,8 +4,8 @@
  * Time moves only when a test moves it (fake_host_advance) or when fake_host_run finds nothing else
  * to do. File descriptors are real and polled. Work runs on a real thread, joined within the turn,
  * so a run is deterministic and the rule "off the loop's thread" holds. All host extensions but
- * ahp.approval/1 are offered; a test changes that with a `has_` member before create, and makes the host
- * misbehave by replacing a slot of a table.
+ * ahp.approval/1 are offered; a test changes that with a `has_` member before create, and makes the
+ * host misbehave by replacing a slot of a table.
  */
 #ifndef TESTS_FAKE_HOST_H
 #define TESTS_FAKE_HOST_H

@@ -51,8 +51,8 @@ extern ahp_inst *inst; /* the shim's, or NULL */
 extern ahp_err create_err;
 
 /*
- * For cmocka. Set-up: a fresh puppet and fake host, nothing created yet. Tear-down: destroys what is
- * left and demands that all reports were expected.
+ * For cmocka. Set-up: a fresh puppet and fake host, nothing created yet. Tear-down: destroys what
+ * is left and demands that all reports were expected.
  */
 int puppet_setup(void **state);
 int puppet_teardown(void **state);

@@ -1,7 +1,7 @@
 /*
- * config_view [CREATE_TEXT] [--variable NAME]...: what the plugin makes of the configuration that it
- * finds, as JSON on the standard output: for the comparison with the real host. It shows keys, so it
- * is for files that a test wrote.
+ * config_view [CREATE_TEXT] [--variable NAME]...: what the plugin makes of the configuration that
+ * it finds, as JSON on the standard output: for the comparison with the real host. It shows keys,
+ * so it is for files that a test wrote.
  */
 #include "base/mem.h"
 #include "config/config.h"

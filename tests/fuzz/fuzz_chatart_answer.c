@@ -1,6 +1,6 @@
-/* Any bytes as an answer to the chatart adapter. The first byte chooses where in a job (policy, put,
- * submit, poll, a login's two questions), status and outcome; the rest is the body. Beside what the
- * sanitizers see:
+/* Any bytes as an answer to the chatart adapter. The first byte chooses where in a job (policy,
+ * put, submit, poll, a login's two questions), status and outcome; the rest is the body. Beside
+ * what the sanitizers see:
  *   - the step is a legal one, and a submit is sent again only after an answer that says so;
  *   - DONE has results, or is a login's with its credential;
  *   - nothing of a credential is in the flow.

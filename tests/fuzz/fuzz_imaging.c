@@ -1,7 +1,7 @@
 /*
- * Work on pictures: the first byte chooses the operation, the rest is the picture (and, where one is
- * needed, the mask and the result, too). Whatever it holds, each operation ends with a clear error or
- * with a file of the size it says; nothing half-written stays.
+ * Work on pictures: the first byte chooses the operation, the rest is the picture (and, where one
+ * is needed, the mask and the result, too). Whatever it holds, each operation ends with a clear
+ * error or with a file of the size it says; nothing half-written stays.
  */
 #include "fuzz.h"
 
@@ -69,7 +69,8 @@ static void run(const struct imaging_job *job)
     if (rc < 0) {
         FUZZ_CHECK(err.kind != ERR_NONE && err.kind != ERR_INTERNAL && err.text[0]);
     } else if (rc == 0) {
-        FUZZ_CHECK(result.width > 0 && result.height > 0 && stat(output, &st) == 0 && st.st_size > 0);
+        FUZZ_CHECK(result.width > 0 && result.height > 0 && stat(output, &st) == 0 &&
+                   st.st_size > 0);
     }
 }
 
@@ -77,10 +78,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *pictures[2] = {input, input};
     struct imaging_region region = {IMAGING_ELLIPSE, 1, 10, 10, 50, 50};
-    struct imaging_job job = {.picture = input, .mask = input, .result = input, .output = output,
-                              .regions = &region, .regions_count = 1, .pictures = pictures,
-                              .pictures_count = 2, .width = 40, .height = 30, .tolerance = 40,
-                              .left = 3, .bottom = 2, .output_mask = second, .colour = {255, 0, 0, 99}};
+    struct imaging_job job = {.picture = input,
+                              .mask = input,
+                              .result = input,
+                              .output = output,
+                              .regions = &region,
+                              .regions_count = 1,
+                              .pictures = pictures,
+                              .pictures_count = 2,
+                              .width = 40,
+                              .height = 30,
+                              .tolerance = 40,
+                              .left = 3,
+                              .bottom = 2,
+                              .output_mask = second,
+                              .colour = {255, 0, 0, 99}};
 
     if (size < 1)
         return 0;

@@ -1,5 +1,5 @@
-/* Any bytes as an answer to the libtv adapter. The first byte chooses where in a job, and at which of
- * the two doors, status and outcome; the rest is the body. Beside what the sanitizers see:
+/* Any bytes as an answer to the libtv adapter. The first byte chooses where in a job, and at which
+ * of the two doors, status and outcome; the rest is the body. Beside what the sanitizers see:
  *   - a message that costs money is not sent again after any answer but a refusal;
  *   - DONE has results, all of them on the service's own host.
  */
@@ -87,7 +87,8 @@ static void check_step(const struct fuzz_job *job, const struct http_reply *repl
         FUZZ_CHECK(reply->status >= 300 || strstr(reply->text, "error") ||
                    strstr(reply->text, "code"));
     for (size_t i = 0; i < step->results_count; i++)
-        FUZZ_CHECK(step->results[i].blob < 0 && !step->results[i].base64 && !step->results[i].auth &&
+        FUZZ_CHECK(step->results[i].blob < 0 && !step->results[i].base64 &&
+                   !step->results[i].auth &&
                    strncasecmp(step->results[i].url, "https://libtv-res.liblib.art/", 29) == 0);
 }
 

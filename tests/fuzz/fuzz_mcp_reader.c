@@ -1,6 +1,6 @@
 /* Any bytes into the MCP server's reader, as a client's input. Beside what the sanitizers see:
- *   - however the bytes are cut into pieces, the same lines come out, none of them with a line break,
- *     none longer than allowed;
+ *   - however the bytes are cut into pieces, the same lines come out, none of them with a line
+ * break, none longer than allowed;
  *   - every line is one of the four kinds of message, and its parts fit the kind;
  *   - what is broken has one of the error codes of JSON-RPC.
  */

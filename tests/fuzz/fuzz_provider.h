@@ -1,6 +1,7 @@
 /*
  * fuzz_provider.h - what the targets of the adapters' answers share: one job, brought to where the
- * answer is awaited, and the bytes as that answer. What must hold for every adapter is checked here:
+ * answer is awaited, and the bytes as that answer. What must hold for every adapter is checked
+ * here:
  *   - DONE says the same again;
  *   - a failure says what and why;
  *   - the flow can be stored.

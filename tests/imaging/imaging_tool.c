@@ -3,11 +3,11 @@
  *
  *     imaging_tool MODULE [--no-work] [--stop-after N] [--fail-after N] JOB...
  *
- * Each JOB is a JSON object with the members of struct imaging_job, names of enums as words. Prints a
- * line of JSON for each, in the order they end, then one with what it cost: slices, the longest of
- * them, threads that were created and that are left, peak memory. MODULE "-" looks for it beside
- * this program. --stop-after N calls imaging_stop after N slices; with --fail-after N the core's Nth
- * allocation from there on fails.
+ * Each JOB is a JSON object with the members of struct imaging_job, names of enums as words. Prints
+ * a line of JSON for each, in the order they end, then one with what it cost: slices, the longest
+ * of them, threads that were created and that are left, peak memory. MODULE "-" looks for it beside
+ * this program. --stop-after N calls imaging_stop after N slices; with --fail-after N the core's
+ * Nth allocation from there on fails.
  */
 #include "base/mem.h"
 #include "media/imaging.h"
@@ -43,7 +43,8 @@ pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *
     return real(thread, attr, fn, arg);
 }
 
-static int word(const json_t *job, const char *key, const char *const *words, int count, int fallback)
+static int word(const json_t *job, const char *key, const char *const *words, int count,
+                int fallback)
 {
     const char *given = json_string_value(json_object_get(job, key));
 

@@ -1,4 +1,5 @@
-/* account_rig.h - what the tests of the tool account share: five providers, and its answer's rows. */
+/* account_rig.h - what the tests of the tool account share: five providers, and its answer's rows.
+ */
 #ifndef TESTS_ACCOUNT_RIG_H
 #define TESTS_ACCOUNT_RIG_H
 

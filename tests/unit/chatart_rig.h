@@ -1,6 +1,6 @@
 /*
- * chatart_rig.h - conversations with the chatart adapter, at 2026-01-05T08:09:10Z, the moment of the
- * signature's vector.
+ * chatart_rig.h - conversations with the chatart adapter, at 2026-01-05T08:09:10Z, the moment of
+ * the signature's vector.
  */
 #ifndef TESTS_CHATART_RIG_H
 #define TESTS_CHATART_RIG_H

@@ -1,6 +1,6 @@
 /*
- * config_home.h - for the tests of config/: a home folder of the test's own, without any variable that
- * moves things, and the files in it.
+ * config_home.h - for the tests of config/: a home folder of the test's own, without any variable
+ * that moves things, and the files in it.
  */
 #ifndef TESTS_CONFIG_HOME_H
 #define TESTS_CONFIG_HOME_H

@@ -31,7 +31,8 @@ void confirm_token(struct rig *rig, const char *tool, const char *args,
 const char *confirm_with(const char *args, const char *token);
 /* The token in the arguments is not for this call; nothing was sent. */
 void confirm_refused(struct rig *rig, const char *tool, const char *args, const char *conversation);
-/* A picture; the host's question is the nth, and nothing happens before its answer. The call's id. */
+/* A picture; the host's question is the nth, and nothing happens before its answer. The call's id.
+ */
 uint64_t confirm_question(struct rig *rig, const char *args, uint32_t questions);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * engine_rig.h - the whole plugin between a host and a provider, for tests of tools and engine: the
  * static core through ahp_entry_1, the checking shim, the scriptable host (virtual clocks) of
- * tests/abi, real SQLite in a folder of its own, real libcurl against the raw server of net_server.h.
+ * tests/abi, real SQLite in a folder of its own, real libcurl against the raw server of
+ * net_server.h.
  *
  * The server has a loop of its own, turned in the same thread; its answers follow the few switches
  * below. Two hosts may stand side by side on one folder or on two.
@@ -84,7 +85,8 @@ void rig_close(struct rig *rig); /* destroys what is left, demands no breach and
 
 /*
  * cmocka set-up and tear-down; *state is the rig. With a side: rig->a runs, and takes what it is
- * offered. The tear-down ends what runs on a, and the key must not have shown up in what a host saw.
+ * offered. The tear-down ends what runs on a, and the key must not have shown up in what a host
+ * saw.
  */
 int rig_setup(void **state);
 int rig_setup_side(void **state);

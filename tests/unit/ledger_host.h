@@ -67,7 +67,8 @@ char *folder_make(void);
 void folder_remove(char *folder);
 char *folder_file(const char *folder, const char *name); /* freed by the caller */
 
-/* One ledger that runs in a folder of its own; cmocka set-up and tear-down, *state is the fixture. */
+/* One ledger that runs in a folder of its own; cmocka set-up and tear-down, *state is the fixture.
+ */
 struct ledger_fixture {
     char *folder;
     char *path; /* of its file */

@@ -4,7 +4,8 @@
 
 #include "unit/provider_rig.h"
 
-/* "base", "settings", "models" of the account, "tool" and "args" of the order; all may be left out. */
+/* "base", "settings", "models" of the account, "tool" and "args" of the order; all may be left out.
+ */
 static inline int openai_open(struct talk *talk, const json_t *row, struct err *err)
 {
     static const struct http_header headers[] = {{"Authorization", "Bearer {{key}}"}};

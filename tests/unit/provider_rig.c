@@ -187,9 +187,9 @@ const char *golden_header(const struct http_request *request, const char *name)
 }
 
 /*
- * jansson's memory. Its reader of texts (2.14) does not look whether its buffer could grow, and goes
- * on with a letter missing; nobody can see that from outside. The buffer's sizes are 16 times a
- * power of two, so these never fail here; everything else does.
+ * jansson's memory. Its reader of texts (2.14) does not look whether its buffer could grow, and
+ * goes on with a letter missing; nobody can see that from outside. The buffer's sizes are 16 times
+ * a power of two, so these never fail here; everything else does.
  */
 static void *golden_alloc(size_t size)
 {

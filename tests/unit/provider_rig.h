@@ -1,10 +1,11 @@
 /*
- * provider_rig.h - what the tests of the adapters share: the golden files, and one conversation with
- * an adapter, without a network. A test says what was answered and looks at the step that follows.
+ * provider_rig.h - what the tests of the adapters share: the golden files, and one conversation
+ * with an adapter, without a network. A test says what was answered and looks at the step that
+ * follows.
  *
  * Between two steps the flow goes through text, as in the ledger (talk_next alone leaves that out),
- * and what is written so is looked through for credentials, after the last step too. The secrets stay
- * in memory, as in the engine.
+ * and what is written so is looked through for credentials, after the last step too. The secrets
+ * stay in memory, as in the engine.
  */
 #ifndef TESTS_PROVIDER_RIG_H
 #define TESTS_PROVIDER_RIG_H
@@ -76,8 +77,8 @@ struct talk {
 };
 
 /*
- * Plans. 0, or -1 with *err and nothing to close. Without memory behind a plan that was made: 0, and
- * flow is NULL.
+ * Plans. 0, or -1 with *err and nothing to close. Without memory behind a plan that was made: 0,
+ * and flow is NULL.
  */
 int talk_open(struct talk *talk, const struct provider *provider,
               const struct provider_account *account, const char *tool, const json_t *args,
@@ -86,7 +87,8 @@ void talk_close(struct talk *talk);
 
 /*
  * Opens by a case and makes the first step, with the nth allocation failing; a plan that is refused
- * must say so. 1 when it did not come so far. Without a flow there is nothing to look at or to close.
+ * must say so. 1 when it did not come so far. Without a flow there is nothing to look at or to
+ * close.
  */
 int talk_starved(struct talk *talk,
                  int (*open)(struct talk *talk, const json_t *row, struct err *err),

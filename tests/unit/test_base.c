@@ -88,13 +88,15 @@ static void reads(const char *text, size_t len, const char *want, enum json_faul
 static void foreign_json_is_mended(void **state)
 {
     static const char *const rows[][2] = {
-        {"{\"a\":[1,-2.5,true,null,\"\\ud83d\\ude00\"]}", "{\"a\":[1,-2.5,true,null,\"\xF0\x9F\x98\x80\"]}"},
+        {"{\"a\":[1,-2.5,true,null,\"\\ud83d\\ude00\"]}",
+         "{\"a\":[1,-2.5,true,null,\"\xF0\x9F\x98\x80\"]}"},
         {"\xEF\xBB\xBF{}", "{}"},
         {"[\"\\ud83d\"]", "[\"\xEF\xBF\xBD\"]"},
         {"[\"\\ud83dx\\ude00\"]", "[\"\xEF\xBF\xBDx\xEF\xBF\xBD\"]"},
         {"[\"\\ud83d\\ud83d\\ude00\"]", "[\"\xEF\xBF\xBD\xF0\x9F\x98\x80\"]"},
         {"[\"\\\\ud83d\",\"\\ud83d\"]", "[\"\\\\ud83d\",\"\xEF\xBF\xBD\"]"},
-        {"{\"a\\u0000b\":\"c\\u0000\"}", "{\"a\xEF\xBF\xBD" "b\":\"c\xEF\xBF\xBD\"}"},
+        {"{\"a\\u0000b\":\"c\\u0000\"}", "{\"a\xEF\xBF\xBD"
+                                         "b\":\"c\xEF\xBF\xBD\"}"},
         {"[\"\xE4\xB8\",\"\xFF\xE4\xB8\xAD\"]", "[\"??\",\"?\xE4\xB8\xAD\"]"},
         {"[\"\xED\xA0\xBD\"]", "[\"???\"]"},
         {"[\"a\nb\tc\x01\"]", "[\"a\\nb\\tc  \"]"},

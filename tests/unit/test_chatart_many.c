@@ -1,6 +1,6 @@
 /*
- * Several pictures in one job of the chatart adapter: one task after the other, and what is made when
- * one of them is not.
+ * Several pictures in one job of the chatart adapter: one task after the other, and what is made
+ * when one of them is not.
  */
 #include "unit/chatart_rig.h"
 
@@ -63,7 +63,8 @@ static void all_are_made_in_turn(void **state)
     assert_int_equal(talk.step.kind, STEP_WAIT);
     talk_wake(&talk);
     /* Done, but without a result at first: what was made before is not taken for it. */
-    talk_hear(&talk, 200, "{\"code\":200,\"data\":{\"status\":1,\"cost_credit\":6,\"message\":[]}}");
+    talk_hear(&talk, 200,
+              "{\"code\":200,\"data\":{\"status\":1,\"cost_credit\":6,\"message\":[]}}");
     assert_int_equal(talk.step.kind, STEP_WAIT);
     assert_int_equal(talk.step.results_count, 0);
     talk_wake(&talk);

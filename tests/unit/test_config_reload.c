@@ -70,7 +70,8 @@ static void test_parts(void **state)
 
     home_put(home, HOME_FILE, "{ models: { $include: 'parts/models.json' } }");
     home_put(home, ".openclaw/parts/models.json", "{ providers: { $include: 'more.json' } }");
-    home_put(home, ".openclaw/parts/more.json", "{ x: { baseUrl: 'https://x', apiKey: 'sk-one' } }");
+    home_put(home, ".openclaw/parts/more.json",
+             "{ x: { baseUrl: 'https://x', apiKey: 'sk-one' } }");
     home_open(home, NULL);
     assert_string_equal(key(home), "sk-one");
     home_put(home, ".openclaw/parts/more.json", "{ x: { baseUrl: 'https://x', apiKey: 'sk-2' } }");
@@ -158,7 +159,8 @@ static void test_memory(void **state)
             }
         } else {
             if (!config_provider_by_id(config, "x"))
-                fail_msg("allocation %ld: %s", n, config_problem_at(config, 0) ? config_problem_at(config, 0)->reason : "");
+                fail_msg("allocation %ld: %s", n,
+                         config_problem_at(config, 0) ? config_problem_at(config, 0)->reason : "");
             assert_non_null(config_problem_at(config, 0));
         }
         config_close(config);

@@ -141,8 +141,8 @@ static void held_and_delivered_at_once(void **state)
         side_receipt(&rig->a, its, AHP_RECEIPT_DELIVERED, 0);
         side_receipt(&rig->a, its, AHP_RECEIPT_DELIVERED, 0);
         rig_pass(rig, 3000);
-        assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE state <> 'delivered'"),
-                            "0");
+        assert_string_equal(
+            rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE state <> 'delivered'"), "0");
     }
     assert_int_equal(rig->a.fake->deliveries_count, 8);
 }
@@ -161,7 +161,8 @@ static void held_then_delivered_after_a_restart(void **state)
     assert_int_equal(rig->a.fake->deliveries_count, 0);
 }
 
-/* The final receipt comes while the ledger cannot be written: it is not given twice, so it is kept. */
+/* The final receipt comes while the ledger cannot be written: it is not given twice, so it is kept.
+ */
 static void a_receipt_outlasts_a_busy_ledger(void **state)
 {
     struct rig *rig = *state;
@@ -235,7 +236,8 @@ static void unknown_is_left_to_a_person_elsewhere(void **state)
     states_are(rig, "delivered", "done");
 }
 
-/* The host will never know: nothing is offered that could tell, and a person's wish has a new key. */
+/* The host will never know: nothing is offered that could tell, and a person's wish has a new key.
+ */
 static void lost_is_left_to_a_person(void **state)
 {
     struct rig *rig = *state;
@@ -260,7 +262,8 @@ static void lost_is_left_to_a_person(void **state)
     assert_int_equal(rig->spends, 1);
 }
 
-/* The same at the last of many tries: what the host settled is not mistaken for what was given up. */
+/* The same at the last of many tries: what the host settled is not mistaken for what was given up.
+ */
 static void lost_at_the_last_try(void **state)
 {
     struct rig *rig = *state;
@@ -289,7 +292,8 @@ static void a_host_that_never_says_is_asked_again(void **state)
     states_are(rig, "delivered", "done");
 }
 
-/* Refusals of the offer itself: tried with growing pauses, then undeliverable; a late receipt wins. */
+/* Refusals of the offer itself: tried with growing pauses, then undeliverable; a late receipt wins.
+ */
 static void refused_offers_end(struct rig *rig, int32_t code)
 {
     int64_t from;
@@ -361,8 +365,8 @@ static void expire_soon(struct rig *rig)
 }
 
 /*
- * A job expired and was told of; it is being asked about once more when the host says what became of
- * those words. The job goes on, and its video arrives.
+ * A job expired and was told of; it is being asked about once more when the host says what became
+ * of those words. The job goes on, and its video arrives.
  */
 static void a_notices_receipt_does_not_end_a_second_look(void **state)
 {
@@ -392,8 +396,8 @@ static void a_notices_receipt_does_not_end_a_second_look(void **state)
         side_receipt(&rig->a, rig->a.fake->deliveries[told - 1].key, AHP_RECEIPT_DELIVERED, 0);
         (void)side_end_of(&rig->a, id);
         rig_pass(rig, 90000);
-        assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE state <> 'delivered'"),
-                            "0");
+        assert_string_equal(
+            rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE state <> 'delivered'"), "0");
     }
     assert_int_equal(rig->spends, 16);
 }

@@ -164,7 +164,8 @@ static int has_polled(void *ud)
     return ((struct rig *)ud)->polls >= 2;
 }
 
-/* A machine that slept past the job's time, and whose network comes up a little later than it does. */
+/* A machine that slept past the job's time, and whose network comes up a little later than it does.
+ */
 static void a_long_sleep_expires_nothing_unasked(void **state)
 {
     struct rig *rig = *state;

@@ -152,9 +152,10 @@ static void adaptive_beats_a_fixed_interval(void **state)
             fixed.polls += (double)polls / runs;
             fixed.delay_ms += (double)(polls * 5000 - duration) / runs;
         }
-        print_message("[ FIGURES  ] %3lld s: %.1f polls, %.1f s late; each 5 s: %.1f polls, %.1f s\n",
-                      (long long)median / 1000, mine.polls, mine.delay_ms / 1000, fixed.polls,
-                      fixed.delay_ms / 1000);
+        print_message(
+            "[ FIGURES  ] %3lld s: %.1f polls, %.1f s late; each 5 s: %.1f polls, %.1f s\n",
+            (long long)median / 1000, mine.polls, mine.delay_ms / 1000, fixed.polls,
+            fixed.delay_ms / 1000);
         all.polls += mine.polls;
         all.delay_ms += mine.delay_ms;
         all_fixed.polls += fixed.polls;

@@ -102,8 +102,11 @@ static enum ledger_result accept_key(struct ledger_fixture *f, const char *id, c
                                      int by_host, struct answer *answer)
 {
     struct ledger_job job = job_make(id);
-    struct ledger_accept accept = {
-        .job = &job, .take = 1, .dedup_key = key, .dedup = by_host ? DEDUP_HOST : DEDUP_OWN, .now_ms = f->host.wall_ms};
+    struct ledger_accept accept = {.job = &job,
+                                   .take = 1,
+                                   .dedup_key = key,
+                                   .dedup = by_host ? DEDUP_HOST : DEDUP_OWN,
+                                   .now_ms = f->host.wall_ms};
 
     job.created_ms = f->host.wall_ms;
     answer_done(answer);

@@ -191,7 +191,8 @@ static void foreign_files_are_left_alone(void **state)
     free(below);
 }
 
-/* Somebody tidied up: what is under way may end, but nothing is begun that a restart would forget. */
+/* Somebody tidied up: what is under way may end, but nothing is begun that a restart would forget.
+ */
 static void a_removed_ledger_takes_no_jobs(void **state)
 {
     struct ledger_fixture *f = *state;

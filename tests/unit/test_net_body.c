@@ -394,7 +394,8 @@ static void tell_crc64(struct server_conn *conn)
         conn_reply(conn, 200, told_crc64, "");
 }
 
-/* What the answer tells of the file's CRC-64 is compared with what was sent, also after a rewind. */
+/* What the answer tells of the file's CRC-64 is compared with what was sent, also after a rewind.
+ */
 static void the_answers_crc64_is_compared(void **state)
 {
     static const char mine[] = "123456789";

@@ -1,7 +1,8 @@
 /*
- * What the openai adapter makes of answers: each case of openai/answers.json is a reply and the step
- * that follows. Every flow goes through text between two steps. Then the same replies cut short,
- * with values of wrong types, and without memory: nothing of it may crash or invent a result.
+ * What the openai adapter makes of answers: each case of openai/answers.json is a reply and the
+ * step that follows. Every flow goes through text between two steps. Then the same replies cut
+ * short, with values of wrong types, and without memory: nothing of it may crash or invent a
+ * result.
  */
 #include "base/mem.h"
 #include "unit/openai_rig.h"

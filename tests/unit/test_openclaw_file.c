@@ -355,17 +355,18 @@ static void test_expansion(void **state)
 
 static void test_sources(void **state)
 {
-    json_t *config =
-        json_own("{\"env\":{\"vars\":{\"SET1\":\"c\",\"EMPTY\":\"c\",\"BLANK\":\"c\",\"FILE\":\"c\","
-             "\"OWN\":\"c\",\"REF\":\"${OWN}\",\"no-name\":\"c\",\"NUM\":1,\"SPACE\":\" \"}}}");
+    json_t *config = json_own(
+        "{\"env\":{\"vars\":{\"SET1\":\"c\",\"EMPTY\":\"c\",\"BLANK\":\"c\",\"FILE\":\"c\","
+        "\"OWN\":\"c\",\"REF\":\"${OWN}\",\"no-name\":\"c\",\"NUM\":1,\"SPACE\":\" \"}}}");
     const char *source = NULL;
     struct openclaw_env env;
 
     (void)state;
     openclaw_env_init(&env, lookup, NULL);
-    assert_int_equal(openclaw_env_add_take(&env, "state/.env",
-                                           json_own("{\"FILE\":\"f\",\"SET1\":\"f\",\"EMPTY\":\"f\"}")),
-                     0);
+    assert_int_equal(
+        openclaw_env_add_take(&env, "state/.env",
+                              json_own("{\"FILE\":\"f\",\"SET1\":\"f\",\"EMPTY\":\"f\"}")),
+        0);
     assert_int_equal(openclaw_env_from_config(&env, config), 0);
     assert_string_equal(openclaw_env_get(&env, "SET1", &source), "val1");
     assert_string_equal(source, "environment");

@@ -1,4 +1,5 @@
-/* test_plugin_life.c - an instance's life: every way to begin and to end it, whatever is under way. */
+/* test_plugin_life.c - an instance's life: every way to begin and to end it, whatever is under way.
+ */
 #include "engine_rig.h"
 
 #include <stdio.h>
@@ -107,7 +108,8 @@ static void stop_waits_for_a_paid_answer(void **state)
 
     side_open(&rig->a, "s");
     rig->answer = RIG_HOLD;
-    (void)side_end_of(&rig->a, side_call(&rig->a, "generate_image", "{\"prompt\":\"x\"}", "to", "c"));
+    (void)side_end_of(&rig->a,
+                      side_call(&rig->a, "generate_image", "{\"prompt\":\"x\"}", "to", "c"));
     assert_int_equal(rig_run(rig, held, rig), 0);
     rig->a.inst->stop(rig->a.inst->self, rig->a.fake->now_ms + 5000);
     rig_spin(rig, 50);
@@ -134,7 +136,8 @@ static void stop_gives_up_at_its_deadline_and_the_job_is_unknown(void **state)
 
     side_open(&rig->a, "s");
     rig->answer = RIG_HOLD;
-    (void)side_end_of(&rig->a, side_call(&rig->a, "generate_image", "{\"prompt\":\"x\"}", "to", "c"));
+    (void)side_end_of(&rig->a,
+                      side_call(&rig->a, "generate_image", "{\"prompt\":\"x\"}", "to", "c"));
     assert_int_equal(rig_run(rig, held, rig), 0);
     side_stop(&rig->a);
     side_destroy(&rig->a);
@@ -185,9 +188,11 @@ static void destroy_at_every_turn(struct rig *rig, const char *tool, const char 
         rig_until_idle(&rig->a);
         assert_true(rig->spends <= 1);
         assert_string_equal(rig_sql(&rig->a, "SELECT count(*) FROM jobs WHERE open"), "0");
-        /* Unknown is the truth when the answer was still out; then no second job was begun either. */
-        assert_string_equal(rig_sql(&rig->a, "SELECT group_concat(state || coalesce(error_text, '')) FROM "
-                                             "jobs WHERE state NOT IN ('done','delivered','unknown')"),
+        /* Unknown is the truth when the answer was still out; then no second job was begun either.
+         */
+        assert_string_equal(rig_sql(&rig->a,
+                                    "SELECT group_concat(state || coalesce(error_text, '')) FROM "
+                                    "jobs WHERE state NOT IN ('done','delivered','unknown')"),
                             "");
         side_end(&rig->a);
         turns++;

@@ -137,7 +137,8 @@ static int begin(struct talk *talk, const json_t *row)
                                     : "{\"prompt\":\"p\"}");
     struct http_reply accepted = golden_reply(task, strlen(task));
     struct err err;
-    int rc = open_plume(talk, row, strcmp(at, "upload") ? "generate_image" : "edit_image", args, &err);
+    int rc =
+        open_plume(talk, row, strcmp(at, "upload") ? "generate_image" : "edit_image", args, &err);
 
     json_decref(args);
     if (rc)
@@ -213,9 +214,10 @@ static void check_after(struct talk *talk, const char *name, const json_t *row)
         assert_string_equal(talk->step.request.url,
                             "https://design.useplume.app/api/open/tasks/48213");
     talk_turn(talk, NULL, 1);
-    assert_int_equal(talk->step.kind, talk->step.request.effect == HTTP_SPENDS || !talk->step.request.url
-                                          ? STEP_UNKNOWN
-                                          : STEP_SEND);
+    assert_int_equal(talk->step.kind,
+                     talk->step.request.effect == HTTP_SPENDS || !talk->step.request.url
+                         ? STEP_UNKNOWN
+                         : STEP_SEND);
 }
 
 static void check_answer(const char *name, const json_t *row)

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 /*
- * Whenever its call is cancelled: an item that is ordered after that would be paid for outside of its
- * batch, where the next run of the same items does not find it.
+ * Whenever its call is cancelled: an item that is ordered after that would be paid for outside of
+ * its batch, where the next run of the same items does not find it.
  */
 static void a_cancelled_batch_orders_nothing_more(void **state)
 {

@@ -35,7 +35,8 @@ static void mistakes_name_field_and_choice(void **state)
          "no picture in this conversation"},
         {"generate_image", "{\"prompt\":\"x\",\"reference_images\":[\"img_00000000\"]}",
          "reference_images", "no file"},
-        {"generate_image", "{\"prompt\":\"x\",\"reference_images\":[\"data:image/png;base64,AAAA\"]}",
+        {"generate_image",
+         "{\"prompt\":\"x\",\"reference_images\":[\"data:image/png;base64,AAAA\"]}",
          "reference_images", "data URLs"},
         {"generate_video", "{\"prompt\":\"x\",\"mode\":\"imgae\"}", "mode", "nearest: image"},
         {"generate_video", "{\"prompt\":\"x\",\"seconds\":61}", "seconds", "allowed is 1 to 60"},
@@ -44,9 +45,11 @@ static void mistakes_name_field_and_choice(void **state)
         {"poll", "{\"job\":\"job_nothere\"}", "job", "no job"},
         {"poll", "{}", "", "no jobs"},
         /* Cut inside of a character, the message is still there. */
-        {"generate_video", "{\"prompt\":\"x\",\"mode\":\"一二三四五六七八九十一二三四五六七八九十\"}", "mode",
+        {"generate_video",
+         "{\"prompt\":\"x\",\"mode\":\"一二三四五六七八九十一二三四五六七八九十\"}", "mode",
          "allowed are"},
-        {"generate_image", "{\"prompt\":\"x\",\"count\":\"x一二三四五六七八九十一二三四五六七八九十\"}", "count",
+        {"generate_image",
+         "{\"prompt\":\"x\",\"count\":\"x一二三四五六七八九十一二三四五六七八九十\"}", "count",
          "type integer"},
         {"poll", "{\"job\":\"job_一二三四五六七八九十一二三四五六七八九十\"}", "job", "no job"},
     };
@@ -78,8 +81,8 @@ static void harmless_slips_are_mended(void **state)
     assert_string_equal(text_at(json, "status"), "plan");
     assert_int_equal(json_integer_value(json_object_get(json, "files")), 2);
     json_decref(json);
-    json = side_ask(&rig->a, "generate_video", "{\"prompt\":\"x\",\"seconds\":\"4\",\"dry_run\":true}",
-                    NULL, NULL);
+    json = side_ask(&rig->a, "generate_video",
+                    "{\"prompt\":\"x\",\"seconds\":\"4\",\"dry_run\":true}", NULL, NULL);
     assert_string_equal(text_at(json, "status"), "plan");
     assert_non_null(strstr(text_at(json, "message"), "Nothing was sent"));
     json_decref(json);
@@ -212,7 +215,8 @@ static void two_at_once_are_one(void **state)
     char job[40] = "";
 
     for (int i = 0; i < 5; i++)
-        ids[i] = side_call(&rig->a, "generate_image", "{\"prompt\":\"x\"}", i % 2 ? "to" : NULL, "c");
+        ids[i] =
+            side_call(&rig->a, "generate_image", "{\"prompt\":\"x\"}", i % 2 ? "to" : NULL, "c");
     for (int i = 0; i < 5; i++) {
         const struct fake_end *end = side_end_of(&rig->a, ids[i]);
 
@@ -306,7 +310,8 @@ static void no_conversation_is_one_too(void **state)
     json_decref(json);
 }
 
-/* An agent with folders of its own, of several behind one host: "<dir>/<agent>" and media/ in it. */
+/* An agent with folders of its own, of several behind one host: "<dir>/<agent>" and media/ in it.
+ */
 static uint64_t call_of_agent(struct rig *rig, const char *agent, const char *args, uint32_t flags,
                               const char *conversation)
 {
@@ -373,7 +378,8 @@ static void calls_bring_their_folders(void **state)
     agent_gets(rig, "bob", "last", NULL);
 
     /* Another process finishes it, without a word of where. */
-    side_end_of(&rig->a, call_of_agent(rig, "ada", "{\"prompt\":\"later\"}", AHP_CALL_ONE_SHOT, "c"));
+    side_end_of(&rig->a,
+                call_of_agent(rig, "ada", "{\"prompt\":\"later\"}", AHP_CALL_ONE_SHOT, "c"));
     side_end(&rig->a);
     side_open(&rig->a, "s");
     rig_until_deliveries(&rig->a, 1);

@@ -1,7 +1,6 @@
 /*
- * test_tools_chatart.c - what a chat reads right after an order: the estimated time in ChatArt's own
- * words, by model. The service is nobody: a raw server that knows none of its
- * addresses.
+ * test_tools_chatart.c - what a chat reads right after an order: the estimated time in ChatArt's
+ * own words, by model. The service is nobody: a raw server that knows none of its addresses.
  */
 #include "engine_rig.h"
 
@@ -37,7 +36,8 @@ static void the_estimated_time_is_told(void **state)
     static const struct {
         const char *tool, *args, *words;
     } cases[] = {
-        {"generate_video", "{\"prompt\":\"a\",\"model\":\"Seedance 2.0 Fast\"}", "roughly 5-10 minutes"},
+        {"generate_video", "{\"prompt\":\"a\",\"model\":\"Seedance 2.0 Fast\"}",
+         "roughly 5-10 minutes"},
         {"generate_video", "{\"prompt\":\"a\",\"model\":\"Kling V3\"}", "roughly 3-5 minutes"},
         {"generate_image", "{\"prompt\":\"a\"}", "roughly 30-60 seconds"},
     };

@@ -1,6 +1,6 @@
 /*
- * test_tools_fetch.c - fetch_media inside the whole plugin: whatever becomes of an order, no half of
- * a file stays behind in the folder of results.
+ * test_tools_fetch.c - fetch_media inside the whole plugin: whatever becomes of an order, no half
+ * of a file stays behind in the folder of results.
  */
 #include "engine_rig.h"
 

@@ -1,6 +1,6 @@
 /*
- * test_tools_keys.c - the file in which a service's own tools keep their key, changed by the account
- * tool: off the loop, one change after the other, and whatever happens to who asked.
+ * test_tools_keys.c - the file in which a service's own tools keep their key, changed by the
+ * account tool: off the loop, one change after the other, and whatever happens to who asked.
  */
 #include "engine_rig.h"
 

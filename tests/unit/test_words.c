@@ -1,4 +1,5 @@
-/* test_words.c - what people read: both languages say the same things, and nothing says a secret. */
+/* test_words.c - what people read: both languages say the same things, and nothing says a secret.
+ */
 #include "mini_host.h"
 
 #include "base/embed.h"
@@ -209,7 +210,8 @@ static void language_is_chosen(void **state)
 
 static void places_are_filled(void **state)
 {
-    json_t *values = json_pack("{s:s, s:i, s:s}", "job", "job_1{eta}", "seconds", 5, "eta", ", soon");
+    json_t *values =
+        json_pack("{s:s, s:i, s:s}", "job", "job_1{eta}", "seconds", 5, "eta", ", soon");
     char *text = words_text(WORDS_EN, "pending.image", values);
 
     (void)state;

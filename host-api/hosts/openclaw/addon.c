@@ -1,17 +1,13 @@
 /*
  * addon.c - the Node-API surface: any plugin of the agent host ABI in a Node process.
  *
- *   open({plugin, name, version, config, delivers, dropsRepeats, repeatWindowMs, fileBytesMax, check,
- *         debug, onDelivery(delivery), onLog(level, item, text)}) -> host, or throws
- *   host.tools() -> [{name, title, summary, inputSchema, flags, timeoutMs}]
- *   host.call({tool, args, replyTo, conversation, caller, locale, dedupKey, workspace, outputDir,
- *              flags, deadlineMs},
- *             onEnd({status, json, jobId, files}), onProgress(permille, text)) -> id, or throws
- *   host.cancel(id) -> whether the call was open
- *   host.receipt({key, outcome, delayMs, hostRef, error})
- *   host.unfinished() -> a count; -1: not known (yet)
- *   host.stats() -> figures
- *   host.stop(timeoutMs, onStopped(end))
+ *   open({plugin, name, version, config, delivers, dropsRepeats, repeatWindowMs, fileBytesMax,
+ * check, debug, onDelivery(delivery), onLog(level, item, text)}) -> host, or throws host.tools() ->
+ * [{name, title, summary, inputSchema, flags, timeoutMs}] host.call({tool, args, replyTo,
+ * conversation, caller, locale, dedupKey, workspace, outputDir, flags, deadlineMs}, onEnd({status,
+ * json, jobId, files}), onProgress(permille, text)) -> id, or throws host.cancel(id) -> whether the
+ * call was open host.receipt({key, outcome, delayMs, hostRef, error}) host.unfinished() -> a count;
+ * -1: not known (yet) host.stats() -> figures host.stop(timeoutMs, onStopped(end))
  *
  * Texts are strings, numbers are the ABI's, deadlineMs counts from now. Callbacks come from the
  * loop's top level, never before the function that they were given to has returned, in the async

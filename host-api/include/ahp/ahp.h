@@ -12,8 +12,8 @@
  *      plugin only from the top level of its loop: the plugin is never entered while it is running.
  *  R2  One thread. Everything is called on the loop's thread, [loop], except what is marked [any].
  *  R3  Exactly one end. What was accepted ends exactly once; what was refused never started.
- *  R4  Size first. A struct starts with `size`, set by whoever allocated it to sizeof(the struct) as
- *      it was compiled. Released structs grow only at the tail, so a field is read through AHP_IN or
+ *  R4  Size first. A struct starts with `size`, set by whoever allocated it to sizeof(the struct)
+ * as it was compiled. Released structs grow only at the tail, so a field is read through AHP_IN or
  *      AHP_HAS. Arrays cross as arrays of pointers, so that elements may grow. A change of meaning
  *      is a new id. The one exception is ahp_text, frozen for ever.
  *  R5  Borrowed unless said. Arguments live until the call returns; what must be kept is copied. No

@@ -5,16 +5,16 @@
  * And a convention, for hosts that show jobs to their users: a tool with the flag AHP_TOOL_JOBS
  * takes these arguments and answers so, beside whatever else it can do.
  *
- *   {"action": "list", "limit": N}     json has "jobs": rows with "job", "state", "age_seconds" and,
- *                                      of what is finished, "files": rows with "path", "mime", "bytes".
- *                                      With "files": true only those that have files.
- *                                      States that nothing follows: done, delivered, undeliverable,
- *                                      failed, expired, unknown, cancelled.
+ *   {"action": "list", "limit": N}     json has "jobs": rows with "job", "state", "age_seconds"
+ * and, of what is finished, "files": rows with "path", "mime", "bytes". With "files": true only
+ * those that have files. States that nothing follows: done, delivered, undeliverable, failed,
+ * expired, unknown, cancelled.
  *   {"action": "wait", "job": ID, "wait_seconds": N}
- *                                      the result of the job, as the call that began it would have got
- *                                      it; AHP_RESULT_PENDING_JOB when it works on after that time, at
- *                                      once for 0. json has "created_at" and "updated_at", ISO 8601.
- *   {"action": "cancel", "job": ID}    ends the job, maybe later; AHP_RESULT_ERROR when it cannot be.
+ *                                      the result of the job, as the call that began it would have
+ * got it; AHP_RESULT_PENDING_JOB when it works on after that time, at once for 0. json has
+ * "created_at" and "updated_at", ISO 8601.
+ *   {"action": "cancel", "job": ID}    ends the job, maybe later; AHP_RESULT_ERROR when it cannot
+ * be.
  *
  * A result that is about a job has its id as job_id; one about a job that is not known has none.
  */

@@ -1,6 +1,6 @@
 /*
- * account.c - questions about the account: is it accepted, how many credits are left, what was made.
- * None of them costs anything.
+ * account.c - questions about the account: is it accepted, how many credits are left, what was
+ * made. None of them costs anything.
  */
 #include "providers/chatart/chatart.h"
 

@@ -84,8 +84,8 @@ static enum chatart_answer refused(const json_t *envelope, const json_t *catalog
     if (kind == ERR_MODERATED)
         err_set(err, kind, "ChatArt will not make this (code %s)", code);
     else
-        err_set(err, kind, "ChatArt: %s (code %s)", *text ? chatart_clean(arena, text) : "no reason",
-                code ? code : "none");
+        err_set(err, kind, "ChatArt: %s (code %s)",
+                *text ? chatart_clean(arena, text) : "no reason", code ? code : "none");
     err_advise(err, static_advice(json_text(rule, "advice")));
     *ret_pause_ms = json_int(rule, "pause_ms", 0);
     return kind == ERR_UNAVAILABLE || kind == ERR_RATE_LIMITED || kind == ERR_BUSY ? ANSWER_TROUBLE
@@ -102,7 +102,8 @@ static enum chatart_answer bad_status(const struct http_reply *reply, struct err
         return ANSWER_REFUSED;
     }
     if (status == 429 || status == 408 || status >= 500) {
-        err_set(err, status == 429 ? ERR_RATE_LIMITED : ERR_UNAVAILABLE, "ChatArt: HTTP %d", status);
+        err_set(err, status == 429 ? ERR_RATE_LIMITED : ERR_UNAVAILABLE, "ChatArt: HTTP %d",
+                status);
         return ANSWER_TROUBLE;
     }
     err_set(err, status == 404 || status == 410 ? ERR_NOT_FOUND : ERR_INVALID, "ChatArt: HTTP %d",

@@ -1,6 +1,6 @@
 /*
- * catalog.c - manifests/providers/chatart.json: finding a model, and telling of all. The catalogue is
- * shared by all who need it, so whatever is built from it is built of copies.
+ * catalog.c - manifests/providers/chatart.json: finding a model, and telling of all. The catalogue
+ * is shared by all who need it, so whatever is built from it is built of copies.
  */
 #include "providers/chatart/chatart.h"
 

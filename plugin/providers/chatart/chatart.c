@@ -7,20 +7,21 @@
  *                             | +--no answer, or one without sense--> unknown
  *                             +--one of several is made, the next is wanted
  *
- * The service makes one a task. Several are made one after the other, since it may refuse a task while
- * another is worked on; when that comes to an end early, what is made is the result, and the error says
- * why it is not all. A cancelled job waits for the one being worked on, which is paid for, and asks for
- * no other.
+ * The service makes one a task. Several are made one after the other, since it may refuse a task
+ * while another is worked on; when that comes to an end early, what is made is the result, and the
+ * error says why it is not all. A cancelled job waits for the one being worked on, which is paid
+ * for, and asks for no other.
  *
- * `flow.at` names the state in which the flow was saved, which is before its request is sent. A process
- * that is told it `resumed` in `submit` cannot know whether it was carried out: `unknown`. Everything
- * else may be asked again; uploads that were finished are in flow.uploads and are not repeated.
+ * `flow.at` names the state in which the flow was saved, which is before its request is sent. A
+ * process that is told it `resumed` in `submit` cannot know whether it was carried out: `unknown`.
+ * Everything else may be asked again; uploads that were finished are in flow.uploads and are not
+ * repeated.
  *
- * The temporary credential for uploads lives in turn->secrets, serves all files of the job while it is
- * valid, and is fetched anew after a restart. Nothing of it is in the flow.
+ * The temporary credential for uploads lives in turn->secrets, serves all files of the job while it
+ * is valid, and is fetched anew after a restart. Nothing of it is in the flow.
  *
- * Flow: at, uploads {key: url}, put {key, url}, skew_ms, job, word, empty, made, tries, cost, spent (of
- * those made before), urls, and in an end its {kind, text, field, advice}.
+ * Flow: at, uploads {key: url}, put {key, url}, skew_ms, job, word, empty, made, tries, cost, spent
+ * (of those made before), urls, and in an end its {kind, text, field, advice}.
  */
 #include "providers/chatart/chatart.h"
 
@@ -294,8 +295,8 @@ static void put_refused(struct machine *machine)
     xml_word(reply, "<Code>", code, sizeof(code));
     xml_word(reply, "<ServerTime>", server, sizeof(server));
     skewed = strcmp(code, "RequestTimeTooSkewed") == 0;
-    stale = strcmp(code, "SecurityTokenExpired") == 0 || strcmp(code, "InvalidSecurityToken") == 0 ||
-            strcmp(code, "InvalidAccessKeyId") == 0;
+    stale = strcmp(code, "SecurityTokenExpired") == 0 ||
+            strcmp(code, "InvalidSecurityToken") == 0 || strcmp(code, "InvalidAccessKeyId") == 0;
     err_set(error, ERR_UNAVAILABLE, "the upload was refused: HTTP %d %s", reply->status,
             is_plain(code, "") ? code : "");
     if (skewed && parse_time_ms(server) > 0 &&
@@ -447,7 +448,8 @@ static void made_one(struct machine *machine)
     int more = made < json_int(turn->request, "count", 1);
 
     if (set(turn->flow, "made", json_integer(made)) ||
-        set(turn->flow, "spent", json_real(json_number_value(json_object_get(turn->flow, "cost"))))) {
+        set(turn->flow, "spent",
+            json_real(json_number_value(json_object_get(turn->flow, "cost"))))) {
         fail_nomem(machine);
         return;
     }
@@ -502,7 +504,8 @@ static void finished(struct machine *machine, const json_t *data)
     if (empty >= EMPTY_MAX) {
         err_set(&step->error, ERR_ANSWER, "ChatArt says it is finished, but names no result");
         end(machine, STEP_FAIL);
-    } else if (step_wait(turn, step, "wait") == 0 && set(turn->flow, "empty", json_integer(empty))) {
+    } else if (step_wait(turn, step, "wait") == 0 &&
+               set(turn->flow, "empty", json_integer(empty))) {
         fail_nomem(machine);
     }
 }

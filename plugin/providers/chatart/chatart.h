@@ -1,7 +1,8 @@
 /*
- * chatart.h - what the files of this adapter share. Nothing here is called from outside; the adapter
- * itself is `provider_chatart` of provider.h. Every fact about the service (addresses, codes, models,
- * prices) is in manifests/providers/chatart.json; the one about signatures is in oss.h.
+ * chatart.h - what the files of this adapter share. Nothing here is called from outside; the
+ * adapter itself is `provider_chatart` of provider.h. Every fact about the service (addresses,
+ * codes, models, prices) is in manifests/providers/chatart.json; the one about signatures is in
+ * oss.h.
  *
  * A plan's request, which next() reads and nothing else writes:
  *   wire       "image" or "video": which pair of addresses

@@ -170,16 +170,18 @@ static json_t *now_text(int64_t now_ms)
 /* What the published tools keep, under their names; key and identity as texts. */
 static json_t *credential(const struct login *login, const json_t *data)
 {
-    static const char *const copied[] = {"email", "name", "team_id", "role", "charge_type", "token"};
+    static const char *const copied[] = {"email", "name",        "team_id",
+                                         "role",  "charge_type", "token"};
     struct arena *arena = login->turn->arena;
     json_t *member = json_object_get(data, "member_id");
     json_t *credit = json_object_get(data, "remain_credit");
     const char *access = json_text(data, "access_token");
     const char *type = json_text(data, "token_type");
     json_t *out = json_object();
-    int failed = json_object_set(out, "uid", member ? member : json_null()) |
-                 json_object_set_new(out, "api_key",
-                                     json_string(json_word(arena, json_object_get(data, "api_key"))));
+    int failed =
+        json_object_set(out, "uid", member ? member : json_null()) |
+        json_object_set_new(out, "api_key",
+                            json_string(json_word(arena, json_object_get(data, "api_key"))));
 
     for (size_t i = 0; i < sizeof(copied) / sizeof(*copied); i++)
         failed |= json_object_set_new(out, copied[i], json_string(json_text(data, copied[i])));

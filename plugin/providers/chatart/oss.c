@@ -1,8 +1,8 @@
 /*
  * oss.c - signature version 4 of the object storage that ChatArt uploads go to, in its header form,
- * for a PUT of one object. Facts: the vendor's public description of signature V4; the test vector in
- * tests/unit/test_chatart_upload.c. The payload is not part of the signature (UNSIGNED-PAYLOAD), so a
- * file can be streamed.
+ * for a PUT of one object. Facts: the vendor's public description of signature V4; the test vector
+ * in tests/unit/test_chatart_upload.c. The payload is not part of the signature (UNSIGNED-PAYLOAD),
+ * so a file can be streamed.
  */
 #include "providers/chatart/chatart.h"
 

@@ -311,7 +311,8 @@ int chatart_plan(const struct provider_account *account, const char *tool, const
     planner.uploads = json_array();
     planner.changed = json_array();
     planner.words = json_object();
-    planner.failed = !planner.words || !planner.body || !planner.inputs || !planner.uploads || !planner.changed;
+    planner.failed =
+        !planner.words || !planner.body || !planner.inputs || !planner.uploads || !planner.changed;
     rc = common(&planner);
     if (rc == 0 && strcmp(tool, "generate_image") == 0)
         rc = chatart_plan_image(&planner, 0);

@@ -27,7 +27,8 @@ static const json_t *rules_of(const struct chatart_planner *planner, const char 
 /* The service's spelling: "4k", not "2160p". */
 static const char *spelled(const char *resolution)
 {
-    return strcasecmp(resolution, "2160p") == 0 || strcmp(resolution, "2160") == 0 ? "4k" : resolution;
+    return strcasecmp(resolution, "2160p") == 0 || strcmp(resolution, "2160") == 0 ? "4k"
+                                                                                   : resolution;
 }
 
 static int add_resolution(struct chatart_planner *planner, const json_t *rules,
@@ -138,7 +139,8 @@ static int plan_text(struct chatart_planner *planner)
     seconds = add_seconds(planner, rules);
     chatart_word(planner, "sort", "text");
     chatart_put(planner, "video_id", json_string(json_text(wire_of(planner, "video_ids"), "text")));
-    chatart_put(planner, "function_mode", json_string(json_text(wire_of(planner, "ways"), "single")));
+    chatart_put(planner, "function_mode",
+                json_string(json_text(wire_of(planner, "ways"), "single")));
     chatart_put(planner, "quality", json_string(resolution));
     chatart_put(planner, "duration", json_integer(seconds));
     chatart_put(planner, "sound", json_integer(wants_sound(planner)));
@@ -293,7 +295,8 @@ static int plan_extend(struct chatart_planner *planner)
     chatart_word(planner, "sort", "extend");
     chatart_put(planner, "video_id",
                 json_string(json_text(wire_of(planner, "video_ids"), "extend")));
-    chatart_put(planner, "function_mode", json_string(json_text(wire_of(planner, "ways"), "single")));
+    chatart_put(planner, "function_mode",
+                json_string(json_text(wire_of(planner, "ways"), "single")));
     chatart_put(planner, "duration", json_integer(seconds));
     chatart_put(planner, "sound", json_integer(wants_sound(planner)));
     if (height > 0) { /* of an address it is not known; the service looks itself */

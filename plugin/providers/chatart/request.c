@@ -1,6 +1,6 @@
 /*
- * request.c - what is sent: calls of the service with the account's headers, and the upload of a file
- * to its storage, which gets nothing of the account but a temporary credential.
+ * request.c - what is sent: calls of the service with the account's headers, and the upload of a
+ * file to its storage, which gets nothing of the account but a temporary credential.
  */
 #include "providers/chatart/chatart.h"
 
@@ -82,7 +82,8 @@ int chatart_request_submit(struct provider_turn *turn, const json_t *catalog,
 /* Anything that is not plain in a query, as %XX. */
 static char *encoded(struct arena *arena, const char *text)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
     static const char digits[] = "0123456789ABCDEF";
     char *out = arena_alloc(arena, strlen(text) * 3 + 1);
     size_t len = 0;

@@ -1,6 +1,6 @@
 /*
- * after.c - from the answer to a submit on: what it means, where a lost one is looked for, and when a
- * turn of the session is over.
+ * after.c - from the answer to a submit on: what it means, where a lost one is looked for, and when
+ * a turn of the session is over.
  */
 #include "providers/libtv/machine.h"
 
@@ -12,11 +12,13 @@
 #define FINDS_MAX      2 /* looks for a message whose answer was lost */
 #define CANDIDATES_MAX 3 /* tasks that may be the lost one */
 #define CLOCKS_APART_S 120
-/* The same while a tool that was called has not answered, or after one that failed was not given up. */
+/* The same while a tool that was called has not answered, or after one that failed was not given
+ * up. */
 #define QUIET_PENDING_MAX 20
 #define QUIET_FAILED_MAX  5
 
-/* The submit may have been carried out: is its message there? The error says what happened to it. */
+/* The submit may have been carried out: is its message there? The error says what happened to it.
+ */
 void libtv_find(struct machine *machine)
 {
     struct provider_step *step = machine->step;
@@ -221,7 +223,8 @@ void libtv_find_answered(struct machine *machine)
     } else {
         if (!*name)
             name = candidate;
-        if ((!*libtv_flow_text(machine, "session") && libtv_flow_set(machine, "session", json_string(name))) ||
+        if ((!*libtv_flow_text(machine, "session") &&
+             libtv_flow_set(machine, "session", json_string(name))) ||
             libtv_flow_set(machine, "own", json_integer(seen.own)))
             libtv_step_nomem(machine);
         else
@@ -264,7 +267,8 @@ static void done(struct machine *machine, const struct libtv_scan *seen)
     if (failed) {
         json_decref(urls);
         libtv_step_nomem(machine);
-    } else if (libtv_flow_set(machine, "urls", urls) || libtv_flow_set(machine, "at", json_string("done"))) {
+    } else if (libtv_flow_set(machine, "urls", urls) ||
+               libtv_flow_set(machine, "at", json_string("done"))) {
         libtv_step_nomem(machine);
     } else {
         libtv_show_results(machine);
@@ -275,7 +279,8 @@ static void judge(struct machine *machine, const struct libtv_scan *seen)
 {
     struct err *error = &machine->step->error;
     int64_t said = (int64_t)seen->said;
-    int64_t quiet = said == libtv_flow_int(machine, "said", -1) ? libtv_flow_int(machine, "quiet", 0) + 1 : 0;
+    int64_t quiet =
+        said == libtv_flow_int(machine, "said", -1) ? libtv_flow_int(machine, "quiet", 0) + 1 : 0;
     int64_t quiet_max = seen->pending ? QUIET_PENDING_MAX : QUIET_MAX;
     int is_over;
 
@@ -283,7 +288,8 @@ static void judge(struct machine *machine, const struct libtv_scan *seen)
         quiet_max = QUIET_FAILED_MAX;
     is_over = seen->closed || quiet >= quiet_max;
 
-    if (libtv_flow_set(machine, "said", json_integer(said)) || libtv_flow_set(machine, "quiet", json_integer(quiet)) ||
+    if (libtv_flow_set(machine, "said", json_integer(said)) ||
+        libtv_flow_set(machine, "quiet", json_integer(quiet)) ||
         libtv_flow_set(machine, "own", json_integer(seen->own)) ||
         (seen->found && libtv_flow_set(machine, "words", json_string(seen->words)))) {
         libtv_step_nomem(machine);

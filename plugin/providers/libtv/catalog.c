@@ -37,7 +37,8 @@ int libtv_can(const struct provider_account *account, const char *what)
 json_t *libtv_models(const struct provider_account *account)
 {
     json_t *catalog = libtv_catalog(NULL);
-    const json_t *price = json_object_get(catalog ? libtv_backend(catalog, account) : NULL, "price");
+    const json_t *price =
+        json_object_get(catalog ? libtv_backend(catalog, account) : NULL, "price");
     json_t *rows = json_array();
     int failed = !catalog || !rows;
     const json_t *entry;

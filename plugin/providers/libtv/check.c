@@ -1,7 +1,7 @@
 /*
- * check.c - is the key accepted? The gateway tells, and how much is left. The personal API has no such
- * question: a session that cannot exist is asked for, and what matters is whether the key or the
- * session is what it does not know.
+ * check.c - is the key accepted? The gateway tells, and how much is left. The personal API has no
+ * such question: a session that cannot exist is asked for, and what matters is whether the key or
+ * the session is what it does not know.
  */
 #include "providers/libtv/libtv.h"
 
@@ -22,7 +22,8 @@ int libtv_check(const struct provider_account *account, struct arena *arena,
     ret_request->method = "GET";
     ret_request->headers[ret_request->headers_count++] =
         (struct http_header){"Accept", "application/json"};
-    for (size_t i = 0; i < account->headers_count && ret_request->headers_count < LIMIT_HEADERS; i++)
+    for (size_t i = 0; i < account->headers_count && ret_request->headers_count < LIMIT_HEADERS;
+         i++)
         ret_request->headers[ret_request->headers_count++] = account->headers[i];
     ret_request->secret_prefix = arena_text(arena, json_text(backend, "key_prefix"));
     if (backend && ret_request->secret_prefix)

@@ -22,7 +22,8 @@ static int of_kind(const json_t *lists, const char *kind, const char *code, cons
 /* The advice that fits better than the kind's own. */
 static const char *advice_of(enum err_kind kind, const char *code, const char *text)
 {
-    if (kind == ERR_AUTH && (strstr(code, "expired") || json_find_word(text, strlen(text), "expired")))
+    if (kind == ERR_AUTH &&
+        (strstr(code, "expired") || json_find_word(text, strlen(text), "expired")))
         return "libtv.expired";
     if (kind == ERR_AUTH)
         return "libtv.key";
@@ -160,8 +161,8 @@ int libtv_answer(const struct http_reply *reply, const json_t *catalog, struct a
                          : 0;
 
         read_words(arena, json, &code, &text);
-        libtv_error_words(catalog, code, text, status ? step_kind_of_status(status) : ERR_UNAVAILABLE,
-                          ret_err);
+        libtv_error_words(catalog, code, text,
+                          status ? step_kind_of_status(status) : ERR_UNAVAILABLE, ret_err);
         return 0;
     }
     return 1;

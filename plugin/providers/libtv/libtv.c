@@ -1,30 +1,33 @@
 /*
  * libtv.c - the adapter itself: one flat machine over the job's flow.
  *
- *     start --> status --> upload... --> move --> bind --> look --> submit --> wait <--> poll --> done
+ *     start --> status --> upload... --> move --> bind --> look --> submit --> wait <--> poll -->
+ * done
  *                                                            |
  *            no answer to the submit, or one without sense:  +--> tasks --> find --> wait
  *                                                                   \---------\----> unknown
  *     any --refused, failed--> fail
  *
- * What of the way to the submit is still to do is seen from what the flow knows: `checked` (a gateway
- * key has uses left), `uploads`, `session`, `base` (the place of the last message before ours, so that
- * nothing of an earlier turn is ever taken for ours). The personal API lets a session be made without
- * a message; so its name is known before anything is paid, and an answer that is lost can be asked
- * for. The gateway may count any such request as a use: there the message goes along at once, and a
- * lost answer is looked for among the key's tasks. A message of exactly our words in the session is
- * the proof that it was accepted; without the proof the job is `unknown`, and never sent again.
+ * What of the way to the submit is still to do is seen from what the flow knows: `checked` (a
+ * gateway key has uses left), `uploads`, `session`, `base` (the place of the last message before
+ * ours, so that nothing of an earlier turn is ever taken for ours). The personal API lets a session
+ * be made without a message; so its name is known before anything is paid, and an answer that is
+ * lost can be asked for. The gateway may count any such request as a use: there the message goes
+ * along at once, and a lost answer is looked for among the key's tasks. A message of exactly our
+ * words in the session is the proof that it was accepted; without the proof the job is `unknown`,
+ * and never sent again.
  *
  * `at` names the state in which the flow was saved, which is before its request is sent. `done`,
- * `fail` and `unknown` are ends; next() repeats them, but a recheck goes on from `unknown` where there
- * is somebody to ask.
+ * `fail` and `unknown` are ends; next() repeats them, but a recheck goes on from `unknown` where
+ * there is somebody to ask.
  *
  * A turn has ended when the agent spoke last and called no tool, or when nothing was added for
  * some questions: clips and storyboards come before the film, and a tool that failed may be called
  * again.
  *
- * Flow: at, checked, way (of the upload), uploads{key: url}, moved, session, project, base, own, seq, sent_ms,
- * finds, candidates[], said, quiet, words, urls[], and in an end its {kind, text, field, advice}.
+ * Flow: at, checked, way (of the upload), uploads{key: url}, moved, session, project, base, own,
+ * seq, sent_ms, finds, candidates[], said, quiet, words, urls[], and in an end its {kind, text,
+ * field, advice}.
  */
 #include "providers/libtv/machine.h"
 
@@ -76,7 +79,8 @@ static void go_on(struct machine *machine)
     const json_t *input = missing_upload(machine);
     const char *wanted = json_text(turn->request, "session");
 
-    if (*wanted && !*libtv_flow_text(machine, "session") && libtv_flow_set(machine, "session", json_string(wanted))) {
+    if (*wanted && !*libtv_flow_text(machine, "session") &&
+        libtv_flow_set(machine, "session", json_string(wanted))) {
         libtv_step_nomem(machine);
     } else if (*json_text(machine->backend, "status") &&
                !json_is_true(json_object_get(turn->flow, "checked"))) {
@@ -89,8 +93,9 @@ static void go_on(struct machine *machine)
                                   &step->error));
     } else if (json_is_true(json_object_get(turn->request, "new_project")) &&
                !*libtv_flow_text(machine, "moved")) {
-        libtv_step_send(machine, "move", PHASE_SUBMIT,
-                        libtv_request_project(turn, machine->catalog, &step->request, &step->error));
+        libtv_step_send(
+            machine, "move", PHASE_SUBMIT,
+            libtv_request_project(turn, machine->catalog, &step->request, &step->error));
     } else if (!*libtv_flow_text(machine, "session") &&
                json_is_true(json_object_get(machine->backend, "bind_first"))) {
         libtv_step_send(machine, "bind", PHASE_SUBMIT,
@@ -229,7 +234,8 @@ static void look_answered(struct machine *machine)
     if (!libtv_messages_of(json)) {
         err_set(&machine->step->error, ERR_ANSWER, "the answer lacks messages");
         libtv_step_retry(machine, "start");
-    } else if (libtv_step_scan(machine, json, &before) || libtv_flow_set(machine, "base", json_integer(before.last)) ||
+    } else if (libtv_step_scan(machine, json, &before) ||
+               libtv_flow_set(machine, "base", json_integer(before.last)) ||
                libtv_flow_set(machine, "seq", json_boolean(before.has_seq))) {
         libtv_step_nomem(machine);
     } else {
@@ -255,9 +261,11 @@ static void answered(struct machine *machine)
         const char *at;
         void (*go)(struct machine *machine);
     } states[] = {
-        {"status", status_answered}, {"upload", upload_answered}, {"move", move_answered}, {"bind", bind_answered},
-        {"look", look_answered},     {"submit", libtv_submit_answered}, {"tasks", libtv_tasks_answered},
-        {"find", libtv_find_answered},     {"poll", libtv_poll_answered},
+        {"status", status_answered},     {"upload", upload_answered},
+        {"move", move_answered},         {"bind", bind_answered},
+        {"look", look_answered},         {"submit", libtv_submit_answered},
+        {"tasks", libtv_tasks_answered}, {"find", libtv_find_answered},
+        {"poll", libtv_poll_answered},
     };
 
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)

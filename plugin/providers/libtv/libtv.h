@@ -3,9 +3,9 @@
  * itself is `provider_libtv` of provider.h.
  *
  * The service is an agent that one chats with: a message goes into a session, results come as
- * messages in it. It has two doors, each an account of its own: `libtv`, the personal API (answers in
- * an envelope {code, message, data}), and `nexu`, a gateway (bare answers, errors under `error`).
- * What differs between them is in the catalogue, libtv.backends.<account>.
+ * messages in it. It has two doors, each an account of its own: `libtv`, the personal API (answers
+ * in an envelope {code, message, data}), and `nexu`, a gateway (bare answers, errors under
+ * `error`). What differs between them is in the catalogue, libtv.backends.<account>.
  *
  * A plan's request, which next() reads and nothing else writes:
  *   kind       "image" or "video"
@@ -94,7 +94,8 @@ int libtv_scan(struct libtv_scan *scan);
 
 /* error.c */
 
-/* A reply to the letter: its JSON (new, or NULL), the error it tells of, 1 when it tells of none. */
+/* A reply to the letter: its JSON (new, or NULL), the error it tells of, 1 when it tells of none.
+ */
 int libtv_answer(const struct http_reply *reply, const json_t *catalog, struct arena *arena,
                  json_t **ret_json, struct err *ret_err);
 /* An answer's content: inside the envelope, if it has one. Borrowed. */
@@ -124,7 +125,8 @@ int libtv_request_messages(struct provider_turn *turn, const json_t *catalog, co
 int libtv_check(const struct provider_account *account, struct arena *arena,
                 struct http_request *ret_request);
 void libtv_checked(const struct http_reply *reply, struct provider_check *ret_check);
-/* What an answer about a gateway's key says: {remaining_uses, max_uses, expires_at?}, new or NULL. */
+/* What an answer about a gateway's key says: {remaining_uses, max_uses, expires_at?}, new or NULL.
+ */
 json_t *libtv_key_facts(const json_t *json);
 
 #endif

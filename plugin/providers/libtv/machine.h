@@ -1,6 +1,6 @@
 /*
- * machine.h - one turn of the adapter's machine, as libtv.c, step.c and after.c share it. See libtv.c
- * for the states.
+ * machine.h - one turn of the adapter's machine, as libtv.c, step.c and after.c share it. See
+ * libtv.c for the states.
  */
 #ifndef LIBTV_MACHINE_H
 #define LIBTV_MACHINE_H
@@ -32,7 +32,8 @@ void libtv_step_send(struct machine *machine, const char *at, enum provider_phas
 /* Asks for the messages that came after what was there before. */
 void libtv_step_ask(struct machine *machine, const char *at, const char *session);
 
-/* The content of a good answer, new; or NULL with the step filled: again from `again`, or the end. */
+/* The content of a good answer, new; or NULL with the step filled: again from `again`, or the end.
+ */
 json_t *libtv_step_read(struct machine *machine, const char *again);
 json_t *libtv_messages_of(const json_t *json); /* borrowed; NULL when there is no such list */
 int libtv_step_scan(struct machine *machine, const json_t *json, struct libtv_scan *ret_scan);

@@ -1,7 +1,7 @@
 /*
- * plan.c - from a tool's arguments to a request. The service takes its wishes from the words alone, so
- * what is asked for beside them and cannot be said in one line is dropped, and `changed` says so; the
- * words themselves are never touched.
+ * plan.c - from a tool's arguments to a request. The service takes its wishes from the words alone,
+ * so what is asked for beside them and cannot be said in one line is dropped, and `changed` says
+ * so; the words themselves are never touched.
  */
 #include "providers/libtv/libtv.h"
 
@@ -171,7 +171,8 @@ static void drop_others(struct planner *planner)
 static int add_session(struct planner *planner)
 {
     const json_t *session = json_object_get(planner->args, "session");
-    const char *name = json_is_object(session) ? json_text(session, "id") : json_string_value(session);
+    const char *name =
+        json_is_object(session) ? json_text(session, "id") : json_string_value(session);
     const char *provider = json_text(session, "provider");
 
     if (!name)
@@ -196,7 +197,8 @@ static int add_session(struct planner *planner)
 
 static int64_t setting(const struct planner *planner, const char *name, const char *other)
 {
-    const json_t *times = json_object_get(json_object_get(planner->catalog, "times"), planner->kind);
+    const json_t *times =
+        json_object_get(json_object_get(planner->catalog, "times"), planner->kind);
     int64_t own = json_int(planner->account->settings, name, -1);
 
     return own >= 0 ? own : json_int(times, other, 0);
@@ -204,7 +206,8 @@ static int64_t setting(const struct planner *planner, const char *name, const ch
 
 static void fill_plan(struct planner *planner, const char *tool, struct provider_plan *plan)
 {
-    const json_t *price = json_object_get(libtv_backend(planner->catalog, planner->account), "price");
+    const json_t *price =
+        json_object_get(libtv_backend(planner->catalog, planner->account), "price");
     const json_t *typical = json_object_get(planner->account->settings, "typical_seconds");
     int is_video = strcmp(planner->kind, "video") == 0;
 
@@ -216,7 +219,8 @@ static void fill_plan(struct planner *planner, const char *tool, struct provider
              : strcmp(tool, "edit_image") == 0 ? "edited"
                                                  : "generated");
     plan->times.typical_ms = setting(planner, "", "typical_ms");
-    if (json_is_number(typical) && json_number_value(typical) >= 0 && json_number_value(typical) < 1e7)
+    if (json_is_number(typical) && json_number_value(typical) >= 0 &&
+        json_number_value(typical) < 1e7)
         plan->times.typical_ms = (int64_t)(json_number_value(typical) * 1000);
     plan->times.floor_ms = setting(planner, "poll_floor_ms", "floor_ms");
     plan->times.ceiling_ms = setting(planner, "poll_ceiling_ms", "ceiling_ms");

@@ -1,7 +1,7 @@
 /*
- * prompt.c - the message. The user's words go out as they are; behind them come the addresses of what
- * was uploaded for them, then at most two lines: the ratio and the model, each only when the words
- * name none. Words decide, not letters in them: "10:30" is a time, "swan" is no model.
+ * prompt.c - the message. The user's words go out as they are; behind them come the addresses of
+ * what was uploaded for them, then at most two lines: the ratio and the model, each only when the
+ * words name none. Words decide, not letters in them: "10:30" is a time, "swan" is no model.
  */
 #include "providers/libtv/libtv.h"
 

@@ -1,7 +1,7 @@
 /*
  * request.c - the bytes of what is sent. The account's headers carry the key by reference, and only
- * to its own origin; a request of one door never names the other's header, because the headers are the
- * account's.
+ * to its own origin; a request of one door never names the other's header, because the headers are
+ * the account's.
  */
 #include "providers/libtv/libtv.h"
 
@@ -42,7 +42,8 @@ int libtv_request_status(struct provider_turn *turn, const json_t *catalog,
 {
     const json_t *backend = libtv_backend(catalog, turn->account);
 
-    return start(turn, catalog, "GET", HTTP_READS, json_text(backend, "status"), "", ret_request, err);
+    return start(turn, catalog, "GET", HTTP_READS, json_text(backend, "status"), "", ret_request,
+                 err);
 }
 
 int libtv_request_tasks(struct provider_turn *turn, const json_t *catalog,
@@ -50,7 +51,8 @@ int libtv_request_tasks(struct provider_turn *turn, const json_t *catalog,
 {
     const json_t *backend = libtv_backend(catalog, turn->account);
 
-    return start(turn, catalog, "GET", HTTP_READS, json_text(backend, "tasks"), "", ret_request, err);
+    return start(turn, catalog, "GET", HTTP_READS, json_text(backend, "tasks"), "", ret_request,
+                 err);
 }
 
 static const char *extension(const char *mime)
@@ -78,8 +80,8 @@ int libtv_request_upload(struct provider_turn *turn, const json_t *catalog, cons
     ret_request->timeout_ms = FILE_TIMEOUT_MS;
     /* The path of the older client wants the key in the form, too. */
     if (way > 0 && *part)
-        ret_request->parts[ret_request->parts_count++] =
-            (struct http_part){.name = arena_text(turn->arena, part), .text = "{{key}}", .secret = 1};
+        ret_request->parts[ret_request->parts_count++] = (struct http_part){
+            .name = arena_text(turn->arena, part), .text = "{{key}}", .secret = 1};
     file = &ret_request->parts[ret_request->parts_count++];
     file->name = "file";
     file->path = arena_text(turn->arena, json_text(input, "path"));
@@ -108,8 +110,8 @@ int libtv_request_session(struct provider_turn *turn, const json_t *catalog, con
     const json_t *backend = libtv_backend(catalog, turn->account);
     json_t *body = json_object();
     char *text = NULL;
-    int rc = start(turn, catalog, "POST", message ? HTTP_SPENDS : HTTP_WRITES, json_text(backend, "session"),
-                   "", ret_request, err);
+    int rc = start(turn, catalog, "POST", message ? HTTP_SPENDS : HTTP_WRITES,
+                   json_text(backend, "session"), "", ret_request, err);
 
     if (rc == 0 && ((session && json_object_set_new(body, "sessionId", json_string(session))) ||
                     (message && json_object_set_new(body, "message", json_string(message)))))
@@ -134,7 +136,8 @@ int libtv_request_messages(struct provider_turn *turn, const json_t *catalog, co
 
     if (!libtv_is_name(session))
         return err_set(err, ERR_ANSWER, "the name of the session cannot be used");
-    if (start(turn, catalog, "GET", HTTP_READS, json_text(backend, "messages"), session, ret_request, err))
+    if (start(turn, catalog, "GET", HTTP_READS, json_text(backend, "messages"), session,
+              ret_request, err))
         return -1;
     if (after > 0)
         ret_request->url = arena_format(turn->arena, "%s?afterSeq=%lld", ret_request->url,

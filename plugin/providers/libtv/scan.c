@@ -1,14 +1,15 @@
 /*
  * scan.c - what a session's messages say about one turn of ours.
  *
- * A session may hold earlier turns, later ones, and ones of other people with the same key. Messages
- * have places: their `seq`, or where they stand in the list when there is none. Ours is the message of
- * the user with our very words, behind what was there before; the turn is what follows up to the next
- * message of the user. A tool's answer belongs to the turn whose agent called it, wherever it stands.
+ * A session may hold earlier turns, later ones, and ones of other people with the same key.
+ * Messages have places: their `seq`, or where they stand in the list when there is none. Ours is
+ * the message of the user with our very words, behind what was there before; the turn is what
+ * follows up to the next message of the user. A tool's answer belongs to the turn whose agent
+ * called it, wherever it stands.
  *
- * A result is an address in a tool's answer or in the agent's words that libtv_url_is_result knows and
- * that is none that a user put there. What failed is told in three shapes of tools' answers, or in the
- * agent's last words. The caller decides when all of it is there.
+ * A result is an address in a tool's answer or in the agent's words that libtv_url_is_result knows
+ * and that is none that a user put there. What failed is told in three shapes of tools' answers, or
+ * in the agent's last words. The caller decides when all of it is there.
  */
 #include "providers/libtv/libtv.h"
 
@@ -82,7 +83,8 @@ static int is_text(const char *a, const char *b)
 
 /*
  * Our message: its known place; else, behind what was there before, the first with our words, or
- * when nobody looked before, the last. No such words: the service changed them, so any of the user's.
+ * when nobody looked before, the last. No such words: the service changed them, so any of the
+ * user's.
  */
 static void find_own(struct look *look)
 {
@@ -271,7 +273,8 @@ static void fail(struct look *look, const json_t *reason)
     const char *text = json_string_value(reason);
 
     if (json_is_object(reason))
-        text = *json_text(reason, "message") ? json_text(reason, "message") : json_text(reason, "text");
+        text = *json_text(reason, "message") ? json_text(reason, "message")
+                                             : json_text(reason, "text");
     scan->failed = 1;
     scan->reason = provider_clean(scan->arena, text ? text : "", text ? strlen(text) : 0);
 }

@@ -1,6 +1,6 @@
 /*
- * step.c - what the machine's states share: reading and keeping the flow, the ways a step may end, the
- * reading of an answer. It decides nothing about what comes next.
+ * step.c - what the machine's states share: reading and keeping the flow, the ways a step may end,
+ * the reading of an answer. It decides nothing about what comes next.
  */
 #include "providers/libtv/machine.h"
 
@@ -99,7 +99,8 @@ static int is_passing(const struct machine *machine)
     if (kind == ERR_MODERATED || kind == ERR_CREDITS)
         return 0;
     return status >= 500 || status == 429 || status == 408 || status == 425 ||
-           (status < 300 && (kind == ERR_ANSWER || kind == ERR_UNAVAILABLE || kind == ERR_RATE_LIMITED));
+           (status < 300 &&
+            (kind == ERR_ANSWER || kind == ERR_UNAVAILABLE || kind == ERR_RATE_LIMITED));
 }
 
 /* The content of a good answer, or NULL with the step filled: again from `again`, or the end. */

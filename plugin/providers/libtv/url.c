@@ -1,7 +1,8 @@
 /*
- * url.c - addresses: where to ask, and which of the addresses in a message may be results. The latter
- * are letters from outside that end in a download, so nothing is guessed: an https address on the very
- * host that the catalogue names, or one on the account's own origin where that was put elsewhere.
+ * url.c - addresses: where to ask, and which of the addresses in a message may be results. The
+ * latter are letters from outside that end in a download, so nothing is guessed: an https address
+ * on the very host that the catalogue names, or one on the account's own origin where that was put
+ * elsewhere.
  */
 #include "providers/libtv/libtv.h"
 
@@ -34,7 +35,9 @@ int libtv_is_name(const char *text)
 /* Bytes of "scheme://authority", 0 when it is no http(s) address. */
 static size_t origin_len(const char *url)
 {
-    size_t scheme = strncasecmp(url, "https://", 8) == 0 ? 8 : strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
+    size_t scheme = strncasecmp(url, "https://", 8) == 0  ? 8
+                    : strncasecmp(url, "http://", 7) == 0 ? 7
+                                                          : 0;
 
     return scheme ? scheme + strcspn(url + scheme, "/?#") : 0;
 }
@@ -73,7 +76,8 @@ static int is_known_origin(const struct provider_account *account, const char *u
 
         return is_listed(account, bare, *host == '[' ? strcspn(bare, "]") : len);
     }
-    return strncasecmp(url, "https://", 8) == 0 && 8 + len == origin && is_listed(account, host, len);
+    return strncasecmp(url, "https://", 8) == 0 && 8 + len == origin &&
+           is_listed(account, host, len);
 }
 
 /* Nothing in it that a server or a library might read as another path. */
@@ -112,7 +116,8 @@ int libtv_url_is_result(const struct provider_account *account, const json_t *ca
 
 /* ---- the end of an address in running text ---- */
 
-/* Marks of Chinese writing that end an address: U+3000..303F, U+FF00..FF65, quotes of U+2018..201F. */
+/* Marks of Chinese writing that end an address: U+3000..303F, U+FF00..FF65, quotes of U+2018..201F.
+ */
 static int is_wide_mark(const unsigned char *at, size_t left)
 {
     if (left < 3)

@@ -1,6 +1,7 @@
 /*
  * catalog.c - manifests/providers/openai.json: which models there are, and how each kind of relay
- * wants to be spoken to. Shared by all who need it, so whatever is built from it is built of copies.
+ * wants to be spoken to. Shared by all who need it, so whatever is built from it is built of
+ * copies.
  *
  * The wire of a job is merged from: family or image defaults, the host's own ways, the user's
  * `dialect`. Later ones win, field by field.

@@ -1,7 +1,7 @@
 /*
- * check.c - does the provider accept the key? Asked by GET /models, the one question that all of them
- * know, that needs the key, and that costs nothing. An answer that is no list of models says nothing
- * about the key: a page of some proxy comes with 200, too.
+ * check.c - does the provider accept the key? Asked by GET /models, the one question that all of
+ * them know, that needs the key, and that costs nothing. An answer that is no list of models says
+ * nothing about the key: a page of some proxy comes with 200, too.
  */
 #include "providers/openai/openai.h"
 

@@ -213,7 +213,10 @@ void openai_error_status(const struct http_reply *reply, const json_t *json, con
         kind = by_status;
     if (by_status == ERR_UNAVAILABLE && kind != ERR_MODERATED && kind != ERR_CREDITS)
         kind = by_status;
-    text = *words.text ? words.text : *words.code ? words.code : json ? "" : page_words(arena, reply);
+    text = *words.text   ? words.text
+           : *words.code ? words.code
+           : json        ? ""
+                         : page_words(arena, reply);
     clean = text ? provider_clean(arena, text, strlen(text)) : NULL;
     if (!clean) {
         err_set(ret_err, kind, "HTTP %d", reply->status); /* no memory for the words */
@@ -243,7 +246,7 @@ int openai_error_inside(const json_t *json, const json_t *catalog, struct arena 
     err_set(ret_err, kind == ERR_NONE ? ERR_UNAVAILABLE : kind, "%s",
             clean && *clean ? clean : "the provider gives no reason");
     if (*words.code && *words.text && strcmp(words.code, words.text) != 0 && clean)
-        err_set(ret_err, ret_err->kind, "%s (%.60s)", clean, provider_clean(arena, words.code,
-                                                                                strlen(words.code)));
+        err_set(ret_err, ret_err->kind, "%s (%.60s)", clean,
+                provider_clean(arena, words.code, strlen(words.code)));
     return 1;
 }

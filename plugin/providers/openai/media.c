@@ -1,8 +1,8 @@
 /*
  * media.c - finds the results in a JSON answer. Known places come first: what stands in containers
- * such as data, output or videos; then an object's own base64 or address; then whatever lies deeper;
- * texts are searched last. Keys that name previews, inputs and the like are passed over. All results
- * are kept in their order, each once; an address that we sent ourselves is no result.
+ * such as data, output or videos; then an object's own base64 or address; then whatever lies
+ * deeper; texts are searched last. Keys that name previews, inputs and the like are passed over.
+ * All results are kept in their order, each once; an address that we sent ourselves is no result.
  */
 #include "providers/openai/openai.h"
 

@@ -16,8 +16,8 @@
  * The submit SPENDS. Only an answer that refuses it, or a connection that never came to be, makes a
  * FAIL of it; anything less certain is UNKNOWN. A poll READS, so whatever is odd may be repeated.
  *
- * Flow: at, job, poll_url, word, cost, results[{blob | url, auth | base64, mime}], and in an end its
- * {kind, text, field, advice}. No secret is in it.
+ * Flow: at, job, poll_url, word, cost, results[{blob | url, auth | base64, mime}], and in an end
+ * its {kind, text, field, advice}. No secret is in it.
  */
 #include "providers/openai/openai.h"
 
@@ -88,7 +88,8 @@ static json_t *save_result(const struct provider_result *result)
                   set(row, "auth", json_boolean(result->auth));
     else
         failed |= set(row, "base64", json_string(result->base64));
-    if (result->mime_hint && json_object_set_new_nocheck(row, "mime", json_string(result->mime_hint)))
+    if (result->mime_hint &&
+        json_object_set_new_nocheck(row, "mime", json_string(result->mime_hint)))
         json_object_del(row, "mime"); /* a hint that is no text is none */
     if (!failed)
         return row;

@@ -167,7 +167,9 @@ static int choose_model(struct openai_planner *planner, const json_t *catalog)
 {
     const json_t *settings = planner->account->settings;
     const json_t *defaults = json_object_get(catalog, "defaults");
-    const char *slot = strcmp(planner->kind, "video") == 0 ? "video" : planner->edit ? "edit" : "image";
+    const char *slot = strcmp(planner->kind, "video") == 0 ? "video"
+                       : planner->edit                     ? "edit"
+                                                           : "image";
     const char *model = json_text(planner->args, "model");
     const char *name;
     size_t index;

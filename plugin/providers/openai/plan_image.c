@@ -74,8 +74,8 @@ static int refuse_size(struct openai_planner *planner, const char *field, const 
     char allowed[240];
 
     openai_join_list(json_object_get(planner->entry, "sizes"), allowed, sizeof(allowed));
-    return err_field(planner->err, field, "%s \"%.40s\" is nothing that %s makes; it makes %s", field,
-                     given, planner->model, allowed);
+    return err_field(planner->err, field, "%s \"%.40s\" is nothing that %s makes; it makes %s",
+                     field, given, planner->model, allowed);
 }
 
 /* A size that was asked for as such, or one that a ratio and a resolution stand for. */
@@ -119,7 +119,8 @@ static int known_size(struct openai_planner *planner, const char *size, const ch
     if (*size || fabs(log((double)width / height / ratio)) > 0.02)
         openai_note(planner, field, json_string(used), "the nearest size that this model makes");
     if (side && !*size && (width > height ? width : height) < side * 9 / 10)
-        openai_note(planner, "resolution", json_string(used), "this model makes no larger pictures");
+        openai_note(planner, "resolution", json_string(used),
+                    "this model makes no larger pictures");
     return 0;
 }
 
@@ -184,7 +185,8 @@ static int add_choice(struct openai_planner *planner, const char *field, const c
     }
     if (!json_list_has(list, value)) {
         openai_join_list(list, allowed, sizeof(allowed));
-        return err_field(planner->err, field, "%s \"%.40s\" is not one of %s", field, value, allowed);
+        return err_field(planner->err, field, "%s \"%.40s\" is not one of %s", field, value,
+                         allowed);
     }
     openai_put(planner, wire_field, json_string(value));
     return 0;
@@ -200,7 +202,8 @@ static int add_looks(struct openai_planner *planner)
 
     if (add_choice(planner, "quality", "quality", json_object_get(entry, "qualities"),
                    json_object_get(entry, "quality_aliases")) ||
-        add_choice(planner, "background", "background", json_object_get(entry, "backgrounds"), NULL))
+        add_choice(planner, "background", "background", json_object_get(entry, "backgrounds"),
+                   NULL))
         return -1;
     if (strcasecmp(format, "jpg") == 0 && *format_field && (!formats || json_array_size(formats)))
         openai_put(planner, format_field, json_string("jpeg"));
@@ -271,7 +274,8 @@ static int add_pictures(struct openai_planner *planner)
 
             if (++count > max || count > LIMIT_FILES)
                 return err_field(planner->err, fields[i], "%s takes at most %lld pictures",
-                                 planner->model, (long long)(max < LIMIT_FILES ? max : LIMIT_FILES));
+                                 planner->model,
+                                 (long long)(max < LIMIT_FILES ? max : LIMIT_FILES));
             if (openai_add_input(planner, fields[i], file, first ? "reference" : "image"))
                 return -1;
             first = first ? first : file;

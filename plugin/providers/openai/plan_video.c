@@ -188,7 +188,8 @@ static int add_size(struct openai_planner *planner, const json_t *picture)
     return 0;
 }
 
-/* Some models refuse a picture that is not exactly as large as the video, after taking the order. */
+/* Some models refuse a picture that is not exactly as large as the video, after taking the order.
+ */
 static int check_exact(struct openai_planner *planner, const json_t *picture)
 {
     int64_t have_width = json_int(picture, "width", 0);

@@ -1,7 +1,8 @@
 /*
- * scan.c - finds the results in a text that people would read: HTML, Markdown, a bare address, a data
- * URL, base64 alone. What is certain (a tag's source, a Markdown picture, a data URL) shuts out what
- * is only likely (an address with a picture's extension), and that shuts out a mere file path.
+ * scan.c - finds the results in a text that people would read: HTML, Markdown, a bare address, a
+ * data URL, base64 alone. What is certain (a tag's source, a Markdown picture, a data URL) shuts
+ * out what is only likely (an address with a picture's extension), and that shuts out a mere file
+ * path.
  */
 #include "providers/openai/openai.h"
 
@@ -245,7 +246,8 @@ static void take(struct openai_collect *collect, const struct scan *scan)
             for (size_t i = 0; i < scan->count; i++) {
                 const struct hit *one = &scan->hits[i];
 
-                if ((int)one->tier != tier || (pass == 0 ? one->media == other : one->media == want))
+                if ((int)one->tier != tier ||
+                    (pass == 0 ? one->media == other : one->media == want))
                     continue;
                 openai_take_url(collect, one->text, one->len, NULL);
             }

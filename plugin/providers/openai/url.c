@@ -131,8 +131,8 @@ char *openai_url_join(struct arena *arena, const char *base, const char *ref, si
     prefix_len = strlen(base) - root.origin_len;
     if (strncmp(path, "//", 2) == 0)
         url = arena_format(arena, "%s:%s", root.https ? "https" : "http", path);
-    else if (path[0] == '/' && prefix_len && strncmp(path, base + root.origin_len, prefix_len) == 0 &&
-             path[prefix_len] == '/')
+    else if (path[0] == '/' && prefix_len &&
+             strncmp(path, base + root.origin_len, prefix_len) == 0 && path[prefix_len] == '/')
         url = arena_format(arena, "%.*s%s", (int)root.origin_len, base, path);
     else if (path[0] == '/')
         url = arena_format(arena, "%s%s", base, path);

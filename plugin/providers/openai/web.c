@@ -1,12 +1,13 @@
 /*
- * web.c - the provider that is nobody: media that a text names or holds, wherever it lies. It asks no
- * service and costs nothing; it is an adapter so that fetching is a job like any other, with the
+ * web.c - the provider that is nobody: media that a text names or holds, wherever it lies. It asks
+ * no service and costs nothing; it is an adapter so that fetching is a job like any other, with the
  * ledger, the address policy and the delivery of all jobs. Finding media in a text is what this
  * adapter's neighbours do with answers, so it is done here.
  *
- * The plan's arguments are the text with its base64 taken out (media/spill.h), `files` with the path of
- * each run in its place (null for a broken one), `parts` with what these paths begin with, and `url`
- * when the text is one address. The request is {"results": [{"url"} or {"file"} or {"base64"}], "parts"}.
+ * The plan's arguments are the text with its base64 taken out (media/spill.h), `files` with the
+ * path of each run in its place (null for a broken one), `parts` with what these paths begin with,
+ * and `url` when the text is one address. The request is {"results": [{"url"} or {"file"} or
+ * {"base64"}], "parts"}.
  */
 #include "providers/openai/openai.h"
 
