@@ -22,10 +22,16 @@ static char input[96];
 static char output[96];
 static char second[96];
 
+static void remove_folder(void)
+{
+    rmdir(folder);
+}
+
 static void set_up(void)
 {
     snprintf(folder, sizeof(folder), "/tmp/fuzz-imaging-XXXXXX");
     FUZZ_CHECK(mkdtemp(folder));
+    FUZZ_CHECK(atexit(remove_folder) == 0);
     snprintf(input, sizeof(input), "%s/in", folder);
     snprintf(output, sizeof(output), "%s/out.png", folder);
     snprintf(second, sizeof(second), "%s/mask.png", folder);
